@@ -1,0 +1,1 @@
+"""The daemon: the only package that knows the others; it composes and translates."""

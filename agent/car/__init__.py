@@ -1,0 +1,1 @@
+"""What the car says: signals, legs, samples, and what may be kept of them."""

@@ -1,0 +1,1 @@
+"""Start, supervise, stop: the composition root and what keeps it alive."""

@@ -1,0 +1,1 @@
+"""Records to the backend, bookings and commands from it."""

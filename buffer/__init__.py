@@ -1,0 +1,1 @@
+"""Durable, ordered, bounded: synchronous SQLite that knows no loop and no clock."""

@@ -1,0 +1,27 @@
+"""Mistakes in what people write: all of them at once, each with file, key, what is wrong and what would be right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake. key: dotted path in the file, "" for the file as a whole. hint: what would be right."""
+
+    file: str
+    key: str
+    problem: str
+    hint: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{where}: {self.problem}; {self.hint}"
+
+
+class ConfigError(Exception):
+    """Carries every `Problem` found, so that nobody mends them one run at a time."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems

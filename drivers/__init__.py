@@ -1,0 +1,1 @@
+"""Everything with a file descriptor, and the ports the agent sees; no business rules."""

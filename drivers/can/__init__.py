@@ -1,0 +1,1 @@
+"""CAN: the kernel samples the bus for us; diagnostics and decoding."""

@@ -1,0 +1,1 @@
+"""Satellite receiver on a serial line."""

@@ -1,0 +1,1 @@
+"""This machine: sd_notify, control socket, durable files."""

@@ -1,0 +1,1 @@
+"""Lock actuators: a relay board, a diagnostic command."""

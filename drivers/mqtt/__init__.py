@@ -1,0 +1,1 @@
+"""paho-mqtt behind CloudPort."""

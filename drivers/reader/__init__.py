@@ -1,0 +1,1 @@
+"""Badge reader and keypad on a serial line."""

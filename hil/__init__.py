@@ -1,0 +1,1 @@
+"""The bench: a simulated car, sky, backend and power switch around the real program."""

@@ -1,0 +1,1 @@
+"""Pure: bytes, a time interval and state in; a decision out."""
