@@ -1,7 +1,7 @@
-"""Keeps every part running, and ends the process in order (D23). What a part does, and which parts there are, is not here.
+"""Keeps every part running, and ends the process in order (D23). Which parts there are is `app.py`.
 
-Why not a `TaskGroup`: one failing member cancels its siblings, also the one that holds a relay. Here a failing part never
-touches another; only a vital part ends the process, and only when no actuator is moving.
+Why not a `TaskGroup`: one failing member cancels its siblings, also the one that holds a relay. Here a failing part
+never touches another; only a vital part ends the process, and only when no actuator is moving.
 """
 
 from __future__ import annotations

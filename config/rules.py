@@ -1,0 +1,160 @@
+"""What settings must mean, beyond their types: one rule a line, each with what would be right. Reading is `settings.py`.
+
+Only the file itself is judged. Whether a device is plugged in or a certificate is readable is for `boitier check`: a car
+must still open when they are not (D15).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HEX_16 = re.compile(r"[0-9a-f]{16}")
+HEX_64 = re.compile(r"[0-9a-f]{64}")
+BROKER = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+CAR_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+INTERFACE = re.compile(r"[^\s/]{1,15}")  # the kernel's IFNAMSIZ is 16 with its closing zero
+BAUD_RATES = (4800, 9600, 19200, 38400, 57600, 115200, 230400)
+CARS = Path(__file__).resolve().parent / "cars"
+LOCK_DRIVERS = ("relay", "diagnostic")
+CONTROL_SOCKET_BYTES = 107  # sun_path holds 108 with its closing zero
+
+Finding = tuple[str, str]  # what is wrong, what would be right
+Values = Mapping[str, Any]  # dotted key → value that already has the right type
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """right: "must be …", read by people. accepts: judged on a value whose type is right."""
+
+    accepts: Callable[[Any], object]
+    right: str
+
+
+def find_car(name: str) -> Path | None:
+    """The folder of a car: a name under config/cars, or a path. `None` when there is none."""
+    folder = CARS / name if CAR_NAME.fullmatch(name) else Path(name)
+    return folder if (folder / "car.toml").is_file() else None
+
+
+def _absolute(text: str) -> bool:
+    return text.startswith("/")
+
+
+def _absolute_or_none(text: str) -> bool:
+    return text == "" or _absolute(text)
+
+
+def _broker(text: str) -> bool:
+    match = BROKER.fullmatch(text)
+    return match is not None and 0 < int(match["port"]) < 65536
+
+
+def _between(low: float, high: float) -> Rule:
+    return Rule(lambda value: low <= value <= high, f"must lie between {low:g} and {high:g}")
+
+
+_DEVICE = Rule(_absolute_or_none, 'must be a device path such as "/dev/serial/by-id/…", or "" when none is fitted')
+_BAUD = Rule(lambda value: value in BAUD_RATES, f"must be one of {', '.join(map(str, BAUD_RATES))}")
+_PEM = Rule(_absolute_or_none, "must be the absolute path of a PEM file")
+_PULSE = _between(50, 5000)
+_RELAY = _between(1, 16)
+
+RULES: Mapping[str, Rule] = {
+    "vehicle.id": Rule(HEX_16.fullmatch, 'must be 16 lower-case hex digits, random, such as "8f3a52c0d1e4b796"'),
+    "keyless.operator": Rule(lambda text: 0 < len(text) <= 64, "must be the issuer id of your tokens (1 to 64 letters)"),
+    "keyless.roots": Rule(
+        lambda roots: roots and len(set(roots)) == len(roots) and all(HEX_64.fullmatch(root) for root in roots),
+        "must list different Ed25519 public keys, 64 lower-case hex digits each",
+    ),
+    "keyless.threshold": Rule(lambda count: count >= 1, "must be at least 1"),
+    "keyless.keyset": Rule(_absolute_or_none, "must be the absolute path of a signed key-set file, or \"\""),
+    "can.channel": Rule(INTERFACE.fullmatch, 'must be a CAN interface such as "can0"'),
+    "gnss.device": _DEVICE, "gnss.baud": _BAUD,
+    "reader.device": _DEVICE, "reader.baud": _BAUD,
+    "lock.driver": Rule(lambda name: name in LOCK_DRIVERS, 'must be "relay" or "diagnostic"'),
+    "lock.device": _DEVICE, "lock.baud": _BAUD,
+    "lock.unlock_channel": _RELAY, "lock.lock_channel": _RELAY,
+    "lock.unlock_pulse_ms": _PULSE, "lock.lock_pulse_ms": _PULSE,
+    "lock.confirm_s": _between(0.5, 30),
+    "booking.auto_close_min": _between(1, 24 * 60),
+    "buffer.keep_days": _between(0, 366),
+    "buffer.max_mib": _between(8, 1024 * 64),
+    "cloud.brokers": Rule(
+        lambda brokers: all(_broker(broker) for broker in brokers),
+        'must list "host:port", such as "mqtt.example.org:8883"',
+    ),
+    "cloud.ca": _PEM, "cloud.certificate": _PEM, "cloud.key": _PEM,
+    "cloud.keepalive_s": _between(5, 3600),
+    "cloud.state_every_s": _between(1, 24 * 3600),
+    "state": Rule(_absolute, "must be the absolute path of a folder that survives reboots"),
+    "socket": Rule(
+        lambda text: _absolute(text) and len(text.encode()) <= CONTROL_SOCKET_BYTES,
+        f"must be an absolute path of at most {CONTROL_SOCKET_BYTES} bytes",
+    ),
+    "station.name": Rule(lambda text: 0 < len(text) <= 64, "must have 1 to 64 characters"),
+    "station.lat": Rule(lambda lat: -90 <= lat <= 90, "must be degrees north, -90 to 90"),
+    "station.lon": Rule(lambda lon: -180 <= lon <= 180, "must be degrees east, -180 to 180"),
+    "station.radius_m": Rule(lambda radius: 5 <= radius <= 2000, "must be metres, 5 to 2000"),
+}  # fmt: skip
+
+
+def judge(key: str, value: object) -> Finding | None:
+    """One value by itself. key: dotted, without the number of a list entry."""
+    rule = RULES.get(key)
+    if rule is None or rule.accepts(value):
+        return None
+    return f"{value!r} does not fit", rule.right
+
+
+def judge_together(values: Values) -> Iterator[tuple[str, Finding]]:
+    """What only shows when keys are read together; a key whose value is already wrong is absent from `values`."""
+    yield from _lock(values)
+    yield from _cloud(values)
+    yield from _stations(values)
+    roots, threshold = values.get("keyless.roots"), values.get("keyless.threshold")
+    if roots is not None and threshold is not None and threshold > len(roots):
+        right = f"must be at most {len(roots)}, the number of roots"
+        yield "keyless.threshold", (f"{threshold} signatures can never come together", right)
+    car = values.get("vehicle.car")
+    if car is not None and find_car(car) is None:
+        known = ", ".join(sorted(path.parent.name for path in CARS.glob("*/car.toml"))) or "none installed"
+        right = f"must be one of {known}, or the path of a folder with a car.toml"
+        yield "vehicle.car", (f"{car!r} names no car folder", right)
+
+
+def _lock(values: Values) -> Iterator[tuple[str, Finding]]:
+    if values.get("lock.driver") == "relay":
+        if values.get("lock.device") == "":
+            right = "must name the serial device of the relay board"
+            yield "lock.device", ('is empty, but the driver is "relay"', right)
+        unlock = values.get("lock.unlock_channel")
+        if unlock is not None and unlock == values.get("lock.lock_channel"):
+            yield "lock.lock_channel", (f"{unlock} opens the car as well", "must differ from lock.unlock_channel")
+    seen: dict[str, str] = {}
+    for key in ("lock.device", "reader.device", "gnss.device"):
+        device = values.get(key)
+        if device and device in seen:
+            yield key, (f"{device!r} is {seen[device]} already", "must be a line of its own")
+        elif device:
+            seen[device] = key
+
+
+def _cloud(values: Values) -> Iterator[tuple[str, Finding]]:
+    if not values.get("cloud.brokers"):
+        return
+    for key in ("cloud.ca", "cloud.certificate", "cloud.key"):
+        if values.get(key) == "":
+            right = "must be a PEM file: the link is TLS with a certificate of this car"
+            yield key, ("is empty, but brokers are given", right)
+
+
+def _stations(values: Values) -> Iterator[tuple[str, Finding]]:
+    names: set[str] = set()
+    for index, station in enumerate(values.get("station") or ()):
+        if station.name in names:
+            yield f"station[{index}].name", (f"{station.name!r} is there twice", "must be a name of its own")
+        names.add(station.name)
