@@ -1,0 +1,232 @@
+"""What the car last said, and what may still be believed of it: the one mutable view that every rule looks at.
+
+What is not here: who tells it (`vehicle.py`, `position.py`) and what follows from it (`agent/access/booking.py`,
+`legs.py`).
+
+Three degrees, because a sleeping car says nothing (R10): *fresh*, the message still comes; *held*, the bus went to
+sleep with the ignition off, so the last word stands (a door that moves wakes the bus); *unknown*, everything else.
+Unknown never blocks an end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final, TypedDict
+
+from config.settings import Station
+from config.vocabulary import (
+    DOORS,
+    ENERGY,
+    IGNITION,
+    LOCKED,
+    ODOMETER,
+    PLUGGED,
+    RANGE,
+    SOC,
+    SOC_FINE,
+    SPEED,
+    Signal,
+)
+from drivers.ports import Clock, Fix, Instant
+
+from .stations import Where, locate
+
+FIX_FRESH_NS: Final = 30_000_000_000
+CREEP_KMH: Final = 1.0
+GNSS_MOVES_MPS: Final = 3.0  # a standing receiver's speed noise stays well below
+ODOMETER_SLACK_M: Final = 1_000.0  # some cars count whole kilometres
+
+
+class Moving(StrEnum):
+    NO = "no"
+    MAYBE = "maybe"
+    YES = "yes"
+
+
+class Reading(TypedDict):
+    """The car at one moment, as facts carry it. at: ms since boot. wall: [lo, hi] in ms. plugged: "yes" or "no".
+
+    position: [lat, lon] in degrees, always null where privacy forbids it.
+    """
+
+    odometer_km: float | None
+    soc_percent: float | None
+    energy_kwh: float | None
+    range_km: float | None
+    plugged: str | None
+    at_station: str | None
+    boot: str
+    at: int
+    wall: list[int] | None
+    position: list[float] | None
+
+
+class CarState:
+    """Written by the services of the car, read by everybody. Values outlive silence; belief does not."""
+
+    def __init__(self, clock: Clock, stations: Iterable[Station] = ()) -> None:
+        self._clock = clock
+        self._stations = tuple(stations)
+        self._signals: dict[str, Signal] = {}
+        self._stale: set[str] = set()
+        self._lost = False
+        self._fix: Fix | None = None
+        self._fix_odometer: float | None = None
+        self._moved_ns = clock.now().ns
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+
+    # --- what comes in
+
+    def update(self, signal: Signal) -> None:
+        before = self._signals.get(signal.name)
+        self._signals[signal.name] = signal
+        self._stale.discard(signal.name)
+        self._lost = False
+        if self._shows_movement(before, signal):
+            self._moved_ns = signal.at_ns
+        if signal.name == LOCKED:
+            for wanted, future in self._waiting:
+                if wanted == signal.value and not future.done():
+                    future.set_result(None)
+
+    def silent(self, names: Iterable[str]) -> None:
+        """These signals come no more; what they said last is kept."""
+        self._stale.update(names)
+
+    def lost(self) -> None:
+        """The bus itself is gone: nothing it said may be held against anybody until it speaks again."""
+        self._stale.update(self._signals)
+        self._lost = True
+
+    def recall(self, signals: Iterable[Signal]) -> None:
+        """What was known before the power was cut: numbers to start from, stale from the first moment."""
+        for signal in signals:
+            if signal.name not in self._signals:
+                self._signals[signal.name] = signal
+                self._stale.add(signal.name)
+
+    def fix(self, fix: Fix) -> None:
+        """A void epoch changes nothing: the last good fix ages."""
+        if not fix.valid or fix.mode < 2 or fix.lat is None or fix.lon is None:
+            return
+        if fix.speed_mps is not None and fix.speed_mps >= GNSS_MOVES_MPS:
+            self._moved_ns = max(self._moved_ns, fix.at.ns)
+        self._fix = fix
+        self._fix_odometer = self._number(ODOMETER)
+
+    # --- what may be believed
+
+    def value(self, name: str) -> Signal | None:
+        """The last word, however old."""
+        return self._signals.get(name)
+
+    def fresh(self, name: str) -> Signal | None:
+        return None if name in self._stale else self._signals.get(name)
+
+    def on(self, name: str) -> bool | None:
+        """A yes/no signal, or the ignition, as far as it may be believed (fresh or held)."""
+        signal = self.fresh(name)
+        if signal is None and not self._lost and self._asleep():
+            signal = self._signals.get(name)
+        return None if signal is None else signal.value in ("yes", "on")
+
+    def moving(self, now_ns: int) -> Moving:
+        """R10: only a stale speed with the ignition last seen on means "may be moving"."""
+        speed = self.fresh(SPEED)
+        if speed is not None and isinstance(speed.value, float | int):
+            return Moving.YES if speed.value >= CREEP_KMH else Moving.NO
+        ignition = self._signals.get(IGNITION)
+        return Moving.MAYBE if ignition is not None and ignition.value == "on" else Moving.NO
+
+    def doors_open(self) -> bool | None:
+        known = [state for state in map(self.on, DOORS) if state is not None]
+        return any(known) if known else None
+
+    def locked(self) -> bool | None:
+        """The car's own word; whether it counts is another question (R9)."""
+        return self.on(LOCKED)
+
+    async def wait_locked(self, value: bool, timeout_s: float) -> bool:
+        """Did the car's own lock signal read so within the time?"""
+        wanted = "yes" if value else "no"
+        signal = self.fresh(LOCKED)
+        if signal is not None and signal.value == wanted:
+            return True
+        heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        timer = asyncio.ensure_future(self._clock.sleep(timeout_s))
+        entry = (wanted, heard)
+        self._waiting.append(entry)
+        try:
+            await asyncio.wait((heard, timer), return_when=asyncio.FIRST_COMPLETED)
+            return heard.done()
+        finally:
+            self._waiting.remove(entry)
+            heard.cancel()
+            timer.cancel()
+
+    def still_s(self, now_ns: int) -> float:
+        """For how long nothing showed a movement."""
+        return max(0, now_ns - self._moved_ns) / 1e9
+
+    def position(self, now_ns: int) -> Fix | None:
+        """The last fix while it is true: young, or the car has stood still with its ignition off ever since."""
+        fix = self._fix
+        if fix is None:
+            return None
+        standing = self._moved_ns < fix.at.ns and not self._lost and self._asleep()
+        return fix if standing or now_ns - fix.at.ns <= FIX_FRESH_NS else None
+
+    def station(self, now_ns: int) -> Where:
+        fix = self.position(now_ns)
+        moved_m: float | None = 0.0
+        if fix is None:
+            fix, moved_m = self._fix, self._moved_since_fix()
+        if fix is None or fix.lat is None or fix.lon is None:
+            return Where()
+        return locate(self._stations, fix.lat, fix.lon, moved_m)
+
+    def reading(self, now: Instant, wall: list[int] | None, position: bool) -> Reading:
+        """The car now, from the last words. position: whether privacy lets this moment's position be kept
+        (`privacy.py`).
+        """
+        fix = self.position(now.ns) if position else None
+        plugged = self._signals.get(PLUGGED)
+        shown = self._number(SOC)
+        return Reading(
+            odometer_km=self._number(ODOMETER),
+            soc_percent=shown if shown is not None else self._number(SOC_FINE),
+            energy_kwh=self._number(ENERGY),
+            range_km=self._number(RANGE),
+            plugged=str(plugged.value) if plugged is not None else None,
+            at_station=self.station(now.ns).name,
+            boot=now.boot,
+            at=now.ns // 1_000_000,
+            wall=wall,
+            position=[fix.lat, fix.lon] if fix is not None and fix.lat is not None and fix.lon is not None else None,
+        )
+
+    # --- inside
+
+    def _asleep(self) -> bool:
+        ignition = self._signals.get(IGNITION)
+        return ignition is not None and ignition.value == "off"
+
+    def _number(self, name: str) -> float | None:
+        signal = self._signals.get(name)
+        return float(signal.value) if signal is not None and not isinstance(signal.value, str) else None
+
+    def _moved_since_fix(self) -> float | None:
+        odometer = self._number(ODOMETER)
+        if odometer is None or self._fix_odometer is None:
+            return None
+        return max(0.0, odometer - self._fix_odometer) * 1000 + ODOMETER_SLACK_M
+
+    @staticmethod
+    def _shows_movement(before: Signal | None, signal: Signal) -> bool:
+        if isinstance(signal.value, str):
+            return False
+        if signal.name == SPEED:
+            return signal.value >= CREEP_KMH
+        return signal.name == ODOMETER and before is not None and signal.value != before.value
