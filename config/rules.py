@@ -1,7 +1,7 @@
-"""What settings must mean, beyond their types: one rule a line, each with what would be right. Reading is `settings.py`.
+"""What settings must mean, beyond their types: one rule a line, each with what would be right. Reading: `settings.py`.
 
-Only the file itself is judged. Whether a device is plugged in or a certificate is readable is for `boitier check`: a car
-must still open when they are not (D15).
+Only the file itself is judged. Whether a device is plugged in or a certificate is readable is for `boitier check`: a
+car must still open when they are not (D15).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _RELAY = _between(1, 16)
 
 RULES: Mapping[str, Rule] = {
     "vehicle.id": Rule(HEX_16.fullmatch, 'must be 16 lower-case hex digits, random, such as "8f3a52c0d1e4b796"'),
-    "keyless.operator": Rule(lambda text: 0 < len(text) <= 64, "must be the issuer id of your tokens (1 to 64 letters)"),
+    "keyless.operator": Rule(lambda text: 0 < len(text) <= 64, "must be the issuer id of your tokens, 1 to 64 long"),
     "keyless.roots": Rule(
         lambda roots: roots and len(set(roots)) == len(roots) and all(HEX_64.fullmatch(root) for root in roots),
         "must list different Ed25519 public keys, 64 lower-case hex digits each",

@@ -140,7 +140,7 @@ def load(path: Path) -> Settings:
 
 
 def examine(path: Path) -> tuple[Settings | None, tuple[Problem, ...]]:
-    """Settings as far as all types fit, and every problem found. Who may start in spite of one is decided elsewhere (D15)."""
+    """Settings as far as all types fit, and every problem. Who may start in spite of one is decided elsewhere (D15)."""
     file = str(path)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))

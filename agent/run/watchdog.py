@@ -1,8 +1,8 @@
 """Feeds systemd's watchdog, but only on evidence that every vital part made progress. It restarts nothing itself.
 
 The chain of evidence: the store ticks when it committed (or, without work, read its database, D25); the door ticks when
-its loop went round; this service ticks by running on the same loop. One stale link, and systemd is told nothing: it then
-kills and restarts the process, which is safe at any line (crash-only).
+its loop went round; this service ticks by running on the same loop. One stale link, and systemd is told nothing: it
+then kills and restarts the process, which is safe at any line (crash-only).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Feeder(Protocol):
 class Ledger:
     """Who must tick how often. Pure: times come in as arguments.
 
-    within_s: name → longest time between two ticks. since_ns: when watching began; each part gets its full time from then.
+    within_s: name → longest time between two ticks. since_ns: when watching began: every part's first tick.
     """
 
     def __init__(self, within_s: Mapping[str, float], since_ns: int) -> None:
