@@ -1,0 +1,77 @@
+"""The catalogue of facts: every kind, its forms, and the keys of its body. Who writes which fact when, is its writer's business.
+
+Nothing checks a fact on its way out: a wrong body must still arrive. The catalogue is for the tests and for docs/contract.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One kind of fact, or one event of it (event "" where the kind has only one form). keys: all of them, always present."""
+
+    kind: str
+    event: str
+    keys: tuple[str, ...]
+
+
+READING: Final = (
+    "odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged", "at_station", "boot", "at", "wall", "position",
+)  # fmt: skip
+READINGS: Final = ("start", "end", "reading")
+
+FORMS: Final = (
+    Form("boot", "", ("version", "car", "sqlite", "why", "quarantined")),
+    Form("columns", "", ("names", "steps", "units")),
+    Form(
+        "access",
+        "intent",
+        ("event", "access", "via", "action", "booking", "token", "holder", "command", "clock", "note"),
+    ),
+    Form("access", "outcome", ("event", "access", "action", "booking", "outcome", "why", "resolved_at_boot")),
+    Form("refused", "", ("via", "code", "booking", "holder", "detail")),
+    Form("booking", "stored", ("event", "booking", "revision", "token", "booking_kind", "from", "to", "code")),
+    Form("booking", "refused", ("event", "booking", "revision", "token", "booking_kind", "from", "to", "code")),
+    Form("booking", "opened", ("event", "booking", "token", "holder", "booking_kind", "start")),
+    Form(
+        "booking",
+        "closed",
+        ("event", "booking", "how", "soft", "hard_overridden", "start", "end", "km", "energy_kwh", "duration_ms", "legs"),
+    ),
+    Form("leg", "opened", ("event", "booking", "leg", "start", "end", "km")),
+    Form("leg", "closed", ("event", "booking", "leg", "start", "end", "km")),
+    Form("plug", "plugged", ("event", "booking", "reading")),
+    Form("plug", "unplugged", ("event", "booking", "reading")),
+    Form("command", "", ("id", "action", "result")),
+    Form("alarm", "raised", ("name", "event", "detail")),
+    Form("alarm", "cleared", ("name", "event", "detail")),
+    Form("dropped", "", ("stream", "from", "to", "why")),
+)
+KINDS: Final = tuple(dict.fromkeys(form.kind for form in FORMS))
+
+
+def problems(kind: str, body: Mapping[str, object]) -> tuple[str, ...]:
+    """What is wrong with a fact's body, in words; empty when it is as the contract says."""
+    forms = [form for form in FORMS if form.kind == kind and form.event in ("", body.get("event"))]
+    if not forms:
+        return (f"no such fact: {kind} {body.get('event', '')}".rstrip(),)
+    found = _differences(f"{kind} {forms[0].event}".rstrip(), forms[0].keys, body)
+    for name in READINGS:
+        reading = body.get(name)
+        if isinstance(reading, Mapping):
+            found += _differences(f"{kind} {name}", READING, reading)
+    return tuple(found)
+
+
+def dropped(stream: str, first: int, last: int, why: str) -> dict[str, object]:
+    """Body of the fact that numbers of a stream will never come (D11). stream: "facts" or "samples"."""
+    return {"stream": stream, "from": first, "to": last, "why": why}
+
+
+def _differences(what: str, keys: tuple[str, ...], body: Mapping[str, object]) -> list[str]:
+    found = [f"{what}: {key} is missing" for key in keys if key not in body]
+    return found + [f"{what}: {key} is not in the contract" for key in body if key not in keys]

@@ -1,0 +1,65 @@
+"""Numbered, forward-only migrations. Statements of every day live in `outbox.py`, `vault.py` and `retention.py`.
+
+A migration may only add (tables, or columns with a default): images roll back and data does not, so the release
+before must still be able to read and write the file. `user_version` is read by the caller first; sqlite_utils is
+imported only where there is something to do, because it alone costs more start-up time than the whole unlock path
+(D24).
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from typing import Final
+
+VERSION: Final = 1
+TABLES: Final = frozenset({"streams", "facts", "samples", "groups", "ahead", "marks", "vault"})
+FACTS: Final = "facts"
+SAMPLES: Final = "samples"
+
+# AUTOINCREMENT: a number that was ever committed is not given out again, even after its row is purged.
+_MIGRATIONS: Final = {
+    1: (
+        "CREATE TABLE streams (name TEXT PRIMARY KEY, id TEXT NOT NULL, upto INTEGER NOT NULL DEFAULT 0) STRICT",
+        "CREATE TABLE facts (n INTEGER PRIMARY KEY AUTOINCREMENT, body TEXT NOT NULL) STRICT",
+        "CREATE TABLE samples (n INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL) STRICT",
+        # Samples that are durable and not sealed yet; empty most of the time.
+        "CREATE TABLE groups (id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT",
+        # What the backend has beyond its high-water mark.
+        "CREATE TABLE ahead (stream TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
+        " poison INTEGER NOT NULL DEFAULT 0) STRICT",
+        # When the high-water mark passed which number, so that rows can be purged N days later without rewriting them.
+        "CREATE TABLE marks (id INTEGER PRIMARY KEY, stream TEXT NOT NULL, upto INTEGER NOT NULL,"
+        " acked_at INTEGER) STRICT",
+        "CREATE TABLE vault (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT",
+    ),
+}
+
+
+def migrate(connection: sqlite3.Connection, found: int) -> None:
+    """Bring a file of version `found` to `VERSION` in one transaction; a newer file is left as it is."""
+    if found >= VERSION:
+        return
+    import sqlite_utils
+
+    # Positional, and without its own pragmas: this connection keeps ours.
+    database = sqlite_utils.Database(connection, recursive_triggers=False)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for number in range(found + 1, VERSION + 1):
+            for statement in _MIGRATIONS[number]:
+                database.execute(statement)
+        if found == 0:
+            for name in (FACTS, SAMPLES):
+                database.execute("INSERT INTO streams (name, id) VALUES (?, ?)", (name, secrets.token_hex(8)))
+        database.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def tables(connection: sqlite3.Connection) -> frozenset[str]:
+    rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    return frozenset(row[0] for row in rows)
