@@ -1,0 +1,127 @@
+"""The reference receiver: store what vehicles send exactly once, then say so; `python -m hil.backend.receiver --help`.
+
+Groups what arrives within about 50 ms: one transaction, then the acknowledgement, then our PUBACK to the broker.
+What is not here: billing, and reading payloads (`payload.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sqlite3
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import payload
+from .ca import Identity
+from .holdings import Holdings
+from .pipe import Address, Pipe
+from .process import Child
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage
+
+GROUP_S = 0.05
+GROUP_MESSAGES = 500
+
+
+class Receiver(Pipe):
+    """In a thread with start() and stop(), or in this one with run()."""
+
+    def __init__(self, address: Address, database: Path) -> None:
+        super().__init__(address, ["boitier/v1/+/up/#"])
+        self._database = database
+        self._holdings: Holdings | None = None
+        self._waiting: list[MQTTMessage] = []
+        self._since = 0.0
+        self.counters: Counter[str] = Counter()
+
+    def opened(self) -> None:
+        self._holdings = Holdings(self._database)
+
+    def closed(self) -> None:
+        if self._holdings is not None:
+            self._holdings.close()
+            self._holdings = None
+
+    def connected(self) -> None:
+        # Marks are told at once: acknowledgements may have been lost, and a restored backup moves a mark back.
+        assert self._holdings is not None
+        for stream in self._holdings.streams:
+            self._tell(stream)
+
+    def lost(self) -> None:
+        self._waiting.clear()  # the broker sends them again: they have no PUBACK
+
+    def arrived(self, message: MQTTMessage) -> None:
+        if not self._waiting:
+            self._since = time.monotonic()
+        self._waiting.append(message)
+
+    def turn(self, now: float) -> None:
+        if self._waiting and (now - self._since >= GROUP_S or len(self._waiting) >= GROUP_MESSAGES):
+            self._commit()
+
+    def _commit(self) -> None:
+        assert self._holdings is not None
+        group, self._waiting = self._waiting, []
+        items = [item for message in group for item in payload.read(message.topic, bytes(message.payload))]
+        try:
+            touched = self._holdings.take(items, time.time_ns() // 1_000_000)
+        except sqlite3.Error as error:  # a full disk: no PUBACK, so everything comes again on the next connection
+            self.counters["failed"] += 1
+            raise ConnectionError(f"not stored: {error}") from error
+        for stream in sorted(touched):
+            self._tell(stream)
+        for message in group:
+            self.acknowledge(message)
+        self.counters.update(groups=1, messages=len(group), bytes=sum(len(message.payload) for message in group))
+
+    def _tell(self, stream: tuple[str, str]) -> None:
+        assert self._holdings is not None
+        self.publish(f"boitier/v1/{stream[0]}/down/ack", payload.pack(self._holdings.acknowledgement(stream)))
+
+
+class ReceiverProcess:
+    """The receiver as a process of its own, to be killed and frozen by its id."""
+
+    def __init__(self, address: Address, database: Path) -> None:
+        self.database = database
+        where = ["--broker", f"{address.host}:{address.port}", "--ca", str(address.ca)]
+        who = ["--certificate", str(address.identity.certificate), "--key", str(address.identity.key)]
+        argv = [sys.executable, "-m", "hil.backend.receiver", *where, *who, "--database", str(database)]
+        root = str(Path(__file__).resolve().parents[2])
+        self.child = Child(argv, database.with_suffix(".log"), {"PYTHONPATH": root})
+
+    def start(self) -> None:
+        self.child.start()
+
+    async def stop(self) -> None:
+        await self.child.stop()
+
+    async def kill(self) -> None:
+        await self.child.kill()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    purpose = "Store what vehicles send, exactly once."
+    parser = argparse.ArgumentParser(prog="python -m hil.backend.receiver", description=purpose)
+    parser.add_argument("--broker", required=True, metavar="HOST:PORT")
+    for name in ("ca", "certificate", "key", "database"):
+        parser.add_argument(f"--{name}", required=True, type=Path)
+    given = parser.parse_args(arguments)
+    host, _, port = given.broker.rpartition(":")
+    identity = Identity("receiver", given.certificate, given.key)
+    receiver = Receiver(Address(host, int(port), given.ca, identity), given.database)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: receiver.halt())
+    receiver.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
