@@ -1,0 +1,168 @@
+"""Settings: every mistake at once, each with file, key, what is wrong and what would be right (D31)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config import rules
+from config.errors import ConfigError, Problem
+from config.settings import Settings, examine, load
+
+ROOT = Path(__file__).resolve().parents[1]
+KEYS = [f"{number:064x}" for number in range(1, 4)]
+NAMES = sorted({key.rpartition(".")[2] for key in rules.RULES})
+
+
+@pytest.fixture
+def car(tmp_path: Path) -> Path:
+    folder = tmp_path / "my-car"
+    folder.mkdir()
+    (folder / "car.toml").write_text("")
+    return folder
+
+
+def text(car: Path, extra: str = "", lock: str = 'device = "/dev/ttyUSB0"') -> str:
+    return (
+        f'{extra}\n[vehicle]\nid = "8f3a52c0d1e4b796"\ncar = "{car}"\n'
+        f'[keyless]\noperator = "example"\nroots = ["{KEYS[0]}", "{KEYS[1]}"]\n[lock]\n{lock}\n'
+    )
+
+
+def write(folder: Path, content: str) -> Path:
+    path = folder / "agent.toml"
+    path.write_text(content)
+    return path
+
+
+def problems(folder: Path, content: str) -> dict[str, Problem]:
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, content))
+    return {problem.key: problem for problem in caught.value.problems}
+
+
+def test_a_good_file_gives_settings_with_defaults(tmp_path: Path, car: Path) -> None:
+    settings = load(write(tmp_path, text(car)))
+    assert settings.vehicle.id == "8f3a52c0d1e4b796"
+    assert settings.lock.unlock_pulse_ms == 400
+    assert settings.booking.auto_close_min == 10.0
+    assert settings.station == []
+
+
+def test_d31_all_mistakes_come_at_once_each_with_file_key_and_what_would_be_right(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        'stat = "/x"\nsocket = 5\nstate = "here"\n[vehicle]\nid = "XYZ"\ncar = "no-such"\n[keyless]\nroots = ["aa"]\n'
+        'threshold = "two"\n[lock]\ndriver = "magnet"\n[gnss]\nbaud = 9601\n[cloud]\nbrokers = ["h:99999"]\n'
+        '[[station]]\nname = "a"\nlat = 91\nlon = "x"\n',
+    )
+    assert set(found) == {
+        "stat", "socket", "state", "vehicle.id", "vehicle.car", "keyless.operator", "keyless.roots",
+        "keyless.threshold", "lock.driver", "gnss.baud", "cloud.brokers", "station[0].lat", "station[0].lon",
+    }  # fmt: skip
+    for problem in found.values():
+        assert problem.file == str(tmp_path / "agent.toml")
+        assert problem.problem
+        assert problem.hint
+    assert found["stat"].hint == 'did you mean "state"?'
+    assert "16 lower-case hex digits" in found["vehicle.id"].hint
+    assert found["keyless.operator"].problem == "is missing"
+
+
+def test_an_empty_file_names_every_required_key(tmp_path: Path) -> None:
+    required = {"vehicle.id", "vehicle.car", "keyless.operator", "keyless.roots", "lock.device"}
+    assert set(problems(tmp_path, "")) == required
+
+
+@pytest.mark.parametrize(
+    ("extra", "lock", "key"),
+    [
+        ("", "", "lock.device"),
+        ("", 'device = "/dev/a"\nunlock_channel = 2', "lock.lock_channel"),
+        ('gnss.device = "/dev/a"', 'device = "/dev/a"', "gnss.device"),
+        ('cloud.brokers = ["broker:8883"]', 'device = "/dev/a"', "cloud.certificate"),
+        ("", 'device = "ttyUSB0"', "lock.device"),
+        ("", 'device = "/dev/a"\nunlock_pulse_ms = 1', "lock.unlock_pulse_ms"),
+        ('can = "can0"', 'device = "/dev/a"', "can"),
+        ('station = "Mortagne"', 'device = "/dev/a"', "station"),
+        ("booking.key_holder = 1", 'device = "/dev/a"', "booking.key_holder"),
+        ('socket = "/' + "x" * 107 + '"', 'device = "/dev/a"', "socket"),
+    ],
+)
+def test_what_only_shows_in_meaning_is_found(tmp_path: Path, car: Path, extra: str, lock: str, key: str) -> None:
+    assert key in problems(tmp_path, text(car, extra, lock))
+
+
+def test_more_signatures_than_roots_can_never_come_together(tmp_path: Path, car: Path) -> None:
+    assert "keyless.threshold" in problems(tmp_path, text(car).replace("[lock]", "threshold = 3\n[lock]"))
+
+
+def test_two_stations_of_one_name_are_told(tmp_path: Path, car: Path) -> None:
+    station = '[[station]]\nname = "a"\nlat = 48.5\nlon = 0.5\n'
+    assert list(problems(tmp_path, text(car) + station * 2)) == ["station[1].name"]
+
+
+@pytest.mark.parametrize("content", ["=", "a = 1\na = 2", '"'])
+def test_a_file_that_is_no_toml_is_a_problem_of_the_file(tmp_path: Path, content: str) -> None:
+    assert list(problems(tmp_path, content)) == [""]
+
+
+def test_a_missing_or_binary_file_is_a_problem_not_a_crash(tmp_path: Path) -> None:
+    assert examine(tmp_path / "none.toml")[0] is None
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00")
+    assert examine(binary)[1][0].problem.startswith("byte 0")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(Settings.__struct_fields__),
+)
+def test_no_value_of_any_shape_crashes_the_reading(value: object, table: str) -> None:
+    from config.settings import _Reading
+
+    reading = _Reading("f")
+    reading.struct(Settings, {table: value}, "", "")
+    list(rules.judge_together(reading.values))
+
+
+def test_the_commented_defaults_are_the_defaults_in_code() -> None:
+    """config/agent.toml shows every key once, with the value that holds without it."""
+    settings, found = examine(ROOT / "config" / "agent.toml")
+    assert settings is not None
+    assert {problem.key for problem in found} <= {"vehicle.car"}
+    shown = (ROOT / "config" / "agent.toml").read_text()
+    for field in msgspec.structs.fields(Settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, msgspec.Struct):
+            for inner in msgspec.structs.fields(type(value)):
+                assert re.search(rf"^{inner.name} = ", shown, re.MULTILINE), f"{field.name}.{inner.name} is not shown"
+                if not inner.required and (field.name, inner.name) != ("lock", "device"):
+                    default = inner.default if inner.default is not msgspec.NODEFAULT else inner.default_factory()
+                    assert getattr(value, inner.name) == default, f"{field.name}.{inner.name}"
+        elif field.name != "station":
+            assert value == field.default, field.name
+
+
+def test_every_rule_belongs_to_a_key() -> None:
+    keys = set()
+    for field in msgspec.structs.fields(Settings):
+        keys.add(field.name)
+        kind = rules_kind(field.type)
+        if kind is not None:
+            keys |= {f"{field.name}.{inner.name}" for inner in msgspec.structs.fields(kind)}
+    assert set(rules.RULES) <= keys
+
+
+def rules_kind(kind: object) -> type[msgspec.Struct] | None:
+    candidates = [kind, *getattr(kind, "__args__", ())]
+    return next((one for one in candidates if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
