@@ -1,0 +1,194 @@
+"""A badge reader and keypad on one serial line: bounded, rate-limited frames to credentials, and the answer back.
+
+What is not here: whose badge it is, whether it may open the car, and the lock-out after wrong codes (R11).
+Frames (D17): `02`, ten ASCII hex digits, two checksum digits (XOR of the five bytes), `03` at 9600 8N1. Keypad: ASCII
+digits, `#` ends, `*` clears. Answer: one letter and a line feed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from ..line import SerialLine
+from ..ports import BadgeTap, Clock, CodeEntered, Feedback, Instant
+
+STX, ETX = 0x02, 0x03
+FRAME_DIGITS: Final = 12
+MAX_CODE_DIGITS: Final = 16
+REPEAT_NS: Final = 2_000_000_000
+FRAME_GAP_NS: Final = 500_000_000  # a frame takes 15 ms at 9600; after a longer pause its rest will not come
+CODE_IDLE_NS: Final = 10_000_000_000  # digits that somebody left behind must not begin the next person's code
+REMEMBERED_BADGES: Final = 8
+LIMIT_BURST: Final = 5
+LIMIT_REFILL_NS: Final = 1_000_000_000
+
+ANSWERS: Final = {
+    Feedback.OPENED: b"O\n",
+    Feedback.PAUSED: b"P\n",
+    Feedback.ENDED: b"E\n",
+    Feedback.REFUSED: b"R\n",
+    Feedback.UNSURE: b"U\n",
+}
+
+_HEX: Final = frozenset(b"0123456789ABCDEFabcdef")
+_DIGITS: Final = frozenset(b"0123456789")
+_COUNTERS: Final = (
+    "badges", "codes", "bad_checksum", "broken_frame", "garbage_bytes", "too_long_code", "abandoned_code", "repeats",
+    "limited",
+)  # fmt: skip
+
+
+class Limit:
+    """At most five at once and one a second after that; more is somebody playing, not somebody opening a car."""
+
+    def __init__(self) -> None:
+        self._left = LIMIT_BURST
+        self._since_ns: int | None = None
+
+    def take(self, now_ns: int) -> bool:
+        if self._since_ns is None:
+            self._since_ns = now_ns
+        gained = max(0, now_ns - self._since_ns) // LIMIT_REFILL_NS
+        self._left = min(LIMIT_BURST, self._left + gained)
+        self._since_ns = now_ns if self._left == LIMIT_BURST else self._since_ns + gained * LIMIT_REFILL_NS
+        if self._left == 0:
+            return False
+        self._left -= 1
+        return True
+
+
+class Decoder:
+    """Sans-I/O: any bytes in, credentials out; never raises on input."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
+        self._seen: dict[bytes, int] = {}  # uid -> when it was last seen
+        self._limits = {BadgeTap: Limit(), CodeEntered: Limit()}
+        self._at_ns = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """The line was lost: drop halves."""
+        self._frame: bytearray | None = None
+        self._code = ""
+        self._overlong = False
+
+    def feed(self, data: bytes, at: Instant) -> list[BadgeTap | CodeEntered]:
+        """What these bytes, which arrived at `at`, completed."""
+        self._age(at.ns)
+        found = []
+        for byte in data:
+            item = self._byte(byte, at)
+            if item is not None and self._limited(item):
+                found.append(item)
+        return found
+
+    def _limited(self, item: BadgeTap | CodeEntered) -> bool:
+        allowed = self._limits[type(item)].take(item.at.ns)
+        self.counters["limited"] += not allowed
+        return allowed
+
+    def _age(self, now_ns: int) -> None:
+        gap, self._at_ns = now_ns - self._at_ns, now_ns
+        if self._frame is not None and gap > FRAME_GAP_NS:
+            self._break_frame()
+        if (self._code or self._overlong) and gap > CODE_IDLE_NS:
+            self.counters["abandoned_code"] += 1
+            self._code, self._overlong = "", False
+
+    def _byte(self, byte: int, at: Instant) -> BadgeTap | CodeEntered | None:
+        if byte == STX:
+            if self._frame is not None:
+                self._break_frame()
+            self._frame = bytearray()
+            return None
+        if self._frame is None:
+            return self._key(byte, at)
+        if byte == ETX and len(self._frame) == FRAME_DIGITS:
+            return self._badge(at)
+        if byte in _HEX and len(self._frame) < FRAME_DIGITS:
+            self._frame.append(byte)
+            return None
+        self._break_frame()
+        return self._key(byte, at)
+
+    def _break_frame(self) -> None:
+        self.counters["broken_frame"] += 1
+        self._frame = None
+
+    def _badge(self, at: Instant) -> BadgeTap | None:
+        content = bytes.fromhex((self._frame or b"").decode("ascii"))
+        self._frame = None
+        uid, check = content[:5], content[5]
+        if uid[0] ^ uid[1] ^ uid[2] ^ uid[3] ^ uid[4] != check:
+            self.counters["bad_checksum"] += 1
+            return None
+        # Counted from when it was last *seen*: a badge that stays on the reader is one tap, however long it stays.
+        last_ns = self._seen.pop(uid, None)
+        self._seen[uid] = at.ns
+        if len(self._seen) > REMEMBERED_BADGES:
+            del self._seen[next(iter(self._seen))]
+        if last_ns is not None and at.ns - last_ns < REPEAT_NS:
+            self.counters["repeats"] += 1
+            return None
+        self.counters["badges"] += 1
+        return BadgeTap(uid, at)
+
+    def _key(self, byte: int, at: Instant) -> CodeEntered | None:
+        if byte in _DIGITS:
+            self._overlong = self._overlong or len(self._code) >= MAX_CODE_DIGITS
+            if not self._overlong:
+                self._code += chr(byte)
+        elif byte == ord("*"):
+            self._code, self._overlong = "", False
+        elif byte == ord("#"):
+            return self._end_code(at)
+        elif byte not in b"\r\n":
+            self.counters["garbage_bytes"] += 1
+        return None
+
+    def _end_code(self, at: Instant) -> CodeEntered | None:
+        code, overlong = self._code, self._overlong
+        self._code, self._overlong = "", False
+        if overlong:
+            self.counters["too_long_code"] += 1
+            return None
+        if not code:
+            return None
+        self.counters["codes"] += 1
+        return CodeEntered(code, at)
+
+
+class Reader:
+    """A `TokenPort`; unplugging and plugging in again are survived and counted."""
+
+    def __init__(self, device: str, baud: int, clock: Clock) -> None:
+        self._line = SerialLine(device, baud, clock)
+        self._decoder = Decoder()
+        self._ready: deque[BadgeTap | CodeEntered] = deque()
+        self._mute = 0
+
+    @property
+    def plugged(self) -> bool:
+        return self._line.plugged
+
+    async def next_presented(self) -> BadgeTap | CodeEntered:
+        """The next credential; opens the device at the first call. Raises `DeviceGone` only after `close()`."""
+        while not self._ready:
+            data, at = await self._line.next()
+            if data:
+                self._ready.extend(self._decoder.feed(data, at))
+            else:
+                self._decoder.forget()
+        return self._ready.popleft()
+
+    def show(self, feedback: Feedback) -> None:
+        """Best effort, at once: an answer that nobody can see must not hold up the door."""
+        self._mute += not self._line.write(ANSWERS[feedback])
+
+    def counters(self) -> dict[str, int]:
+        return self._line.counters() | self._decoder.counters | {"mute": self._mute}
+
+    def close(self) -> None:
+        self._line.close()
