@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 
 from .mux import Mux, Stream, StreamReset
 
@@ -17,20 +18,24 @@ CHUNK = 8_192  # bytes read from a socket at once
 
 
 async def bridge(
-    stream: Stream, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, gate: asyncio.Event
+    stream: Stream,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    gate: asyncio.Event,
+    broken: Callable[[asyncio.StreamWriter], None],
 ) -> None:
-    """Carry bytes both ways until both directions ended; a reset on one side resets the other."""
+    """Carry bytes both ways until both directions ended; a reset of one side is told to the other by `broken`."""
     try:
         async with asyncio.TaskGroup() as both:
             both.create_task(_up(stream, reader, gate))
             both.create_task(_down(stream, writer, gate))
     except* (OSError, StreamReset):
         await stream.reset()
-        _reset(writer)
+        broken(writer)
     except* asyncio.CancelledError:
-        _reset(writer)
+        reset(writer)
         raise
-    finally:
+    else:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
@@ -52,7 +57,7 @@ async def _down(stream: Stream, writer: asyncio.StreamWriter, gate: asyncio.Even
         writer.write_eof()
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset(writer: asyncio.StreamWriter) -> None:
     """End a TCP connection with RST, so the peer sees a broken connection and not an orderly end."""
     sock = writer.get_extra_info("socket")
     if sock is not None:
@@ -84,11 +89,11 @@ class Outlet:
         self._carrying.add(task)
         try:
             stream = await self._mux.open(self._name)
-            await bridge(stream, reader, writer, self._open_gate)
+            await bridge(stream, reader, writer, self._open_gate, reset)
         except StreamReset:
-            _reset(writer)
+            reset(writer)
         except asyncio.CancelledError:  # asyncio.streams would report a cancelled handler as an error
-            _reset(writer)
+            reset(writer)
         finally:
             self._carrying.discard(task)
 
@@ -106,6 +111,8 @@ class Targets:
         self._where: dict[str, tuple[str, int]] = {}
         self._gates: dict[str, asyncio.Event] = {}
         self._carrying: set[asyncio.Task[None]] = set()
+        self._vanished = False
+        self._half_open: list[asyncio.StreamWriter] = []
         self.refused = 0  # streams reset because nothing answered at their target
 
     def set(self, name: str, host: str, port: int) -> None:
@@ -126,9 +133,16 @@ class Targets:
         self._carrying.add(task)
         task.add_done_callback(self._carrying.discard)
 
+    def vanish(self, gone: bool) -> None:
+        """While gone, a broken line is a power cut: the targets are told nothing, their connections stay open."""
+        self._vanished = gone
+
     async def close(self) -> None:
-        """Reset every connection."""
+        """Reset every connection, the half-open ones too."""
         await _cancel(self._carrying)
+        for writer in self._half_open:
+            reset(writer)
+        self._half_open.clear()
 
     def _gate(self, name: str) -> asyncio.Event:
         if name not in self._gates:
@@ -148,7 +162,13 @@ class Targets:
             self.refused += 1
             await stream.reset()
             return
-        await bridge(stream, reader, writer, gate)
+        await bridge(stream, reader, writer, gate, self._broken)
+
+    def _broken(self, writer: asyncio.StreamWriter) -> None:
+        if self._vanished:
+            self._half_open.append(writer)
+        else:
+            reset(writer)
 
 
 async def _cancel(tasks: set[asyncio.Task[None]]) -> None:

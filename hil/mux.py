@@ -167,6 +167,11 @@ class Mux:
         await self._submit(LineFrame(Kind.OPEN, number, name.encode()))
         return stream
 
+    async def drain(self) -> None:
+        """Wait until everything sent so far has left this process (or the line is lost)."""
+        while self._outgoing and not self.lost.is_set():
+            await asyncio.sleep(0.001)
+
     def close(self) -> None:
         """End the line and every stream on it."""
         self._lose("closed here")

@@ -1,0 +1,214 @@
+"""What the bench needs from Debian, where it is, and how it gets here.
+
+Runs before the virtual environment exists, so it uses the standard library only. As root it installs; as an ordinary
+user it downloads and unpacks into `.cache/debian` of the project, touching nothing else. `python3 -m hil.packages` is
+what `make packages` calls. Python packages are not its business (`Makefile`, `constraints.txt`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CACHE = ROOT / ".cache" / "debian"
+UNPACKED = CACHE / "root"
+_FOLDERS = ("usr/local/bin", "usr/local/sbin", "usr/bin", "usr/sbin", "bin", "sbin")
+_COMPILERS = ("cc", "gcc", "clang", "tcc")
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A Debian package and the sentence that tells the user why it is fetched."""
+
+    package: str
+    why: str
+    present: Callable[[], bool]
+
+
+def find(program: str) -> Path | None:
+    """Where a program is: on the PATH, in the system's sbin folders (not on everybody's PATH), or unpacked here."""
+    found = shutil.which(program)
+    if found:
+        return Path(found)
+    places = [Path("/") / folder for folder in _FOLDERS] + [UNPACKED / folder for folder in _FOLDERS]
+    return next((place / program for place in places if os.access(place / program, os.X_OK)), None)
+
+
+def environment(program: Path, base: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment to start `program` with: an unpacked one finds its unpacked libraries."""
+    env = dict(os.environ if base is None else base)
+    if UNPACKED in program.parents:
+        folders = [str(folder) for folder in _library_folders()]
+        env["LD_LIBRARY_PATH"] = os.pathsep.join([*folders, *filter(None, [env.get("LD_LIBRARY_PATH")])])
+    return env
+
+
+def _library_folders() -> list[Path]:
+    tops = [UNPACKED / "usr/lib", UNPACKED / "lib"]
+    multiarch = [folder for top in tops if top.is_dir() for folder in sorted(top.glob("*-linux-gnu*"))]
+    return [folder for folder in [*multiarch, *tops] if folder.is_dir()]
+
+
+def modules_folder() -> Path | None:
+    """The guest kernel's modules: `…/modules/VERSION`, the newest there is."""
+    for top in (Path("/usr/lib/uml/modules"), UNPACKED / "usr/lib/uml/modules"):
+        versions = sorted(top.iterdir()) if top.is_dir() else []
+        if versions:
+            return versions[-1]
+    return None
+
+
+def needs_shim() -> bool:
+    """Does this CPU have registers that the guest kernel's buffer cannot hold (AMX tiles; `hil/xstate.c`)?"""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(errors="replace").split()
+    except OSError:
+        return False
+    return any(flag.startswith("amx_") or flag == "apx" for flag in flags)
+
+
+def compiler() -> Path | None:
+    """Any C compiler that can make the shim."""
+    return next((path for name in _COMPILERS if (path := find(name))), None)
+
+
+def host_has_can() -> bool:
+    """Can this machine make a virtual CAN of its own? (root, and a kernel with CAN)"""
+    import socket  # here, so that a Python without CAN support can still read this file
+
+    if os.geteuid() != 0 and not Path("/sys/class/net/vcan0").exists():
+        return False
+    try:
+        socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW).close()
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+def needs() -> list[Need]:
+    """All packages, in the order of use."""
+    listed = [
+        Need(
+            "user-mode-linux",
+            "a Linux kernel with CAN that runs as an ordinary process",
+            lambda: find("linux.uml") is not None and modules_folder() is not None,
+        ),
+        Need("e2fsprogs", "makes the disk image that the power cuts hit", lambda: find("mke2fs") is not None),
+        Need("mosquitto", "the real MQTT broker of the bench", lambda: find("mosquitto") is not None),
+        Need("mosquitto-clients", "listens to the records from outside", lambda: find("mosquitto_sub") is not None),
+    ]
+    if needs_shim():
+        why = "this CPU's AMX registers need a 40-line shim for the guest kernel (hil/xstate.c)"
+        listed.append(Need("tcc", f"a C compiler, and a tiny one: {why}", lambda: compiler() is not None))
+    return listed
+
+
+def missing() -> list[Need]:
+    """What is not here yet."""
+    return [need for need in needs() if not need.present()]
+
+
+def say(text: str) -> None:
+    """A line for the user, at once."""
+    print(text, flush=True)
+
+
+def provide(wanted: Sequence[str]) -> None:
+    """Install (root) or unpack (ordinary user) these Debian packages. Raises SystemExit with what to do by hand."""
+    if find("apt-get") is None:
+        raise SystemExit(
+            f"This is no Debian: apt-get is not here. Please install what provides {', '.join(wanted)}, then try again."
+        )
+    if os.geteuid() == 0:
+        _install(wanted)
+    else:
+        _unpack(wanted)
+
+
+def _run(*argv: str, env: Mapping[str, str] | None = None) -> int:
+    say(f"  $ {' '.join(argv)}")
+    return subprocess.run(argv, check=False, env=None if env is None else {**os.environ, **env}).returncode
+
+
+def _install(wanted: Sequence[str]) -> None:
+    """As root. Debian would also start a broker service, which nobody asked for: the bench starts its own."""
+    if _run("apt-get", "update", "-q") != 0:
+        say("  (not every package list could be read; trying with those that could)")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    if _run("apt-get", "install", "-y", "-q", "--no-install-recommends", *wanted, env=quiet) != 0:
+        raise SystemExit(f"apt-get could not install {', '.join(wanted)}; its own message is above.")
+    if "mosquitto" in wanted and Path("/run/systemd/system").is_dir():
+        say("  The mosquitto service is switched off again: the bench starts its own broker.")
+        _run("systemctl", "disable", "--now", "mosquitto.service")
+
+
+def _unpack(wanted: Sequence[str]) -> None:
+    """As an ordinary user: simulate the installation to learn the dependencies, download all, unpack all."""
+    downloads = CACHE / "downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    if not _download(wanted, [], downloads):
+        say("  (no usable package lists here: reading them into the project's own cache)")
+        options = _private_state()
+        if _run("apt-get", *options, "update", "-q") != 0:
+            say("  (not every package list could be read; trying with those that could)")
+        if not _download(wanted, options, downloads):
+            raise SystemExit(
+                f"apt-get cannot download {', '.join(wanted)}. As root this helps:"
+                f" apt-get update && apt-get install --no-install-recommends {' '.join(wanted)}"
+            )
+    for archive in sorted(downloads.glob("*.deb")):
+        say(f"  unpacking {archive.name}")
+        subprocess.run(["dpkg", "-x", str(archive), str(UNPACKED)], check=True)
+        archive.unlink()
+
+
+def _private_state() -> list[str]:
+    """apt's lists and locks in our own cache, for a user who may not write the system's."""
+    for folder in ("lists/partial", "archives/partial"):
+        (CACHE / "apt" / folder).mkdir(parents=True, exist_ok=True)
+    return ["-o", f"Dir::State::Lists={CACHE / 'apt/lists'}", "-o", f"Dir::Cache={CACHE / 'apt'}"]
+
+
+def _download(wanted: Sequence[str], options: list[str], folder: Path) -> bool:
+    packages = _simulated(wanted, options)
+    if not packages:
+        return False
+    say(f"  $ apt-get download {' '.join(packages)}")
+    return subprocess.run(["apt-get", *options, "download", *packages], cwd=folder, check=False).returncode == 0
+
+
+def _simulated(wanted: Sequence[str], options: list[str]) -> list[str]:
+    """The packages that an installation would add, dependencies included; empty when apt cannot tell."""
+    argv = ["apt-get", *options, "-s", "-q", "install", "--no-install-recommends", "--reinstall", *wanted]
+    env = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run(argv, check=False, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode != 0:
+        return []
+    return [line.split()[1] for line in done.stdout.splitlines() if line.startswith("Inst ")]
+
+
+def main() -> int:
+    """Tell what is missing and why, and get it. Exit 0 when everything is here."""
+    absent = missing()
+    if not absent:
+        return 0
+    for need in absent:
+        say(f"missing: {need.package} - {need.why}")
+    how = "installing" if os.geteuid() == 0 else f"not root, so unpacking into {CACHE.relative_to(ROOT)}"
+    say(f"{how}:")
+    provide([need.package for need in absent])
+    left = [need.package for need in missing()]
+    if left:
+        raise SystemExit(f"still missing: {', '.join(left)}; please install by hand.")
+    say("Everything the bench needs is here.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
