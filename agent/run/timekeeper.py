@@ -1,0 +1,110 @@
+"""Holds the one clock's state: fixes and signed objects in, an interval or a stamp out, the floor kept on disk (D14, D21).
+
+What is not here: the arithmetic (`keyless/clock.py`) and the board's own clock (`drivers/clock.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import math
+from pathlib import Path
+
+from drivers.local import files
+from drivers.ports import Clock, Fix, Instant
+from keyless import clock as trusted
+from keyless.claims import Interval
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 60.0  # a disk that cannot be written now: the floor in memory goes on rising
+
+
+class Timekeeper:
+    """path: the floor file. Read by `load`, written when trust rises and at most every ten minutes otherwise."""
+
+    name = "timekeeper"
+    vital = False
+
+    def __init__(self, clock: Clock, path: Path) -> None:
+        self._clock, self._path = clock, path
+        self._state = trusted.restored(None, clock.boot)
+        self._written: trusted.ClockState | None = None
+        self._wake = asyncio.Event()
+        self._counts = {"fixes": 0, "written": 0, "write_failed": 0}
+
+    def load(self) -> None:
+        """Start from what the last run wrote. A missing or damaged file leaves the build date as the floor."""
+        try:
+            data = files.read(self._path)
+            record = json.loads(data) if data is not None else None
+        except (OSError, ValueError) as error:
+            log.warning("the floor of the clock cannot be read: %s", error)
+            record = None
+        self._state = trusted.restored(record, self._clock.boot)
+        if record is not None:
+            self._written = self._state
+
+    # --- what comes in
+
+    def fix(self, fix: Fix) -> None:
+        """One epoch of the receiver, good or not."""
+        self._counts["fixes"] += 1
+        mode = fix.mode if fix.valid else 0
+        self._take(trusted.after_fix(self._state, fix.time_ms, fix.at.boot, fix.at.ns, fix.satellites, mode))
+
+    def heard(self, iat: int) -> None:
+        """An object whose signature verified says when it was made, in seconds."""
+        self._take(trusted.after_iat(self._state, iat))
+
+    # --- what is answered
+
+    def interval(self, instant: Instant | None = None) -> Interval:
+        """The trusted time at an instant of this boot; now without one."""
+        at = self._clock.now() if instant is None else instant
+        return trusted.interval(self._state, at.boot, at.ns)
+
+    def stamp(self, instant: Instant) -> tuple[list[int] | None, str]:
+        """`[lo, hi]` in integer milliseconds, rounded outwards, and its source; `None` when nothing bounds it (D2)."""
+        found = self.interval(instant)
+        if found.hi_s is None:
+            return None, "none"
+        return [math.floor(found.lo_s * 1000), math.ceil(found.hi_s * 1000)], found.source
+
+    def status(self) -> dict[str, object]:
+        now = self.interval()
+        return {"lo_s": now.lo_s, "hi_s": now.hi_s, "source": now.source, "floor_s": self._state.floor_s, **self._counts}
+
+    # --- the floor on disk
+
+    async def run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            if not self.write():
+                await self._clock.sleep(RETRY_S)
+                self._wake.set()
+
+    async def close(self) -> None:
+        self.write()
+
+    def write(self) -> bool:
+        """Write the floor where that is due. False: the disk refused; the doors go on with the floor in memory."""
+        state = self._state
+        if not trusted.worth_writing(self._written, state):
+            return True
+        try:
+            files.write_durably(self._path, json.dumps(trusted.to_record(state)).encode())
+        except OSError as error:
+            self._counts["write_failed"] += 1
+            log.warning("the floor of the clock cannot be written: %s", error)
+            return False
+        self._written = state
+        self._counts["written"] += 1
+        return True
+
+    def _take(self, state: trusted.ClockState) -> None:
+        self._state = state
+        if trusted.worth_writing(self._written, state):
+            self._wake.set()
