@@ -1,0 +1,210 @@
+"""Whom the car believes: the key set that the roots sign, and the revocation list that the issuer signs.
+
+Files, versions on disk and alarms are the caller's; whether a token is good is decided in verify.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from . import cbor, cose
+from .claims import Interval, Role, key_id
+from .refusal import Code, Refusal, refused
+from .token import TIME_BITS
+
+MAX_KEYSET: Final = 4096
+MAX_LIST: Final = 16_384
+GRACE_S: Final = 90 * 86_400  # how long an expired key set still serves drivers (docs/keyless.md section 1.4)
+LIST_KEY: Final = -65538
+_KEYSET: Final = frozenset({1, 2, 3})
+_LIST: Final = frozenset({1, 4, 6, LIST_KEY})
+KEYSET_CONTEXT: Final = "Signature"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKey:
+    """key: 32 bytes Ed25519. not_before, not_after: seconds, both included. role_ceiling: bits `1 << role`."""
+
+    key: bytes
+    not_before: int
+    not_after: int
+    role_ceiling: int
+
+    def may_mint(self, role: Role) -> bool:
+        return bool(self.role_ceiling >> role & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """expires: seconds. keys: by kid."""
+
+    version: int
+    expires: int
+    keys: Mapping[bytes, IssuerKey]
+
+    def expired(self, now: Interval) -> bool:
+        """Certainly expired: reason for an alarm; drivers go on for `GRACE_S`."""
+        return now.lo_s > self.expires
+
+
+@dataclass(frozen=True, slots=True)
+class Revocations:
+    """sequence: never falls. expires: when the list is old; it goes on revoking. ids: docs/keyless.md section 1.1."""
+
+    sequence: int
+    expires: int
+    iat: int
+    ids: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is burned in at install. roots: Ed25519 public keys, 32 bytes each; threshold of them must have signed."""
+
+    roots: tuple[bytes, ...]
+    threshold: int = 2
+
+    def read(self, data: bytes, *, min_version: int = 0) -> KeySet | Refusal:
+        return read_keyset(data, self.roots, self.threshold, min_version=min_version)
+
+
+def read_keyset(
+    data: bytes, roots: tuple[bytes, ...] | list[bytes], threshold: int, *, min_version: int = 0
+) -> KeySet | Refusal:
+    """The key set, or `too_big`, `malformed`, `signature` (fewer roots than the threshold), `superseded` (old version).
+
+    Raises `ValueError` for a threshold below 1: that is a mistake of the caller's, and would believe anybody.
+    """
+    if threshold < 1:
+        raise ValueError("threshold below 1 would believe anybody")
+    outer = _read_outer(data)
+    if isinstance(outer, Refusal):
+        return outer
+    payload, signatures = outer
+    by_kid = {key_id(root): root for root in roots}
+    message = cose.to_be_signed(b"", payload, context=KEYSET_CONTEXT)
+    good = {
+        kid
+        for kid, signature in signatures
+        if kid in by_kid and cose.verifies(by_kid[kid], cose.ED25519, signature, message)
+    }
+    if len(good) < threshold:
+        return refused(Code.SIGNATURE, f"{len(good)} good root signatures, {threshold} needed")
+    keyset = _read_keys(payload)
+    if isinstance(keyset, KeySet) and keyset.version < min_version:
+        return refused(Code.SUPERSEDED, f"version {keyset.version}, seen {min_version}")
+    return keyset
+
+
+def read_keyset_unverified(data: bytes) -> KeySet | Refusal:
+    """The same with **no** signature checked: for a person at a desk who trusts the file itself, never for a car."""
+    outer = _read_outer(data)
+    return outer if isinstance(outer, Refusal) else _read_keys(outer[0])
+
+
+def _read_outer(data: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]] | Refusal:
+    if len(data) > MAX_KEYSET:
+        return refused(Code.TOO_BIG, f"{len(data)} bytes, at most {MAX_KEYSET}")
+    value = cbor.decode(data)
+    if isinstance(value, Refusal):
+        return value
+    match value:
+        case [bytes() as payload, list() as entries]:
+            signatures = [_read_signature(entry) for entry in entries]
+        case _:
+            return refused(Code.MALFORMED, "not [payload, signatures]")
+    whole = [signature for signature in signatures if signature is not None]
+    if len(whole) != len(signatures):
+        return refused(Code.MALFORMED, "a signature is not [kid, 64 bytes]")
+    return payload, whole
+
+
+def _read_signature(value: object) -> tuple[bytes, bytes] | None:
+    match value:
+        case [kid, signature] if cbor.is_bytes(kid, 8) and cbor.is_bytes(signature, 64):
+            return kid, signature
+        case _:
+            return None
+
+
+def _read_keys(payload: bytes) -> KeySet | Refusal:
+    value = cbor.decode(payload)
+    if isinstance(value, Refusal):
+        return value
+    if not cbor.has_keys(value, _KEYSET):
+        return refused(Code.MALFORMED, "not the map of a key set")
+    version, expires, entries = value[1], value[2], value[3]
+    if not cbor.is_uint(version, 32) or not cbor.is_uint(expires, TIME_BITS) or not isinstance(entries, list):
+        return refused(Code.MALFORMED, "version, expiry or keys are not what they should be")
+    keys: dict[bytes, IssuerKey] = {}
+    for entry in entries:
+        read = _read_key(entry)
+        if read is None or read[0] in keys:
+            return refused(Code.MALFORMED, "a key is not [kid, key, not before, not after, roles], or is there twice")
+        keys[read[0]] = read[1]
+    return KeySet(version, expires, MappingProxyType(keys))
+
+
+def _read_key(entry: object) -> tuple[bytes, IssuerKey] | None:
+    if not isinstance(entry, list) or len(entry) != 5:
+        return None
+    kid, key, start, end, roles = entry
+    if not cbor.is_bytes(key, 32) or kid != key_id(key):
+        return None
+    if not (cbor.is_uint(start, TIME_BITS) and cbor.is_uint(end, TIME_BITS) and cbor.is_uint(roles, 8)):
+        return None
+    return kid, IssuerKey(key, start, end, roles)
+
+
+def key_is_stale(keyset: KeySet, key: IssuerKey, now: Interval) -> bool:
+    """Certainly outside the key's validity, or past what an expired key set serves. Doubt is left to the window."""
+    early = now.hi_s is not None and now.hi_s < key.not_before
+    return early or now.lo_s > key.not_after or now.lo_s > keyset.expires + GRACE_S
+
+
+def read_revocations(
+    data: bytes, keyset: KeySet, *, operator: str, now: Interval, min_sequence: int = 0
+) -> Revocations | Refusal:
+    """The list, or the first of `too_big malformed alg unknown_key signature malformed issuer_role superseded`.
+
+    An old list, past its own end, is returned all the same: doubt must not revive what was revoked.
+    """
+    outer = cose.read_sign1(data, limit=MAX_LIST, with_kid=True)
+    if isinstance(outer, Refusal):
+        return outer
+    if outer.alg not in cose.ISSUER_ALGS:
+        return refused(Code.ALG, f"alg {outer.alg}")
+    key = keyset.keys.get(outer.kid)
+    if key is None or key_is_stale(keyset, key, now):
+        return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
+    if not cose.verifies(key.key, outer.alg, outer.signature, cose.to_be_signed(outer.protected, outer.payload)):
+        return refused(Code.SIGNATURE)
+    read = _read_list(outer.payload)
+    if isinstance(read, Refusal):
+        return read
+    iss, revocations = read
+    if iss != operator or not key.may_mint(Role.BACKEND):
+        return refused(Code.ISSUER_ROLE, "not this operator's, or its key may not act as the backend")
+    if revocations.sequence < min_sequence:
+        return refused(Code.SUPERSEDED, f"sequence {revocations.sequence}, seen {min_sequence}")
+    return revocations
+
+
+def _read_list(payload: bytes) -> tuple[str, Revocations] | Refusal:
+    value = cbor.decode(payload)
+    if isinstance(value, Refusal):
+        return value
+    if not cbor.has_keys(value, _LIST):
+        return refused(Code.MALFORMED, "not the map of a revocation list")
+    iss, exp, iat, entry = value[1], value[4], value[6], value[LIST_KEY]
+    match entry:
+        case [sequence, bytes() as ids] if cbor.is_uint(sequence, 53) and len(ids) % 8 == 0:
+            pass
+        case _:
+            return refused(Code.MALFORMED, "not [sequence, ids]")
+    if not isinstance(iss, str) or not cbor.is_uint(exp, TIME_BITS) or not cbor.is_uint(iat, TIME_BITS):
+        return refused(Code.MALFORMED, "iss, exp or iat is not what it should be")
+    return iss, Revocations(sequence, exp, iat, frozenset(ids[at : at + 8] for at in range(0, len(ids), 8)))

@@ -1,0 +1,267 @@
+"""Token bytes, trust, a time interval and state in; a `Booking` or a `Refusal` out. The steps' order is the design.
+
+Nothing is read from a clock, a disk or a socket here, and nothing is remembered: counters, revisions and the open
+booking are arguments. State guards of the car (moving) are in policy.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Final
+
+from . import cose
+from . import token as payloads
+from .claims import (
+    CEILING,
+    LONGEST_S,
+    TOLERANCE_S,
+    BadgeId,
+    Booking,
+    Claims,
+    Command,
+    HolderKey,
+    Interval,
+    Role,
+    badge_id,
+)
+from .refusal import Code, Refusal, refused
+from .trust import IssuerKey, KeySet, key_is_stale
+
+UNSURE_ACCEPTED: Final = "clock_unsure_accepted"
+AFTER_END: Final = "after_end_open_booking"
+LEVEL_0_START_S: Final = 86_400  # R18: without a clock, a driver's start may be this far after the floor
+_DRIVES: Final = (Role.DRIVER, Role.AGENT, Role.TECHNICIAN)  # roles that can sit in the open booking (R5)
+_STEP: Final = tuple(Code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """The arguments of `believe`, where they are explained."""
+
+    keyset: KeySet
+    vehicle: bytes
+    operator: str | None
+    now: Interval
+    superseded: Mapping[int, int]
+    revoked: frozenset[bytes]
+    open_booking: int | None = None
+    at_station: bool = False
+    early_ok: bool = False
+
+    def is_open(self, claims: Claims) -> bool:
+        """R5: whether these claims are of somebody who drives the booking under way. Booking 0 is none."""
+        return self.open_booking == claims.booking != 0 and claims.role in _DRIVES
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """Claims whose signature has verified. stale: their key, or the key set, is certainly out of date."""
+
+    claims: Claims
+    kid: bytes
+    key: IssuerKey
+    stale: bool
+
+
+def believe(
+    token: bytes,
+    keyset: KeySet,
+    *,
+    vehicle: bytes,
+    operator: str | None,
+    now: Interval,
+    open_booking: int | None,
+    superseded: Mapping[int, int],
+    revoked: frozenset[bytes],
+    at_station: bool,
+    early_ok: bool = False,
+) -> Booking | Refusal:
+    """Whether this token opens this car now. The holder's proof is judged by `held_by` and `believe_command`.
+
+    vehicle: 8 bytes. operator: the issuer to obey; `None` (any) only for a person at a desk. open_booking: number of
+    the booking under way: time never refuses those who drive it (R5). superseded: booking number to highest revision
+    seen. revoked: 8-byte ids. at_station: revocation and supersession stop the open booking only there (D20).
+    early_ok: the window may begin later.
+    """
+    outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
+    if isinstance(outer, Refusal):
+        return outer
+    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked, open_booking, at_station, early_ok)
+    return _believe(outer, token, situation)
+
+
+def store_check(
+    token: bytes,
+    keyset: KeySet,
+    *,
+    vehicle: bytes,
+    operator: str | None,
+    now: Interval,
+    superseded: Mapping[int, int],
+    revoked: frozenset[bytes],
+) -> Booking | Refusal:
+    """The same without the time window: a booking for tomorrow may be stored today. Opens nothing."""
+    outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
+    if isinstance(outer, Refusal):
+        return outer
+    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked)
+    signed = _signed(outer, situation)
+    if isinstance(signed, Refusal):
+        return signed
+    return _barred(signed, situation) or _booking(signed.claims, token, None, full=True)
+
+
+def believe_command(
+    token: bytes,
+    command: bytes,
+    keyset: KeySet,
+    *,
+    vehicle: bytes,
+    operator: str | None,
+    now: Interval,
+    open_booking: int | None,
+    superseded: Mapping[int, int],
+    revoked: frozenset[bytes],
+    at_station: bool,
+    counter: int | None,
+) -> tuple[Booking, Command] | Refusal:
+    """Whether this remote command is to be obeyed now (D12). counter: the highest one taken for this token, or `None`.
+
+    The caller stores `Command.counter` before it acts. A `replay` carries the command's id as `detail["command"]`, 32
+    hex digits: where that id is known, the stored result is the answer and nothing moves.
+    """
+    outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
+    inner = cose.read_sign1(command, limit=payloads.MAX_COMMAND, with_kid=False)
+    if isinstance(outer, Refusal) or isinstance(inner, Refusal):
+        both = [one for one in (outer, inner) if isinstance(one, Refusal)]
+        return min(both, key=lambda refusal: _STEP.index(refusal.code))
+    if inner.alg not in cose.HOLDER_ALGS:
+        return refused(Code.ALG, f"command alg {inner.alg}")
+    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked, open_booking, at_station)
+    booking = _believe(outer, token, situation)
+    if isinstance(booking, Refusal):
+        return booking
+    holder, message = booking.confirmation, cose.to_be_signed(inner.protected, inner.payload)
+    if not isinstance(holder, HolderKey) or not cose.verifies(holder.public, inner.alg, inner.signature, message):
+        return refused(Code.HOLDER, "the command is not signed by the token's holder", booking)
+    read = payloads.read_command(inner.payload, token)
+    if isinstance(read, Refusal):
+        return replace(read, claims=booking)
+    return _untimely(booking, read, now, counter) or (booking, read)
+
+
+def held_by(booking: Booking, uid: bytes) -> Refusal | None:
+    """`holder` unless this booking names the badge with this uid."""
+    if booking.confirmation == BadgeId(badge_id(uid)):
+        return None
+    return refused(Code.HOLDER, "the booking names another holder", booking)
+
+
+def _believe(outer: cose.Sign1, token: bytes, situation: _Situation) -> Booking | Refusal:
+    signed = _signed(outer, situation)
+    if isinstance(signed, Refusal):
+        return signed
+    barred = _barred(signed, situation)
+    if barred is not None:
+        return barred
+    note = _window(signed.claims, situation)
+    if isinstance(note, Refusal):
+        return note
+    current = not signed.stale and not situation.keyset.expired(situation.now)
+    return _booking(signed.claims, token, note, full=current and note is None)
+
+
+def _signed(outer: cose.Sign1, situation: _Situation) -> _Signed | Refusal:
+    """`alg`, `unknown_key`, `signature`, and only then the claims are parsed (`malformed`).
+
+    A stale key refuses before its signature is looked at, unless a booking is open: then only the claims can tell
+    whether this is its driver, whom no date may strand (R5).
+    """
+    if outer.alg not in cose.ISSUER_ALGS:
+        return refused(Code.ALG, f"alg {outer.alg}")
+    key = situation.keyset.keys.get(outer.kid)
+    if key is None:
+        return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
+    stale = key_is_stale(situation.keyset, key, situation.now)
+    if stale and situation.open_booking is None:
+        return refused(Code.UNKNOWN_KEY, "key or key set is out of date")
+    if not cose.verifies(key.key, outer.alg, outer.signature, cose.to_be_signed(outer.protected, outer.payload)):
+        return refused(Code.SIGNATURE)
+    claims = payloads.read_claims(outer.payload)
+    if isinstance(claims, Refusal):
+        return claims
+    if stale and not situation.is_open(claims):
+        return refused(Code.UNKNOWN_KEY, "key or key set is out of date", claims)
+    return _Signed(claims, outer.kid, key, stale)
+
+
+def _barred(signed: _Signed, situation: _Situation) -> Refusal | None:
+    """`wrong_vehicle`, `issuer_role`, `revoked`, `superseded`."""
+    claims, is_open = signed.claims, situation.is_open(signed.claims)
+    if claims.aud != situation.vehicle:
+        return refused(Code.WRONG_VEHICLE, claims=claims)
+    if situation.operator is not None and claims.iss != situation.operator:
+        return refused(Code.ISSUER_ROLE, "another operator's token", claims)
+    if not signed.key.may_mint(claims.role):
+        return refused(Code.ISSUER_ROLE, f"this key may not mint the role {claims.role.name.lower()}", claims)
+    if claims.exp - claims.nbf > LONGEST_S[claims.role]:
+        return refused(Code.ISSUER_ROLE, "lasts longer than this role may", claims, longest_s=LONGEST_S[claims.role])
+    if situation.keyset.expired(situation.now) and claims.role is not Role.DRIVER and not is_open:
+        return refused(Code.ISSUER_ROLE, "the key set has expired: drivers only", claims)
+    if is_open and not situation.at_station:
+        return None  # D20: revocation, and the lower revision that means the same, wait for a station
+    named = situation.revoked.intersection((signed.kid, *claims.revocation_ids))
+    if named:
+        return refused(Code.REVOKED, claims=claims, ids=sorted(name.hex() for name in named))
+    highest = situation.superseded.get(claims.booking, 0)
+    if claims.booking != 0 and claims.revision < highest:
+        return refused(Code.SUPERSEDED, f"revision {claims.revision}, seen {highest}", claims)
+    return None
+
+
+def _window(claims: Claims, situation: _Situation) -> Refusal | str | None:
+    """The note with which the time is accepted (`None`: plainly inside), or `clock_unsure`, `too_early`, `expired`."""
+    lo, hi = situation.now.lo_s, situation.now.hi_s
+    start = 0 if situation.early_ok else claims.nbf
+    is_open = situation.is_open(claims)
+    if lo > claims.exp:
+        return AFTER_END if is_open else refused(Code.EXPIRED, claims=claims, until=claims.exp)
+    if hi is not None and hi < start:
+        # The booking was opened inside its window, so this clock has been set back: it is unsure, its driver is not.
+        return UNSURE_ACCEPTED if is_open else refused(Code.TOO_EARLY, claims=claims, since=claims.nbf)
+    inside = hi is not None and start <= lo and hi <= claims.exp
+    if inside or (hi is not None and hi - lo <= TOLERANCE_S[claims.role]):
+        return None
+    if is_open or (claims.role is Role.DRIVER and start <= lo + LEVEL_0_START_S):
+        return UNSURE_ACCEPTED  # R5, R18
+    return refused(Code.CLOCK_UNSURE, claims=claims, clock=situation.now.source)
+
+
+def _booking(claims: Claims, token: bytes, note: str | None, *, full: bool) -> Booking:
+    """full: with all rights of the role; otherwise (after the end, unsure) with a driver's at most."""
+    ceiling = CEILING[claims.role] if full else CEILING[claims.role] & CEILING[Role.DRIVER]
+    said = {one.name: getattr(claims, one.name) for one in fields(Claims)}
+    said["actions"] = int(claims.actions & ceiling)
+    return Booking(
+        **said,
+        ignored=claims.actions & ~int(ceiling),
+        paid_from_s=claims.nbf + claims.early_s,
+        paid_to_s=claims.exp - claims.late_s,
+        token=token,
+        note=note,
+    )
+
+
+def _untimely(booking: Booking, command: Command, now: Interval, counter: int | None) -> Refusal | None:
+    """`replay`, then the command's own end, then `role_action`. Doubt about the time refuses: late must not act."""
+    name = command.id.hex()
+    if counter is not None and command.counter <= counter:
+        return refused(Code.REPLAY, f"counter {command.counter}, seen {counter}", booking, command=name)
+    if now.lo_s > command.exp:
+        return refused(Code.EXPIRED, "the command came too late", booking, command=name)
+    if now.hi_s is None or now.hi_s > command.exp:
+        return refused(Code.CLOCK_UNSURE, "the command may have come too late", booking, command=name)
+    if not booking.actions & command.action:
+        return refused(Code.ROLE_ACTION, f"not allowed: {command.action.name}", booking, command=name)
+    return None
