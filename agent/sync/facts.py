@@ -1,6 +1,8 @@
-"""The catalogue of facts: every kind, its forms, and the keys of its body. Who writes which fact when, is its writer's business.
+"""The catalogue of facts: every kind, its forms, and the keys of its body. Who writes which fact when, is its
+writer's business.
 
-Nothing checks a fact on its way out: a wrong body must still arrive. The catalogue is for the tests and for docs/contract.md.
+Nothing checks a fact on its way out: a wrong body must still arrive. The catalogue is for the tests and for
+docs/contract.md.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One kind of fact, or one event of it (event "" where the kind has only one form). keys: all of them, always present."""
+    """One kind of fact, or one event of it (event "" where the kind has only one form). keys: all of them, always
+    present."""
 
     kind: str
     event: str
@@ -40,7 +43,10 @@ FORMS: Final = (
     Form(
         "booking",
         "closed",
-        ("event", "booking", "how", "soft", "hard_overridden", "start", "end", "km", "energy_kwh", "duration_ms", "legs"),
+        (
+            "event", "booking", "how", "soft", "hard_overridden", "start", "end", "km",
+            "energy_kwh", "duration_ms", "legs",
+        ),
     ),
     Form("leg", "opened", ("event", "booking", "leg", "start", "end", "km")),
     Form("leg", "closed", ("event", "booking", "leg", "start", "end", "km")),

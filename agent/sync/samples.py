@@ -43,6 +43,10 @@ class Run:
         same = (self.columns, self.booking, self.boot) == (columns, booking, boot)
         return same and len(self.rows) < SEAL_ROWS and at_ms - self.at_ms < SEAL_MS
 
+    def complete(self, now_ms: int) -> bool:
+        """Full, or as old as a run may become (D9)."""
+        return len(self.rows) >= SEAL_ROWS or now_ms - self.at_ms >= SEAL_MS
+
 
 def scale(values: Sequence[float | None], steps: Sequence[float]) -> tuple[int | None, ...]:
     """Values in their units to integers of their steps; what is not a number becomes `None`."""

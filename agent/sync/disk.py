@@ -1,0 +1,257 @@
+"""What the store's thread does: one transaction out of facts, samples and vault, and what follows when the disk says
+no.
+
+Synchronous and used by one thread only; waiting, bounding and remembering for later is the store's part
+(`agent/run/store.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from buffer import db, outbox, retention, vault
+from buffer.errors import StorageDamaged, StorageFull, StorageUnavailable
+
+from . import facts, samples, wire
+from .record import Batch, Columns, Taken, When
+
+COLUMNS_KEY: Final = "store.columns"
+
+
+class Disk:
+    """version, car: for the `boot` fact of a new stream, `None` where not told."""
+
+    def __init__(self, path: Path, max_bytes: int, vehicle: str, version: str | None, car: str | None) -> None:
+        self._path, self._max_bytes, self._vehicle = path, max_bytes, vehicle
+        self._version, self._car = version, car
+        self._database: db.Database | None = None
+        self._open: samples.Run | None = None
+        self._loaded = False
+        self._dropped: set[str] = set()
+        self.vault: dict[str, bytes] = {}
+        self.columns: Columns | None = None
+        self.quarantined = 0
+        self.odd_samples = 0
+
+    @property
+    def database(self) -> db.Database:
+        if self._database is None:
+            raise StorageUnavailable("the database is not open")
+        return self._database
+
+    @property
+    def is_open(self) -> bool:
+        return self._database is not None
+
+    # --- opening and closing ---
+
+    def open(self, when: When) -> db.Opened:
+        """Open what is there or a new one, and seal what the last boot left unsealed; also again, after a mishap."""
+        self.close()
+        return self._start(db.open_or_replace(self._path, self._max_bytes), when)
+
+    def set_aside(self, when: When, detail: str) -> db.Opened:
+        """Give up the file that is open and go on in a new one, with what is still known in memory."""
+        self.close()
+        return self._start(db.replace(self._path, self._max_bytes, detail), when)
+
+    def _start(self, opened: db.Opened, when: When) -> db.Opened:
+        self._database = opened.database
+        try:
+            with opened.database.write() as connection:
+                known = self._settle(connection, opened.rescued)
+                if opened.created:
+                    self._introduce(connection, opened, known, when)
+                    if self._open is not None and COLUMNS_KEY in known:
+                        # Its rows went away with the file; memory still has them.
+                        self._seal(connection, replace(self._open, columns=json.loads(known[COLUMNS_KEY])[0]))
+                for run in samples.join(outbox.groups(connection)):
+                    self._seal(connection, run)
+                outbox.clear_groups(connection)
+        except BaseException:
+            self.close()
+            raise
+        self._open, self._loaded, self.vault = None, True, known
+        self._dropped.clear()
+        stored = json.loads(known[COLUMNS_KEY]) if COLUMNS_KEY in known else None
+        self.columns = Columns(stored[0], *map(tuple, stored[1:])) if stored else None
+        return opened
+
+    def _settle(self, connection: sqlite3.Connection, rescued: dict[str, bytes]) -> dict[str, bytes]:
+        """Make file and memory say the same. Once a file was read, memory is the newer of the two."""
+        stored = vault.read(connection, "")
+        known = dict(self.vault) if self._loaded else rescued | stored | self.vault
+        for key in self._dropped:
+            known.pop(key, None)
+        changed = {key: value for key, value in known.items() if stored.get(key) != value}
+        vault.change(connection, changed, [key for key in stored if key not in known])
+        return known
+
+    def _introduce(
+        self, connection: sqlite3.Connection, opened: db.Opened, known: dict[str, bytes], when: When
+    ) -> None:
+        """First facts of a new stream: why it begins, and the columns its samples refer to."""
+        if opened.quarantined is not None or opened.detail:
+            self.quarantined += 1
+            boot = {"version": self._version, "car": self._car, "sqlite": db.SQLITE_VERSION, "why": "new_stream"}
+            outbox.append_fact(connection, when.fact("boot", boot | {"quarantined": opened.quarantined}))
+            alarm = {"name": "database_broken", "event": "raised", "detail": opened.detail}
+            outbox.append_fact(connection, when.fact("alarm", alarm))
+        if COLUMNS_KEY in known:
+            _, names, steps, units = json.loads(known[COLUMNS_KEY])
+            self._columns(connection, Columns(0, tuple(names), tuple(steps), tuple(units)), known, when)
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    # --- writing ---
+
+    def write(self, batch: Batch) -> tuple[int, ...]:
+        """Numbers of the facts, all of the batch being durable. Raises StorageFull or StorageUnavailable."""
+        return self._persist(batch, 3)
+
+    def _persist(self, batch: Batch, tries: int) -> tuple[int, ...]:
+        try:
+            return self._write(batch)
+        except StorageFull:
+            if tries <= 1 or not retention.make_room(self.database, _describe(batch.when)):
+                raise
+        except StorageDamaged as error:
+            if tries <= 1:
+                raise StorageUnavailable(str(error)) from error
+            self.set_aside(batch.when, str(error))
+        return self._persist(batch, tries - 1)
+
+    def _write(self, batch: Batch) -> tuple[int, ...]:
+        with self.database.write() as connection:
+            run = self._flush(connection, batch)
+            vault.change(connection, batch.put, batch.drop)
+            numbers = tuple(outbox.append_fact(connection, text) for text in batch.facts)
+        self._open = run
+        self.remember(batch)
+        self._dropped.clear()
+        return numbers
+
+    def remember(self, batch: Batch) -> None:
+        """The vault as it should be; on its own, it is what is written once a file can be opened again."""
+        for key in batch.drop:
+            self.vault.pop(key, None)
+        self._dropped.update(batch.drop)
+        self._dropped.difference_update(batch.put)
+        self.vault.update(batch.put)
+
+    def _flush(self, connection: sqlite3.Connection, batch: Batch) -> samples.Run | None:
+        """Put the waiting rows on disk, sealing every run that is complete; the run that stays open."""
+        run, fresh, sealed = self._open, list[samples.Row](), False
+        for taken in batch.rows:
+            row = self._row(taken)
+            if row is None or self.columns is None:
+                continue
+            if run is not None and run.takes(self.columns.number, taken.booking, taken.when.boot, row[0]):
+                run = samples.extended(run, (row,))
+                fresh.append(row)
+                continue
+            sealed = self._seal(connection, run) or sealed
+            when = taken.when
+            wall = (when.wall[0], when.wall[1]) if when.wall is not None else None
+            run = samples.Run(self.columns.number, taken.booking, when.boot, wall, when.source, (row,))
+            fresh = [row]
+        if run is not None and (batch.seal or run.complete(batch.when.at_ms)):
+            sealed, run, fresh = self._seal(connection, run), None, []
+        if sealed:
+            outbox.clear_groups(connection)
+            if retention.usage(connection) > retention.SAMPLES_SHARE:
+                retention.thin(connection, _describe(batch.when))
+        if run is not None and fresh:
+            outbox.add_group(connection, samples.group(run if sealed else replace(run, rows=tuple(fresh))))
+        return run
+
+    def _row(self, taken: Taken) -> samples.Row | None:
+        if self.columns is None or len(taken.values) != len(self.columns.steps):
+            self.odd_samples += 1
+            return None
+        return taken.when.at_ms, samples.scale(taken.values, self.columns.steps)
+
+    def _seal(self, connection: sqlite3.Connection, run: samples.Run | None) -> bool:
+        if run is None:
+            return False
+        stream = self.database.streams["samples"]
+        outbox.seal(connection, lambda number: samples.seal(self._vehicle, stream, number, run))
+        return True
+
+    def use_columns(self, wanted: Columns, batch: Batch) -> int:
+        """Make `wanted` the list of columns from here on; the number of its fact, the old one when nothing changed."""
+        have = self.columns
+        if have is not None and replace(have, number=0) == replace(wanted, number=0):
+            return have.number
+        self.write(replace(batch, seal=True))
+        with self.database.write() as connection:
+            self.columns = self._columns(connection, wanted, self.vault, batch.when)
+        return self.columns.number
+
+    def _columns(
+        self, connection: sqlite3.Connection, wanted: Columns, known: dict[str, bytes], when: When
+    ) -> Columns:
+        number = outbox.append_fact(connection, when.fact("columns", wanted.body()))
+        stored = wire.text([number, wanted.names, wanted.steps, wanted.units]).encode()
+        vault.change(connection, {COLUMNS_KEY: stored}, ())
+        known[COLUMNS_KEY] = stored
+        return replace(wanted, number=number)
+
+    # --- the backend's word, and housekeeping ---
+
+    def acknowledge(self, said: wire.Ack, when: When) -> outbox.Acknowledged:
+        at_ms = when.wall[1] if when.wall is not None else None
+        with self.database.write() as connection:
+            done = outbox.acknowledge(connection, said.stream, said.upto, said.ranges, said.poison, at_ms)
+            if done.gone is not None:
+                name = next(name for name, identity in self.database.streams.items() if identity == said.stream)
+                outbox.append_fact(connection, _describe(when)(name, *done.gone, "purged"))
+        return done
+
+    def tidy(self, when: When, keep_ms: int) -> None:
+        """Purge what was acknowledged long ago (only while the time is known), and put the ballast back."""
+        if when.wall is not None:
+            with self.database.write() as connection:
+                retention.purge(connection, when.wall[0], keep_ms)
+        retention.place_ballast(self._path)
+
+    def check(self, when: When) -> tuple[str, ...]:
+        """SQLite's findings; a database with any is set aside at once."""
+        found = self.database.quick_check()
+        if found:
+            self.set_aside(when, found[0])
+        return found
+
+    def has_aged(self, now_ms: int) -> bool:
+        """A run lies open and is due to be sealed."""
+        return self._open is not None and self._open.complete(now_ms)
+
+    def probe(self) -> None:
+        """A read that proves the file and this thread alive."""
+        with self.database.read() as connection:
+            outbox.upto(connection, "facts")
+
+    def next_facts(self, after: int, limit_bytes: int, limit_rows: int) -> tuple[str, tuple[outbox.FactRow, ...]]:
+        with self.database.read() as connection:
+            rows = outbox.next_facts(connection, after, limit_bytes, limit_rows)
+        return self.database.streams["facts"], rows
+
+    def next_samples(self, after: int, limit_rows: int) -> tuple[str, tuple[outbox.SampleBlob, ...]]:
+        with self.database.read() as connection:
+            rows = outbox.next_samples(connection, after, limit_rows)
+        return self.database.streams["samples"], rows
+
+    def pending(self) -> outbox.Pending:
+        with self.database.read() as connection:
+            return outbox.pending(connection)
+
+
+def _describe(when: When) -> retention.Describe:
+    return lambda stream, first, last, why: when.fact("dropped", facts.dropped(stream, first, last, why))

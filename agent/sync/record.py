@@ -1,0 +1,91 @@
+"""What the store hands to its thread: moments, samples and transactions as values. What is done with them, in
+`disk.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from buffer.db import SQLITE_VERSION
+from drivers.ports import Instant
+
+from . import wire
+
+
+class StoreBroken(Exception):
+    """Not on disk. Facts are kept in memory and written when the disk is whole again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """kind, body: as docs/contract.md lists them. at: when it happened; `None` is now."""
+
+    kind: str
+    body: Mapping[str, object]
+    at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRow:
+    """values: in the order and units of the columns last given to `Store.use_columns`; `None` where missing."""
+
+    at: Instant
+    booking: int | None
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """created: a new file with new streams. quarantined: name of the file set aside. sqlite: version, for the `boot`
+    fact."""
+
+    created: bool
+    quarantined: str | None
+    sqlite: str = SQLITE_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """The moment a fact carries. at_ms: since that boot. wall: [lo, hi] in ms or `None`. source: of the wall time."""
+
+    boot: str
+    at_ms: int
+    wall: list[int] | None
+    source: str
+
+    def fact(self, kind: str, body: Mapping[str, object]) -> str:
+        return wire.fact(kind, self.boot, self.at_ms, self.wall, self.source, body)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One sample as it came from the sampler, with the moment it carries."""
+
+    when: When
+    booking: int | None
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One transaction. facts: texts without number. rows: samples waiting. seal: seal whatever is open."""
+
+    when: When
+    facts: tuple[str, ...] = ()
+    put: Mapping[str, bytes] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    rows: tuple[Taken, ...] = ()
+    seal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The list that samples refer to. number: of its fact, 0 before it is stored."""
+
+    number: int
+    names: tuple[str, ...]
+    steps: tuple[float, ...]
+    units: tuple[str, ...]
+
+    def body(self) -> dict[str, object]:
+        return {"names": list(self.names), "steps": list(self.steps), "units": list(self.units)}
