@@ -1,0 +1,120 @@
+"""`boitier car list|show|check|decode`: the cars as data, and recordings read with them. Nothing here touches a bus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from config import car as cars
+from config.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from config.vocabulary import Signal
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
+
+
+@click.group()
+def car() -> None:
+    """Car models, and recordings read with them."""
+
+
+@car.command("list")
+@as_json
+def list_(as_json: bool) -> None:
+    """The cars that come with the product."""
+    for name in cars.models():
+        model = _load(name)
+        if as_json:
+            click.echo(json.dumps({"model": name, "name": model.title, "years": model.years}, ensure_ascii=False))
+        else:
+            click.echo(f"{name:<12} {model.years:<10} {model.title}")
+
+
+@car.command()
+@click.argument("model")
+@as_json
+def show(model: str, as_json: bool) -> None:
+    """What a car tells, where, and how sure we are."""
+    found = _load(model)
+    periods = {message.name: f"{message.can_id:03X} every {message.period_ms} ms" for message in found.messages}
+    polled = {poll.message: f"asked every {poll.period_s:g} s" for poll in found.polls}
+    where = periods | polled
+    if not as_json:
+        click.echo(f"{found.title}\n{found.years}, {found.bitrate // 1000} kbit/s")
+        drivers = ", ".join(found.lock.drivers) if found.lock else "relay"
+        click.echo(f"lock by {drivers}; read back: {found.lock.confidence if found.lock else 'no signal'}\n")
+    for entry in sorted(found.signals, key=lambda entry: entry.name):
+        if as_json:
+            keys = {"signal": entry.name, "where": where[entry.message], "field": f"{entry.message}.{entry.field}"}
+            line = keys | {"confidence": entry.confidence, "source": entry.source}
+            click.echo(json.dumps(line, ensure_ascii=False))
+        else:
+            click.echo(f"{entry.confidence}  {entry.name:<66} {where[entry.message]:<22} {entry.source}")
+
+
+@car.command()
+@click.argument("model")
+@as_json
+def check(model: str, as_json: bool) -> None:
+    """Does the folder of a car fit together? Exit 1 with every finding, each with message, signal and file."""
+    try:
+        problems: tuple[Problem, ...] = cars.check(cars.find(model))
+    except ConfigError as error:
+        problems = error.problems
+    for problem in problems:
+        keys = {"file": problem.file, "key": problem.key, "problem": problem.problem, "hint": problem.hint}
+        click.echo(json.dumps(keys, ensure_ascii=False) if as_json else str(problem))
+    if problems:
+        raise SystemExit(1)
+    if not as_json:
+        click.echo(f"{model}: everything fits together")
+
+
+@car.command()
+@click.option("--car", "model", required=True, help="A model's name, or the path of a car's folder.")
+@click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@as_json
+def decode(model: str, log: Path, as_json: bool) -> None:
+    """Every value in a recording, at the recording's own time; "not available" is never a value."""
+    from drivers.can.decode import Decoder
+    from drivers.can.recording import Recording, RecordingError
+
+    decoder = Decoder(_load(model))
+    recording = Recording(log)
+    failed = False
+    try:
+        for frame in recording.frames():
+            for signal in decoder.frame(frame):
+                click.echo(_json(signal) if as_json else _row(signal))
+    except RecordingError as error:
+        click.echo(f"error: {error}", err=True)
+        failed = True
+    for number, text in recording.bad[:5]:
+        click.echo(f"{log}: line {number} left out: {text}", err=True)
+    counted = decoder.counters() | {"lines_left_out": len(recording.bad)}
+    click.echo(", ".join(f"{name} {count}" for name, count in counted.items()), err=True)
+    if failed or recording.bad:
+        raise SystemExit(1)
+
+
+def _load(model: str) -> cars.CarModel:
+    try:
+        return cars.load(cars.find(model))
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _json(signal: Signal) -> str:
+    keys = {"t": signal.at_ns / 1e9, "signal": signal.name, "value": signal.value, "unit": signal.unit}
+    return json.dumps(keys, ensure_ascii=False)
+
+
+def _row(signal: Signal) -> str:
+    value = signal.value if isinstance(signal.value, str) else f"{signal.value:g}"
+    if isinstance(signal.value, float) and abs(signal.value) >= 1e5:
+        value = f"{signal.value:.2f}"
+    return f"{signal.at_ns / 1e9:14.6f}  {signal.name:<66} {value:>12} {signal.unit}"

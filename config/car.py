@@ -1,0 +1,190 @@
+"""One car model as a folder: `car.toml` says what matters and how sure we are, `bus.dbc` where the bits are.
+
+Reading the lock block needs `car.toml` alone (D24: no DBC before the door can be opened). What does not live here: the
+shape of the file (`car_file.py`) and the cross-check against the DBC (`car_check.py`), which loads cantools.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from .errors import ConfigError, Problem
+from .vocabulary import DOORS, IGNITION, LOCKED, PLUGGED
+
+if TYPE_CHECKING:
+    from cantools.database import Database
+
+CARS: Final = Path(__file__).parent / "cars"
+PROMPT: Final = frozenset({*DOORS, LOCKED, PLUGGED, IGNITION})
+"""Names that are subscribed without a rate limit: a 50 ms pulse vanishes inside an interval (D28)."""
+
+
+class Phase(StrEnum):
+    """What the car is doing, as far as the wanted rates are concerned."""
+
+    PARKED = "parked"
+    DRIVING = "driving"
+    CHARGING = "charging"
+
+
+@dataclass(frozen=True, slots=True)
+class LockBlock:
+    """How the car says whether it is locked, in raw bytes. mask, locked, unlocked: 8 bytes each."""
+
+    name: str
+    can_id: int
+    extended: bool
+    mask: bytes
+    locked: bytes
+    unlocked: bytes
+    confidence: str
+    drivers: tuple[str, ...]
+
+    def reads(self, data: bytes) -> bool | None:
+        """True when every lock bit says locked; a half-locked car is not locked. None: too short, or all ones."""
+        if len(data) < len(self.mask.rstrip(b"\0")) or all(byte == 0xFF for byte in data):
+            return None
+        return bytes(a & b for a, b in zip(data.ljust(8, b"\0"), self.mask, strict=False)) == self.locked
+
+
+@dataclass(frozen=True, slots=True)
+class DiagnosticLock:
+    """The car's own lock command by diagnostics. wake: frames as (id, data), sent wake_gap_ms apart.
+
+    wake_wait_ms: pause before the car listens. timeout_s: for each reply.
+    reply: first byte of the answer that means "done".
+    """
+
+    request_id: int
+    reply_id: int
+    wake: tuple[tuple[int, bytes], ...]
+    wake_gap_ms: int
+    wake_wait_ms: int
+    session: bytes
+    lock: bytes
+    unlock: bytes
+    reply: int
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A question to a control unit. payload: service and identifier.
+
+    when: "on" (ignition or charging) or "awake" (the bus speaks). A poll never wakes a sleeping bus.
+    message: the DBC's virtual message that lays out the reassembled reply.
+    """
+
+    name: str
+    request_id: int
+    reply_id: int
+    payload: bytes
+    period_s: float
+    when: str
+    timeout_s: float
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignalMap:
+    """One DBC field as a name of the vocabulary.
+
+    na: raw values that mean "not available", besides all ones in fields of five bits or more.
+    states: raw value to text, empty for numbers. low, high: plausible bounds in the unit of the vocabulary.
+    valid_with: another field of the same frame; while that is not available this one is not believed either.
+    """
+
+    message: str
+    field: str
+    name: str
+    na: frozenset[int]
+    states: Mapping[int, str]
+    low: float
+    high: float
+    valid_with: str | None
+    confidence: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMap:
+    """One broadcast message. prompt_mask, sampled_mask: the mapped bits, 8 bytes each (all zero: none of that kind).
+
+    period_ms: as sent by the car. length: bytes that the mapped fields need. interval_ms: wanted rate by phase.
+    silence_ms: how long without the frame until its values are stale.
+    """
+
+    name: str
+    can_id: int
+    extended: bool
+    length: int
+    period_ms: int
+    prompt_mask: bytes
+    sampled_mask: bytes
+    interval_ms: Mapping[Phase, int]
+    silence_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class CarModel:
+    """A car folder that fits together. messages: only those with mapped signals. database: the parsed DBC."""
+
+    model: str
+    title: str
+    years: str
+    bitrate: int
+    folder: Path
+    messages: tuple[MessageMap, ...]
+    signals: tuple[SignalMap, ...]
+    polls: tuple[Poll, ...]
+    lock: LockBlock | None
+    diagnostic_lock: DiagnosticLock | None
+    database: Database
+
+
+def models() -> tuple[str, ...]:
+    """Names of the cars that come with the product."""
+    return tuple(sorted(path.parent.name for path in CARS.glob("*/car.toml")))
+
+
+def find(name_or_path: str) -> Path:
+    """The folder of a model that comes with the product, or of a path to one's own. Raises `ConfigError`."""
+    for folder in (CARS / name_or_path, Path(name_or_path)):
+        if name_or_path and (folder / "car.toml").is_file():
+            return folder
+    hint = f"use one of {', '.join(models())}, or the path of a folder with car.toml and bus.dbc"
+    raise ConfigError((Problem(name_or_path, "", "no such car", hint),))
+
+
+def lock_block(folder: Path) -> LockBlock | None:
+    """The lock block alone, without the DBC. None: this car has no lock signal. Raises `ConfigError`."""
+    from .car_file import read
+
+    return read(folder).lock_block()
+
+
+def diagnostic_lock(folder: Path) -> DiagnosticLock | None:
+    """The car's own lock command, without the DBC. None: it has no public one. Raises `ConfigError`."""
+    from .car_file import read
+
+    return read(folder).diagnostic_lock()
+
+
+def load(folder: Path) -> CarModel:
+    """The whole car, cross-checked. Raises `ConfigError` with every problem found. Takes about 150 ms (cantools)."""
+    from .car_check import build
+
+    return build(folder)
+
+
+def check(folder: Path) -> tuple[Problem, ...]:
+    """Everything in the folder that does not fit together: names the message, the signal and the file."""
+    try:
+        load(folder)
+    except ConfigError as error:
+        return error.problems
+    return ()

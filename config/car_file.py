@@ -1,0 +1,211 @@
+"""The shape of `car.toml`. What does not live here: anything that needs the DBC (`car_check.py`)."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from .car import DiagnosticLock, LockBlock, Phase
+from .errors import ConfigError, Problem
+
+Confidence = Literal["A", "B", "C", "D"]
+
+
+class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """name: as people say it. years: of production. bus: where to connect."""
+
+    name: str
+    years: str
+    bus: str
+    bitrate: int = 500_000
+
+
+class Confirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Lock state in raw bytes: hex strings of equal length."""
+
+    id: int
+    mask: str
+    locked: str
+    unlocked: str
+    confidence: Confidence
+    source: str
+    signal: str = "Vehicle.Cabin.IsLocked"
+    extended: bool = False
+
+
+class WakeFrame(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: int
+    data: str
+
+
+class Diagnostic(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    request: int
+    reply: int
+    session: str
+    lock: str
+    unlock: str
+    positive: int
+    confidence: Confidence
+    source: str
+    wake: list[WakeFrame] = []
+    wake_gap_ms: int = 50
+    wake_wait_ms: int = 500
+    timeout_ms: int = 300
+
+
+class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    drivers: tuple[Literal["relay", "diagnostic"], ...] = ("relay",)
+    confirm: Confirm | None = None
+    diagnostic: Diagnostic | None = None
+
+
+class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Wanted rate in milliseconds by phase; silence_ms 0: five of the message's own periods, at least two seconds."""
+
+    parked_ms: int = 10_000
+    driving_ms: int = 1_000
+    charging_ms: int = 5_000
+    silence_ms: int = 0
+
+    def intervals(self) -> dict[Phase, int]:
+        return {Phase.PARKED: self.parked_ms, Phase.DRIVING: self.driving_ms, Phase.CHARGING: self.charging_ms}
+
+
+class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    message: str
+    field: str
+    name: str
+    confidence: Confidence
+    source: str
+    na: list[int] = []
+    states: dict[int, str] = {}
+    low: float | None = None
+    high: float | None = None
+    valid_with: str = ""
+
+
+class PollEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    message: str
+    request: int
+    reply: int
+    ask: str
+    period_s: float
+    confidence: Confidence
+    source: str
+    when: Literal["on", "awake"] = "on"
+    timeout_ms: int = 500
+
+
+class CarFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    car: Identity
+    lock: Lock = Lock()
+    message: dict[str, Message] = {}
+    signal: list[Signal] = []
+    poll: list[PollEntry] = []
+
+    def lock_block(self) -> LockBlock | None:
+        confirm = self.lock.confirm
+        if confirm is None:
+            return None
+        patterns = (confirm.mask, confirm.locked, confirm.unlocked)
+        mask, locked, unlocked = (bytes.fromhex(text).ljust(8, b"\0") for text in patterns)
+        return LockBlock(
+            confirm.signal, confirm.id, confirm.extended, mask, locked, unlocked, confirm.confidence, self.lock.drivers
+        )
+
+    def diagnostic_lock(self) -> DiagnosticLock | None:
+        told = self.lock.diagnostic
+        if told is None:
+            return None
+        return DiagnosticLock(
+            told.request,
+            told.reply,
+            tuple((frame.id, bytes.fromhex(frame.data)) for frame in told.wake),
+            told.wake_gap_ms,
+            told.wake_wait_ms,
+            bytes.fromhex(told.session),
+            bytes.fromhex(told.lock),
+            bytes.fromhex(told.unlock),
+            told.positive,
+            told.timeout_ms / 1000,
+        )
+
+
+def read(folder: Path) -> CarFile:
+    """Parse `car.toml`. Raises `ConfigError` with one problem per wrong table or entry."""
+    path = folder / "car.toml"
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            (Problem(str(path), "", f"cannot be read ({error.strerror})", "give a car's folder"),)
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError((Problem(str(path), "", f"is not TOML ({error})", "mend the line that is named"),)) from None
+    problems = tuple(_problems(str(path), tables))
+    if problems:
+        raise ConfigError(problems)
+    return msgspec.convert(tables, CarFile, str_keys=True)
+
+
+def _problems(path: str, tables: dict[str, Any]) -> list[Problem]:
+    """Check piece by piece: a whole-file conversion would stop at the first mistake."""
+    pieces: list[tuple[str, Any, Any]] = [("car", tables.get("car", {}), Identity)]
+    pieces.append(("lock", tables.get("lock", {}), Lock))
+    messages, signals, polls = tables.get("message", {}), tables.get("signal", []), tables.get("poll", [])
+    found: list[Problem] = []
+    for key, value, kind in (("message", messages, dict), ("signal", signals, list), ("poll", polls, list)):
+        if not isinstance(value, kind):
+            hint = f"write [{key}.NAME]" if kind is dict else f"write [[{key}]]"
+            found.append(Problem(path, key, "has the wrong form", hint))
+    if found:
+        return found
+    pieces += [(f"message.{name}", value, Message) for name, value in messages.items()]
+    pieces += [(f"signal[{_called(value, i)}]", value, Signal) for i, value in enumerate(signals)]
+    pieces += [(f"poll[{_called(value, i)}]", value, PollEntry) for i, value in enumerate(polls)]
+    for key, value, shape in pieces:
+        try:
+            msgspec.convert(value, shape, str_keys=True)
+        except msgspec.ValidationError as error:
+            text, _, where = str(error).partition(" - at ")
+            found.append(Problem(path, key + where.strip("`").removeprefix("$"), text, "see docs/cars.md for the form"))
+    unknown = sorted(set(tables) - {"car", "lock", "message", "signal", "poll"})
+    found += [Problem(path, key, "is not a known table", "known: car, lock, message, signal, poll") for key in unknown]
+    return found or _wrong_bytes(path, tables)
+
+
+def _called(value: Any, index: int) -> str:
+    return str(value.get("name", index)) if isinstance(value, dict) else str(index)
+
+
+def _wrong_bytes(path: str, tables: dict[str, Any]) -> list[Problem]:
+    """Byte strings that are no hex, and lock patterns that contradict their mask."""
+    lock = tables.get("lock", {})
+    told = [(f"lock.confirm.{key}", lock.get("confirm", {}).get(key)) for key in ("mask", "locked", "unlocked")]
+    diagnostic = lock.get("diagnostic", {})
+    told += [(f"lock.diagnostic.{key}", diagnostic.get(key)) for key in ("session", "lock", "unlock")]
+    told += [(f"lock.diagnostic.wake[{i}].data", frame["data"]) for i, frame in enumerate(diagnostic.get("wake", []))]
+    told += [(f"poll[{poll['name']}].ask", poll["ask"]) for poll in tables.get("poll", [])]
+    hint = "write whole bytes, two digits each"
+    found = [Problem(path, key, f"{text!r} is no hex", hint) for key, text in told if _no_hex(text)]
+    if found or "confirm" not in lock:
+        return found
+    mask, locked, unlocked = (bytes.fromhex(lock["confirm"][key]) for key in ("mask", "locked", "unlocked"))
+    if not len(mask) == len(locked) == len(unlocked) <= 8 or not any(mask):
+        found.append(Problem(path, "lock.confirm", "mask, locked and unlocked do not fit", "equal lengths, up to 8"))
+    elif locked == unlocked or any((a | b) & ~m for a, b, m in zip(locked, unlocked, mask, strict=True)):
+        found.append(Problem(path, "lock.confirm", "locked and unlocked must differ, inside mask", "set only its bits"))
+    return found
+
+
+def _no_hex(text: object) -> bool:
+    if text is None:
+        return False
+    try:
+        return not bytes.fromhex(str(text))
+    except ValueError:
+        return True
