@@ -78,7 +78,8 @@ def step(
     """
     changes: list[LegChange] = []
     if leg is not None and (ignition is False or leg.booking != booking):
-        changes.append(close(leg, now))
+        # The reading was taken under the rules of whoever has the car now, so its position is not this leg's to keep (R27).
+        changes.append(close(leg, now if leg.booking == booking else {**now, "position": None}))
         leg = None
     if leg is None and ignition is True:
         leg = Leg(number, booking, now, now)

@@ -1,0 +1,262 @@
+"""Pure: the booking under way. May it end, does a tap pause or end it, may the next driver take over, is it forgotten?
+
+What is not here: who may open (`keyless/`), stored bookings (`bookings.py`) and moving anything (`lockwork.py`).
+An unknown signal (`None`) never blocks an end (R1).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from ..car.legs import Leg, close, driven_km
+from ..car.state import Moving, Reading
+from ..car.stations import Where
+
+
+@dataclass(frozen=True, slots=True)
+class CarNow:
+    """What the rules look at, taken at one moment. `None` is "not known".
+
+    key_returned: true where no holder is fitted (D16). locked: as far as it may be believed (R9). still_s: seconds
+    without movement.
+    """
+
+    ignition_on: bool | None
+    doors_open: bool | None
+    key_returned: bool | None
+    plugged: bool | None
+    locked: bool | None
+    moving: Moving
+    where: Where
+    still_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBooking:
+    """The booking that has the car. kind: private, staff, relocation, maintenance. paid_*: billed bounds, seconds since
+    1970.
+
+    legs: how many began so far. Survives a power cut as JSON (`to_bytes`).
+    """
+
+    booking: int
+    token: str
+    holder: str | None
+    kind: str
+    paid_from_s: int
+    paid_to_s: int
+    start: Reading
+    legs: int = 0
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> OpenBooking | None:
+        """`None` when these bytes are no booking of ours."""
+        try:
+            return cls(**json.loads(data))
+        except (ValueError, TypeError):
+            return None
+
+    def opened_body(self) -> dict[str, object]:
+        """The body of the fact `booking` opened."""
+        return {
+            "event": "opened",
+            "booking": self.booking,
+            "token": self.token,
+            "holder": self.holder,
+            "booking_kind": self.kind,
+            "start": self.start,
+        }
+
+
+class How(StrEnum):
+    ENDED = "ended"
+    AUTO_CLOSED = "auto_closed"
+    TAKEOVER = "takeover"
+    FORCED = "forced"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a booking ends. soft: failed soft checks, flagged. hard_overridden: failed hard checks that a forced end
+    passed over.
+    """
+
+    how: How
+    end: Reading
+    soft: tuple[str, ...] = ()
+    hard_overridden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What follows from a movement of the lock, decided before it and kept beside the pending intent, so that a power
+    cut in between cannot change it. opens and closes together: a takeover (R4).
+    """
+
+    opens: OpenBooking | None = None
+    closes: Closing | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Plan:
+        opens, closes = found["opens"], found["closes"]
+        if closes is not None:
+            lists = {"soft": tuple(closes["soft"]), "hard_overridden": tuple(closes["hard_overridden"])}
+            closes = Closing(**{**closes, **lists, "how": How(closes["how"])})
+        return cls(None if opens is None else OpenBooking(**opens), closes)
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """The one mutable place for what is under way; the door writes the booking, the journey writes the leg."""
+
+    booking: OpenBooking | None = None
+    leg: Leg | None = None
+
+
+# --- ending ----------------------------------------------------------------------------------------------------------
+
+
+def hard(car: CarNow) -> tuple[str, ...]:
+    """Reasons that refuse an end (R1)."""
+    reasons = {
+        "moving": car.moving is Moving.YES,
+        "ignition_on": car.ignition_on is True,
+        "door_open": car.doors_open is True,
+        "key_missing": car.key_returned is False,
+    }
+    return tuple(name for name, holds in reasons.items() if holds)
+
+
+def soft(car: CarNow) -> tuple[str, ...]:
+    """Flags on an end that is granted all the same (R1)."""
+    reasons = {
+        "not_plugged": car.plugged is False,
+        "not_at_station": car.where.at is False,
+        "position_unknown": car.where.at is None,
+    }
+    return tuple(name for name, holds in reasons.items() if holds)
+
+
+class Tap(StrEnum):
+    UNLOCK = "unlock"
+    PAUSE = "pause"
+    END = "end"
+
+
+def tap(car: CarNow) -> Tap:
+    """What a badge in mid booking means (R3, D16).
+
+    Where the position was lost on the ramp of a station, a tap ends (R1, "no position under a roof"); with no such
+    presumption it pauses: a car park under a supermarket must not end a booking.
+    """
+    if car.locked is not False:
+        return Tap.UNLOCK
+    at_station = car.where.at is True or (car.where.at is None and car.where.presumed is not None)
+    return Tap.END if at_station and car.key_returned is not False else Tap.PAUSE
+
+
+def may_take_over(open_: OpenBooking, car: CarNow, lo_s: float) -> bool:
+    """R4. lo_s: the earliest it can be now; grace is not counted."""
+    return lo_s >= open_.paid_to_s and car.where.at is True and car.moving is Moving.NO and not hard(car)
+
+
+def may_auto_close(open_: OpenBooking, car: CarNow, lo_s: float, still_s: float) -> bool:
+    """R2. Nobody stands there who could say otherwise, so "at station" must be known, not presumed."""
+    at_rest = car.moving is Moving.NO and car.still_s >= still_s
+    return lo_s >= open_.paid_to_s and car.where.at is True and at_rest and not hard(car)
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def closed_body(open_: OpenBooking, closing: Closing) -> dict[str, object]:
+    """The body of the fact `booking` closed. A start that was not known when the car slept is null, and so is what
+    depends on it.
+    """
+    start, end = open_.start, closing.end
+    before, after = start["energy_kwh"], end["energy_kwh"]
+    return {
+        "event": "closed",
+        "booking": open_.booking,
+        "how": closing.how.value,
+        "soft": list(closing.soft),
+        "hard_overridden": list(closing.hard_overridden),
+        "start": start,
+        "end": end,
+        "km": driven_km(start, end),
+        "energy_kwh": None if before is None or after is None else round(before - after, 1),
+        "duration_ms": duration_ms(start, end),
+        "legs": open_.legs,
+    }
+
+
+def duration_ms(start: Reading, end: Reading) -> int | None:
+    """By the board's own clock within one boot; across boots from the middles of the two wall intervals; null without
+    those.
+    """
+    if start["boot"] == end["boot"]:
+        return end["at"] - start["at"]
+    begun, ended = start["wall"], end["wall"]
+    return None if begun is None or ended is None else (sum(ended) - sum(begun)) // 2
+
+
+def completed(start: Reading, seen: Reading) -> Reading:
+    """A booking opens on a sleeping car: what it did not say then is taken from its first words, before it has driven.
+    """
+    return {
+        **start,
+        "odometer_km": seen["odometer_km"] if start["odometer_km"] is None else start["odometer_km"],
+        "soc_percent": seen["soc_percent"] if start["soc_percent"] is None else start["soc_percent"],
+        "energy_kwh": seen["energy_kwh"] if start["energy_kwh"] is None else start["energy_kwh"],
+        "range_km": seen["range_km"] if start["range_km"] is None else start["range_km"],
+        "plugged": seen["plugged"] if start["plugged"] is None else start["plugged"],
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Consequence:
+    """Fact bodies by kind, and vault changes, of one plan carried out."""
+
+    facts: tuple[tuple[str, dict[str, object]], ...] = ()
+    put: tuple[tuple[str, bytes], ...] = ()
+    drop: tuple[str, ...] = ()
+
+
+BOOKING_KEY = "booking/open"
+LEG_KEY = "leg/open"
+
+
+def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
+    """Apply a plan to what is under way. moved: false when the actuator surely did not move.
+
+    An unlock that did not happen opens nothing. An end stands all the same (a broken relay must not bill on), with a
+    flag.
+    """
+    if plan.opens is not None and not moved:
+        return Consequence()
+    facts: list[tuple[str, dict[str, object]]] = []
+    drop: list[str] = []
+    if plan.closes is not None and under.booking is not None:
+        closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
+        if under.leg is not None:
+            facts.append(("leg", close(under.leg, closing.end).body()))
+            drop.append(LEG_KEY)
+            under.leg = None
+        facts.append(("booking", closed_body(under.booking, closing)))
+        drop.append(BOOKING_KEY)
+        under.booking = None
+    if plan.opens is None or under.booking is not None:
+        return Consequence(tuple(facts), (), tuple(drop))
+    under.booking = plan.opens
+    facts.append(("booking", plan.opens.opened_body()))
+    drop = [key for key in drop if key != BOOKING_KEY]
+    return Consequence(tuple(facts), ((BOOKING_KEY, plan.opens.to_bytes()),), tuple(drop))

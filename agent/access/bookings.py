@@ -1,0 +1,256 @@
+"""The stored bookings: signed tokens that the backend sent ahead, kept twice (database and files, D14), judged again at
+every tap.
+
+What is not here: the booking under way (`booking.py`) and the judging itself (`keyless/verify.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from drivers.local import files
+from keyless.claims import BadgeId, Booking, Claims, Interval
+from keyless.refusal import Code, Refusal, refused
+from keyless.trust import KeySet
+from keyless.verify import believe, store_check
+
+from ..run.store import Fact, Store, StoreBroken
+from .booking import BOOKING_KEY, UnderWay
+
+log = logging.getLogger(__name__)
+
+TOKEN: Final = "token/"
+REVISION: Final = "revision/"
+KEPT_S: Final = 2 * 86_400  # R13: two days after a token's end it is of no more use to anybody
+MOST: Final = 512  # stored tokens; a car knows a week ahead, so this is a mistake or an attack
+
+
+@dataclass(slots=True)
+class Authority:
+    """What signatures are judged by: replaced in place when a new key set or revocation list is accepted.
+
+    keyset `None`: none was ever provisioned; every token is refused as `unknown_key`. vehicle: 8 bytes. revoked: 8-byte
+    ids.
+    """
+
+    vehicle: bytes
+    operator: str
+    keyset: KeySet | None = None
+    revoked: frozenset[bytes] = frozenset()
+
+
+class Bookings:
+    """folder: where the files are. heard(iat): a signature verified, so time is not before that second (the clock's
+    floor).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        authority: Authority,
+        under: UnderWay,
+        now: Callable[[], Interval],
+        heard: Callable[[int], None],
+    ) -> None:
+        self._folder, self._store, self._authority, self._under = folder, store, authority, under
+        self._now, self._heard = now, heard
+        self._tokens: dict[str, bytes] = {}
+        self._believed: dict[str, Booking] = {}
+        self._revisions: dict[int, int] = {}
+        self.counters = {"stored": 0, "refused": 0, "unreadable": 0}
+
+    # --- start
+
+    def load(self, vault: Mapping[str, bytes]) -> None:
+        """From the files and the database, whichever is whole; verified again, because a disk can lie."""
+        for name, data in vault.items():
+            if name.startswith(TOKEN):
+                self._tokens[name.removeprefix(TOKEN)] = data
+            elif name.startswith(REVISION) and data.isdigit():
+                self._revisions[int(name.removeprefix(REVISION))] = int(data)
+        try:
+            for path in sorted(self._folder.glob("*.cwt")):
+                data_or_none = files.read(path)
+                if data_or_none is not None:
+                    self._tokens.setdefault(path.stem, data_or_none)
+        except OSError:
+            log.exception("the folder of bookings cannot be read")
+        self.judge()
+
+    def judge(self) -> None:
+        """Verify all stored tokens again: at start, and when the key set or the list of the revoked changed."""
+        self._believed = {}
+        for name, token in self._tokens.items():
+            found = self._check(token)
+            if isinstance(found, Booking):
+                self._keep(name, found)
+            else:
+                self.counters["unreadable"] += 1
+                log.warning("stored booking %s is not believed now: %s", name, found.code)
+        for name, booking in list(self._believed.items()):
+            if booking.revision < self._revisions.get(booking.booking, 0):
+                del self._believed[name]
+
+    # --- one more
+
+    async def book(self, token: bytes) -> Booking | Refusal:
+        """On disk, file first, before it returns; the caller acknowledges then. A token that is stored already changes
+        nothing.
+        """
+        found = self._check(token)
+        if isinstance(found, Booking) and len(self._believed) >= MOST:
+            found = refused(Code.STATE_GUARD, f"{MOST} bookings are stored already", found)
+        if isinstance(found, Refusal):
+            self.counters["refused"] += 1
+            await self._commit(Fact("booking", _body("refused", found.claims, found.code.value)))
+            return found
+        name = found.cti.hex()
+        if self._tokens.get(name) == token and name in self._believed:
+            return found
+        files.write_durably(self._folder / f"{name}.cwt", token)
+        self._tokens[name] = token
+        self._keep(name, found)
+        gone = self._superseded_by(found)
+        put = {TOKEN + name: token} | self._extended(found)
+        if found.booking:
+            put[f"{REVISION}{found.booking}"] = str(found.revision).encode()
+        self.counters["stored"] += 1
+        await self._commit(Fact("booking", _body("stored", found, None)), put, [TOKEN + old for old in gone])
+        for old in gone:
+            self._forget(old)
+        return found
+
+    async def purge(self, lo_s: float) -> None:
+        """Drop what ended long ago. lo_s: the earliest it can be now."""
+        gone = [name for name, booking in self._believed.items() if booking.exp + KEPT_S < lo_s]
+        if gone:
+            await self._commit(None, {}, [TOKEN + name for name in gone])
+            for name in gone:
+                self._forget(name)
+
+    # --- looked at
+
+    @property
+    def revisions(self) -> Mapping[int, int]:
+        """Booking → highest revision seen."""
+        return self._revisions
+
+    def __len__(self) -> int:
+        return len(self._believed)
+
+    def for_badge(self, badge: bytes, now: Interval, at_station: bool) -> Booking | Refusal:
+        """The booking this badge stands for now, or why there is none. badge: see `keyless.claims.badge_id`."""
+        open_ = self._under.booking.booking if self._under.booking is not None else None
+        judged: list[tuple[Booking, Booking | Refusal]] = []
+        keyset = self._authority.keyset
+        for stored in self._believed.values():
+            if keyset is not None and isinstance(stored.confirmation, BadgeId) and stored.confirmation.id == badge:
+                found = believe(
+                    stored.token,
+                    keyset,
+                    vehicle=self._authority.vehicle,
+                    operator=self._authority.operator,
+                    now=now,
+                    open_booking=open_,
+                    superseded=self._revisions,
+                    revoked=self._authority.revoked,
+                    at_station=at_station,
+                )
+                judged.append((stored, found))
+        return best(judged, open_, now.lo_s)
+
+    # --- inside
+
+    def _check(self, token: bytes) -> Booking | Refusal:
+        authority = self._authority
+        if authority.keyset is None:
+            return refused(Code.UNKNOWN_KEY, "this box has no key set")
+        found = store_check(
+            token,
+            authority.keyset,
+            vehicle=authority.vehicle,
+            operator=authority.operator,
+            now=self._now(),
+            superseded=self._revisions,
+            revoked=authority.revoked,
+        )
+        claims = found if isinstance(found, Booking) else found.claims
+        if claims is not None:
+            self._heard(claims.iat)
+        return found
+
+    def _keep(self, name: str, booking: Booking) -> None:
+        self._believed[name] = booking
+        if booking.booking:  # number 0 is "no booking": nothing supersedes there
+            self._revisions[booking.booking] = max(booking.revision, self._revisions.get(booking.booking, 0))
+
+    def _superseded_by(self, new: Booking) -> list[str]:
+        same = [(name, old) for name, old in self._believed.items() if old.booking == new.booking != 0]
+        return [name for name, old in same if old.revision < new.revision]
+
+    def _extended(self, new: Booking) -> dict[str, bytes]:
+        """A new revision of the booking under way moves its paid bounds (extension, early return)."""
+        open_ = self._under.booking
+        if open_ is None or open_.booking != new.booking:
+            return {}
+        self._under.booking = replace(open_, paid_from_s=new.paid_from_s, paid_to_s=new.paid_to_s)
+        return {BOOKING_KEY: self._under.booking.to_bytes()}
+
+    def _forget(self, name: str) -> None:
+        self._tokens.pop(name, None)
+        self._believed.pop(name, None)
+        (self._folder / f"{name}.cwt").unlink(missing_ok=True)
+
+    async def _commit(
+        self, fact: Fact | None, put: Mapping[str, bytes] | None = None, drop: Iterable[str] = ()
+    ) -> None:
+        """With the database broken the files carry the bookings (D14)."""
+        try:
+            await self._store.commit((fact,) if fact is not None else (), put=put or {}, drop=tuple(drop))
+        except StoreBroken:
+            log.warning("the database is broken; bookings live on in their files")
+
+
+NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
+
+
+def best(judged: list[tuple[Booking, Booking | Refusal]], open_: int | None, now_s: float) -> Booking | Refusal:
+    """Among several tokens of one badge: the open booking's, then the one whose paid time is now, then the earliest
+    acceptable.
+
+    None acceptable: the refusal that is nearest to being lifted, so that the driver is told the useful reason.
+    """
+    good = [found for _, found in judged if isinstance(found, Booking)]
+    if good:
+        paid_now = {it.cti: it.paid_from_s <= now_s < it.paid_to_s for it in good}
+        return min(good, key=lambda it: (it.booking != open_, not paid_now[it.cti], it.paid_from_s))
+    bad = [(stored, found) for stored, found in judged if isinstance(found, Refusal)]
+    if not bad:
+        return refused(Code.NOT_STORED, "no stored booking names this badge")
+
+    def distance(pair: tuple[Booking, Refusal]) -> tuple[bool, int, float]:
+        stored, refusal = pair
+        rank = NEAREST.index(refusal.code) if refusal.code in NEAREST else len(NEAREST)
+        return stored.booking != open_, rank, abs(stored.nbf - now_s)
+
+    return min(bad, key=distance)[1]
+
+
+def _body(event: str, claims: Claims | None, code: str | None) -> dict[str, object]:
+    """The body of the facts `booking` stored and refused."""
+    early, late = (claims.early_s, claims.late_s) if claims is not None else (0, 0)
+    return {
+        "event": event,
+        "booking": claims.booking if claims is not None else None,
+        "revision": claims.revision if claims is not None else None,
+        "token": claims.cti.hex() if claims is not None else None,
+        "booking_kind": claims.kind.name.lower() if claims is not None else None,
+        "from": claims.nbf + early if claims is not None else None,
+        "to": claims.exp - late if claims is not None else None,
+        "code": code,
+    }

@@ -1,0 +1,264 @@
+"""Service: what is presented at the car becomes a decision, a durable intent, a movement and a durable outcome.
+
+What is not here: the rules (`booking.py`, `keyless/`), the order of durability (`lockwork.py`), remote commands
+(`remote.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
+
+from drivers.errors import DeviceError
+from drivers.ports import BadgeTap, Clock, CodeEntered, Feedback, LockAction, TokenPort
+from keyless.claims import Action, Booking, badge_id
+from keyless.refusal import Code, Refusal, refused
+
+from ..car.state import Moving
+from ..run.store import Fact, Store, StoreBroken
+from .booking import BOOKING_KEY, How, OpenBooking, Plan, Tap, hard, may_auto_close, may_take_over, tap
+from .bookings import Bookings
+from .lockwork import Asked, Lockwork
+from .remote import Remote
+from .scene import Scene
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = 2.0
+PURGE_TICKS: Final = 1_800  # about an hour
+READER_BACKOFF_S: Final = 5.0
+
+Answer = TypeVar("Answer")
+
+
+class Door:
+    """reader: `None` where none is fitted. auto_close_s: R2.
+
+    `load` before `run`: what earlier runs left. Everything that may move the lock goes through one queue, and is never
+    cancelled.
+    """
+
+    name = "door"
+    vital = True
+
+    def __init__(
+        self,
+        clock: Clock,
+        store: Store,
+        scene: Scene,
+        bookings: Bookings,
+        lockwork: Lockwork,
+        remote: Remote,
+        reader: TokenPort | None,
+        *,
+        auto_close_s: float,
+    ) -> None:
+        self._clock, self._store, self._scene = clock, store, scene
+        self._bookings, self._lockwork, self._remote = bookings, lockwork, remote
+        self._reader, self._auto_close_s = reader, auto_close_s
+        self._turn = asyncio.Lock()
+        self._working: set[asyncio.Task[Any]] = set()
+        self.ticked_ns = clock.now().ns
+        self.counters = {"badges": 0, "codes": 0, "refused": 0, "reader_lost": 0}
+
+    async def load(self) -> None:
+        """Once, before the door is armed. With the database broken the files are enough to open (D14)."""
+        try:
+            vault = await self._store.read("")
+        except StoreBroken:
+            vault = {}
+        if BOOKING_KEY in vault:
+            self._scene.under.booking = OpenBooking.from_bytes(vault[BOOKING_KEY])
+        self._bookings.load(vault)
+        self._lockwork.load(vault)
+        self._remote.load(vault)
+
+    async def run(self) -> None:
+        parts = [asyncio.create_task(self._ticks(), name="door ticks")]
+        if self._reader is not None:
+            parts.append(asyncio.create_task(self._presented(self._reader), name="door reader"))
+        try:
+            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in parts:
+                task.cancel()
+            await asyncio.gather(*parts, return_exceptions=True)
+
+    async def close(self) -> None:
+        """Let what is under way finish."""
+        if self._working:
+            await asyncio.wait(set(self._working))
+
+    # --- what others ask of the door
+
+    async def book(self, token: bytes) -> Booking | Refusal:
+        """A booking from the backend: on disk when this returns."""
+        return await self._in_turn(self._bookings.book(token))
+
+    async def command(self, payload: bytes) -> None:
+        """A remote command: it and its outcome are on disk, and its answer is given, when this returns."""
+        await self._in_turn(self._remote.obey(payload))
+
+    async def prove_lock(self) -> dict[str, object]:
+        """R9, at commissioning. Refused while anybody has the car."""
+        return await self._in_turn(self._prove())
+
+    def trust_changed(self) -> None:
+        """A new key set or revocation list was accepted."""
+        self._bookings.judge()
+
+    def locked(self) -> bool | None:
+        return self._lockwork.locked()
+
+    def status(self) -> dict[str, object]:
+        """For `boitier status`; no position, no token."""
+        open_ = self._scene.under.booking
+        return {
+            "locked": self.locked(),
+            "lock_proven": self._lockwork.proven,
+            "bookings": len(self._bookings),
+            "booking": open_.booking if open_ is not None else None,
+            "booking_kind": open_.kind if open_ is not None else None,
+            "counters": {
+                **self.counters,
+                **{f"lock_{name}": count for name, count in self._lockwork.counters.items()},
+                **{f"command_{name}": count for name, count in self._remote.counters.items()},
+                **{f"booking_{name}": count for name, count in self._bookings.counters.items()},
+            },
+        }
+
+    # --- loops
+
+    async def _in_turn(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+        """One after the other, and to its end even when the asker is cancelled."""
+
+        async def alone() -> Answer:
+            async with self._turn:
+                return await work
+
+        task = asyncio.create_task(alone(), name="door work")
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+        return await asyncio.shield(task)
+
+    async def _ticks(self) -> None:
+        count = 0
+        while True:
+            await self._in_turn(self._tick())
+            if count % PURGE_TICKS == 0:
+                lo_s = self._scene.now().lo_s
+                await self._in_turn(self._bookings.purge(lo_s))
+                await self._in_turn(self._remote.purge(lo_s))
+            count += 1
+            await self._clock.sleep(TICK_S)
+
+    async def _presented(self, reader: TokenPort) -> None:
+        while True:
+            try:
+                presented = await reader.next_presented()
+            except DeviceError as error:
+                self.counters["reader_lost"] += 1
+                log.warning("badge reader: %s", error)
+                await self._clock.sleep(READER_BACKOFF_S)
+                continue
+            reader.show(await self._in_turn(self._decide(presented)))
+
+    async def _tick(self) -> None:
+        self.ticked_ns = self._clock.now().ns
+        await self._lockwork.resolve()
+        open_ = self._scene.under.booking
+        car = self._scene.car()
+        if open_ is not None and may_auto_close(open_, car, self._scene.now().lo_s, self._auto_close_s):
+            log.info("booking %d was left open after its end; it is closed", open_.booking)
+            asked = Asked("auto", open_.booking, open_.token, open_.holder, clock=self._scene.now().source)
+            await self._lockwork.move(LockAction.LOCK, asked, Plan(closes=self._scene.closing(How.AUTO_CLOSED)))
+
+    # --- decisions
+
+    async def _decide(self, presented: BadgeTap | CodeEntered) -> Feedback:
+        if isinstance(presented, CodeEntered):
+            self.counters["codes"] += 1
+            return await self._refuse("code", refused(Code.CODE, "codes are not supported by this version"))
+        self.counters["badges"] += 1
+        at_station = self._scene.car().where.at is True
+        found = self._bookings.for_badge(badge_id(presented.uid), self._scene.now(), at_station)
+        if isinstance(found, Refusal):
+            return await self._refuse("badge", found)
+        open_ = self._scene.under.booking
+        if open_ is not None and open_.booking != found.booking:
+            return await self._next_driver(found, open_)
+        return await self._holder(found, open_)
+
+    async def _holder(self, booking: Booking, open_: OpenBooking | None) -> Feedback:
+        """The driver of the open booking, or of the one that is about to open."""
+        car = self._scene.car()
+        wish = tap(car)
+        if open_ is None and (booking.booking or wish is Tap.UNLOCK):
+            wish = Tap.UNLOCK  # nobody has the car: whatever it says of its lock, this is a beginning
+        elif open_ is None:
+            wish = Tap.PAUSE  # a token without a booking leaves nothing to end
+        if wish is Tap.UNLOCK:
+            opens = self._scene.opening(booking)
+            return await self._move(booking, Action.UNLOCK, Plan(opens=opens), Feedback.OPENED)
+        if wish is Tap.PAUSE:
+            return await self._move(booking, Action.LOCK, Plan(), Feedback.PAUSED)
+        reasons = hard(car)
+        if reasons:
+            return await self._refuse(
+                "badge", refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
+            )
+        return await self._move(booking, Action.END, Plan(closes=self._scene.closing(How.ENDED)), Feedback.ENDED)
+
+    async def _next_driver(self, booking: Booking, open_: OpenBooking) -> Feedback:
+        """R4 and R7: another booking has the car."""
+        if not booking.booking or not may_take_over(open_, self._scene.car(), self._scene.now().lo_s):
+            refusal = refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
+            return await self._refuse("badge", refusal)
+        plan = Plan(opens=self._scene.opening(booking), closes=self._scene.closing(How.TAKEOVER))
+        return await self._move(booking, Action.UNLOCK, plan, Feedback.OPENED)
+
+    async def _move(self, booking: Booking, action: Action, plan: Plan, good: Feedback) -> Feedback:
+        refusal = self._scene.guard(booking, action)
+        if refusal is not None:
+            return await self._refuse("badge", refusal)
+        asked = Asked(
+            via="badge",
+            booking=booking.booking or None,
+            token=booking.cti.hex(),
+            holder=booking.confirmation.id.hex(),
+            clock=self._scene.now().source,
+            note=booking.note,
+        )
+        lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
+        moved = await self._lockwork.move(lock, asked, plan)
+        return Feedback.UNSURE if moved.surprising else good
+
+    async def _refuse(self, via: str, refusal: Refusal) -> Feedback:
+        """A refusal is a fact with its code; it moves nothing."""
+        self.counters["refused"] += 1
+        claims = refusal.claims
+        body = {
+            "via": via,
+            "code": refusal.code.value,
+            "booking": claims.booking if claims is not None else None,
+            "holder": claims.confirmation.id.hex() if claims is not None else None,
+            "detail": dict(refusal.detail),
+        }
+        log.info("%s refused: %s", via, refusal.code.value)
+        try:
+            await self._store.commit((Fact("refused", body),))
+        except StoreBroken:
+            log.warning("the database is broken; the refusal is kept in memory")
+        return Feedback.REFUSED
+
+    async def _prove(self) -> dict[str, object]:
+        car = self._scene.car()
+        if self._scene.under.booking is not None:
+            return {"proven": False, "cycles": 0, "why": "a booking is open"}
+        if car.moving is not Moving.NO or car.ignition_on is True:
+            return {"proven": False, "cycles": 0, "why": "the car must stand with its ignition off"}
+        return await self._lockwork.prove()

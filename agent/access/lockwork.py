@@ -1,0 +1,256 @@
+"""Moves the lock once, in the only order that survives a power cut: intent on disk, movement, outcome on disk.
+
+What is not here: whether it may move (`door.py`, `remote.py`) and how (`drivers/lock/`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from drivers.errors import DeviceError
+from drivers.ports import Clock, LockAction, LockOutcome, LockPort
+
+from ..car.state import CarState
+from ..run.store import Fact, Store, StoreBroken
+from .booking import Plan, UnderWay, carry_out
+
+log = logging.getLogger(__name__)
+
+PENDING: Final = "access/pending"
+COMMANDED: Final = "access/commanded"
+RESULT: Final = "command/result/"
+ORPHAN_WAIT_NS: Final = 5_000_000_000  # for a car's first words after a boot, before an orphan intent is called unknown
+CYCLES: Final = 5  # R9
+UNPROVEN: Final = "the lock signal is not proven on this car"
+NOTHING: Final = Plan()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for a movement. token, holder, command: hex. clock: source of the time it was decided by. note: see the
+    contract.
+    """
+
+    via: str
+    booking: int | None = None
+    token: str | None = None
+    holder: str | None = None
+    command: str | None = None
+    clock: str = "none"
+    note: str | None = None
+    until: int | None = None
+
+    def body(self) -> dict[str, object]:
+        """The part of an intent fact that says who asked."""
+        return {name: value for name, value in asdict(self).items() if name != "until"}
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """facts: their numbers, the last one is the result of a remote command; empty while the database is broken."""
+
+    outcome: LockOutcome
+    why: str
+    facts: tuple[int, ...] = ()
+
+    @property
+    def surprising(self) -> bool:
+        """Failed, or unknown although this car can tell: worth showing to the driver."""
+        return self.outcome is LockOutcome.FAILED or (self.outcome is LockOutcome.UNKNOWN and self.why != UNPROVEN)
+
+
+class Lockwork:
+    """vehicle, signal, version: what a proof of the lock signal holds for (D18). confirm_s: how long the car has to
+    read back.
+
+    guard: held from the intent to the outcome, so that nothing ends the process in between.
+    result(id, code, why, fact): tells the backend what became of a remote command.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        store: Store,
+        port: LockPort,
+        car: CarState,
+        under: UnderWay,
+        guard: AbstractAsyncContextManager[Any],
+        result: Callable[[str, str, str, int | None], None],
+        *,
+        vehicle: str,
+        signal: str | None,
+        version: str,
+        confirm_s: float,
+    ) -> None:
+        self._clock, self._store, self._port, self._car, self._under = clock, store, port, car, under
+        self._guard, self._result, self._confirm_s = guard, result, confirm_s
+        self._proof = f"lock_proof/{vehicle}/{signal}/{version}" if signal else None
+        self._proven = False
+        self._commanded: bool | None = None
+        self._orphan: dict[str, Any] | None = None
+        self._since_ns = clock.now().ns
+        self.counters = {"moved": 0, "done": 0, "failed": 0, "unknown": 0}
+
+    def load(self, vault: Mapping[str, bytes]) -> None:
+        """What earlier runs left: the proof, the last commanded state, an intent without outcome."""
+        self._proven = self._proof is not None and self._proof in vault
+        self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
+        self._since_ns = self._clock.now().ns
+        if PENDING in vault:
+            try:
+                self._orphan = json.loads(vault[PENDING])
+            except ValueError:
+                log.error("the pending intent cannot be read; its outcome stays unknown")
+
+    @property
+    def proven(self) -> bool:
+        return self._proven
+
+    def locked(self) -> bool | None:
+        """The proven signal, else the last commanded state."""
+        said = self._car.locked() if self._proven else None
+        return self._commanded if said is None else said
+
+    # --- one movement
+
+    async def move(
+        self, action: LockAction, asked: Asked, plan: Plan = NOTHING, *, put: Mapping[str, bytes] | None = None
+    ) -> Moved:
+        """Intent (with `put`, such as a command's counter) → lock → outcome and what follows from it (`plan`).
+
+        Raises `StoreBroken` before anything moved when a remote command's counter cannot be made durable (D14); badges
+        go on. The caller must not be cancelled (`door.py` shields it).
+        """
+        await self.resolve(at_once=True)
+        access = secrets.token_hex(8)
+        pending = {"access": access, "action": action.value, "asked": asdict(asked), "plan": plan.to_json()}
+        intent = Fact("access", {"event": "intent", "access": access, "action": action.value, **asked.body()})
+        async with self._guard:
+            try:
+                await self._store.commit((intent,), put={**(put or {}), PENDING: _json(pending)})
+            except StoreBroken:
+                if asked.via == "command":
+                    raise
+                log.warning("the database is broken: %s without a durable intent", action.value)
+            self.counters["moved"] += 1
+            outcome, why = await self._act(action)
+            return await self._record(pending, outcome, why, at_boot=False)
+
+    async def _act(self, action: LockAction) -> tuple[LockOutcome, str]:
+        why = UNPROVEN
+        try:
+            await self._port.act(action)
+        except DeviceError as error:
+            if not error.may_have_happened:
+                return LockOutcome.FAILED, str(error)
+            why = str(error)
+        except Exception as error:  # a driver's bug must not leave an intent without outcome
+            log.exception("the lock's driver failed")
+            why = f"{type(error).__name__}: {error}"
+        if not self._proven:
+            return LockOutcome.UNKNOWN, why
+        if await self._car.wait_locked(action is LockAction.LOCK, self._confirm_s):
+            return LockOutcome.DONE, "read back"
+        return LockOutcome.UNKNOWN, f"no read-back within {self._confirm_s:g} s"
+
+    async def _record(self, pending: dict[str, Any], outcome: LockOutcome, why: str, *, at_boot: bool) -> Moved:
+        """Exactly one outcome for each intent, in one transaction with all that follows from it."""
+        asked = Asked(**pending["asked"])
+        moved = outcome is not LockOutcome.FAILED
+        plan = Plan.from_json(pending["plan"])
+        after = carry_out(self._under, plan, moved)
+        put, drop = dict(after.put), [PENDING, *after.drop]
+        body = {
+            "event": "outcome",
+            "access": pending["access"],
+            "action": pending["action"],
+            "booking": asked.booking,
+            "outcome": outcome.value,
+            "why": why,
+            "resolved_at_boot": at_boot,
+        }
+        facts = [Fact("access", body), *(Fact(kind, fact) for kind, fact in after.facts)]
+        if moved:
+            self._commanded = pending["action"] == LockAction.LOCK.value
+            put[COMMANDED] = pending["action"].encode()
+        elif plan.closes is not None and plan.opens is None:
+            facts.append(Fact("alarm", {"name": "not_locked", "event": "raised", "detail": {"why": why}}))
+        if asked.command is not None:
+            result = {"code": outcome.value, "why": why}
+            facts.append(Fact("command", {"id": asked.command, "action": pending["action"], "result": result}))
+            put[RESULT + asked.command] = _json({**result, "until": asked.until})
+        self.counters[outcome.value] += 1
+        try:
+            numbers = await self._store.commit(facts, put=put, drop=drop)
+        except StoreBroken:
+            numbers = ()
+        if asked.command is not None:
+            self._result(asked.command, outcome.value, why, numbers[-1] if numbers else None)
+        return Moved(outcome, why, numbers)
+
+    async def resolve(self, *, at_once: bool = False) -> None:
+        """D19: an intent found at boot gets its outcome from the proven signal, once the car has spoken, else unknown.
+        """
+        if self._orphan is None:
+            return
+        said = self._car.locked() if self._proven else None
+        waited = self._clock.now().ns - self._since_ns >= ORPHAN_WAIT_NS
+        if said is None and self._proven and not waited and not at_once:
+            return
+        orphan, self._orphan = self._orphan, None
+        wanted = orphan["action"] == LockAction.LOCK.value
+        if said is None:
+            outcome, why = LockOutcome.UNKNOWN, "the power was cut between intent and outcome"
+        elif said == wanted:
+            outcome, why = LockOutcome.DONE, "read back after the power cut"
+        else:
+            outcome, why = LockOutcome.FAILED, "the power was cut before the lock moved"
+        await self._record(orphan, outcome, why, at_boot=True)
+
+    async def conclude(self, plan: Plan, facts: tuple[Fact, ...], put: Mapping[str, bytes]) -> tuple[int, ...]:
+        """Carry out a plan without touching the lock; `facts` come last. Answers their numbers."""
+        await self.resolve(at_once=True)
+        after = carry_out(self._under, plan, True)
+        told = (*(Fact(kind, body) for kind, body in after.facts), *facts)
+        try:
+            return await self._store.commit(told, put={**dict(after.put), **put}, drop=after.drop)
+        except StoreBroken:
+            return ()
+
+    # --- commissioning
+
+    async def prove(self) -> dict[str, object]:
+        """R9: five lock/unlock cycles, each read back both ways, prove the car's lock signal on this very car. Leaves
+        it locked.
+
+        Answers {proven, cycles, why}; a proof that fails takes an older one away.
+        """
+        if self._proof is None:
+            return {"proven": False, "cycles": 0, "why": "this car's folder names no lock signal"}
+        self._proven, cycles, why = False, 0, "read back both ways every time"
+        for _ in range(CYCLES):
+            for action in (LockAction.LOCK, LockAction.UNLOCK):
+                moved = await self.move(action, Asked("auto"))
+                if moved.outcome is LockOutcome.FAILED:
+                    why = moved.why
+                elif not await self._car.wait_locked(action is LockAction.LOCK, self._confirm_s):
+                    why = f"no read-back of {action.value} within {self._confirm_s:g} s"
+                else:
+                    continue
+                await self._store.commit(drop=(self._proof,))
+                return {"proven": False, "cycles": cycles, "why": why}
+            cycles += 1
+        await self._store.commit(put={self._proof: b"1"})
+        self._proven = True
+        await self.move(LockAction.LOCK, Asked("auto"))
+        return {"proven": True, "cycles": cycles, "why": why}
+
+
+def _json(found: object) -> bytes:
+    return json.dumps(found, separators=(",", ":")).encode()

@@ -1,0 +1,246 @@
+"""Remote commands: verified, made durable with their counter, carried out once, answered always (D12, D13).
+
+What is not here: the topic they come by (`agent/sync/downlink.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final, TypedDict
+
+from drivers.ports import LockAction
+from keyless import cbor
+from keyless.claims import Action, Booking, Command, Role
+from keyless.refusal import Code, Refusal, refused
+from keyless.token import MAX_REMOTE, token_hash
+from keyless.verify import believe_command
+
+from ..run.store import Fact, Store, StoreBroken
+from .booking import Closing, How, Plan, hard
+from .bookings import Authority, Bookings
+from .lockwork import RESULT, Asked, Lockwork
+from .scene import Scene
+
+log = logging.getLogger(__name__)
+
+COUNTER: Final = "command/counter/"
+LOCKS: Final = {Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK}
+KEPT_S: Final = 86_400  # an answer outlives its command by a day: the backend may ask again, the network may be slow
+Result = Callable[[str, str, str, "int | None"], None]
+
+
+class Answer(TypedDict):
+    """What became of a command. until: the command's own end, seconds."""
+
+    code: str
+    why: str
+    until: int | None
+
+
+class Remote:
+    """result(id, code, why, fact): the answer to the backend; fact is the number of the fact that records it, where one
+    is on disk.
+    """
+
+    def __init__(
+        self, store: Store, authority: Authority, bookings: Bookings, scene: Scene, lockwork: Lockwork, result: Result
+    ) -> None:
+        self._store, self._authority, self._bookings = store, authority, bookings
+        self._scene, self._lockwork, self._result = scene, lockwork, result
+        self._counters: dict[str, tuple[int, int]] = {}  # token hash -> highest counter, end of the token
+        self._results: dict[str, Answer] = {}
+        self.counters = {"taken": 0, "repeated": 0, "refused": 0}
+
+    def load(self, vault: Mapping[str, bytes]) -> None:
+        for name, data in vault.items():
+            if name.startswith(COUNTER):
+                self._counters[name.removeprefix(COUNTER)] = json.loads(data)
+            elif name.startswith(RESULT):
+                self._results[name.removeprefix(RESULT)] = json.loads(data)
+
+    async def obey(self, payload: bytes) -> None:
+        """One message of `down/cmd`. Returns when nothing more is to be written about it."""
+        if self._store.broken:
+            await self._refuse(None, refused(Code.STORE_BROKEN, "remote commands wait until intents can be written"))
+            return
+        judged = self._judge(payload)
+        if isinstance(judged, Refusal):
+            name = judged.detail.get("command")
+            if isinstance(name, str) and name in self._results:
+                self._repeat(name)
+            else:
+                await self._refuse(name if isinstance(name, str) else None, judged)
+            return
+        booking, command, counter_key = judged
+        name = command.id.hex()
+        if name in self._results:  # the same id under another counter or token is still the same wish
+            self._repeat(name)
+            return
+        used = (command.counter, booking.exp)
+        put = {COUNTER + counter_key: _json(used)}
+        refusal = self._forbidden(booking, command)
+        if refusal is not None:
+            self._counters[counter_key] = used
+            await self._refuse(name, refusal, booking, put, command.exp)
+            return
+        try:
+            self.counters["taken"] += 1
+            await self._act(booking, command, put)
+            self._counters[counter_key] = used
+        except StoreBroken:
+            await self._refuse(name, refused(Code.STORE_BROKEN, "the intent could not be written"), booking)
+
+    def answered(self, name: str, code: str, why: str, until: int | None = None) -> None:
+        """Remember what became of a command, so that a repeat gets the same answer."""
+        known = self._results.get(name)
+        self._results[name] = Answer(code=code, why=why, until=until if known is None else known["until"])
+
+    async def purge(self, lo_s: float) -> None:
+        """Forget commands and counters whose time is surely over: verification refuses them by then."""
+        old = [name for name, answer in self._results.items() if (answer["until"] or 0) + KEPT_S < lo_s]
+        dead = [name for name, (_, exp) in self._counters.items() if exp + KEPT_S < lo_s]
+        if (not old and not dead) or self._store.broken:
+            return
+        await self._store.commit(drop=(*(RESULT + name for name in old), *(COUNTER + name for name in dead)))
+        self._results = {name: answer for name, answer in self._results.items() if name not in old}
+        self._counters = {name: used for name, used in self._counters.items() if name not in dead}
+
+    # --- inside
+
+    def _judge(self, payload: bytes) -> tuple[Booking, Command, str] | Refusal:
+        if len(payload) > MAX_REMOTE:
+            return refused(Code.TOO_BIG, f"{len(payload)} bytes, at most {MAX_REMOTE}")
+        pair = cbor.decode(payload)
+        if isinstance(pair, Refusal):
+            return pair
+        match pair:
+            case [bytes() as token, bytes() as command]:
+                pass
+            case _:
+                return refused(Code.MALFORMED, "not [token, command]")
+        authority = self._authority
+        if authority.keyset is None:
+            return refused(Code.UNKNOWN_KEY, "this box has no key set")
+        key = token_hash(token).hex()
+        found = believe_command(
+            token,
+            command,
+            authority.keyset,
+            vehicle=authority.vehicle,
+            operator=authority.operator,
+            now=self._scene.now(),
+            open_booking=self._scene.open_number,
+            superseded=self._bookings.revisions,
+            revoked=authority.revoked,
+            at_station=self._scene.car().where.at is True,
+            counter=self._counters[key][0] if key in self._counters else None,
+        )
+        return found if isinstance(found, Refusal) else (*found, key)
+
+    def _forbidden(self, booking: Booking, command: Command) -> Refusal | None:
+        """What the token's rights, the car and the booking under way forbid."""
+        if command.action not in LOCKS:
+            return refused(Code.ROLE_ACTION, "this box has no such actuator", booking)
+        guarded = self._scene.guard(booking, command.action, remote=True)
+        if guarded is not None:
+            return guarded
+        view, open_, forced = self._scene.car(), self._scene.under.booking, _forced(booking)
+        if open_ is not None and booking.booking != open_.booking:
+            opens_another = command.action is Action.UNLOCK and booking.booking != 0
+            if opens_another or not forced:
+                return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
+        if command.action is Action.END:
+            if open_ is None:
+                return refused(Code.STATE_GUARD, "no booking is open", booking)
+            reasons = hard(view)
+            if reasons and not forced:
+                return refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
+        return None
+
+    async def _act(self, booking: Booking, command: Command, put: Mapping[str, bytes]) -> None:
+        name, now = command.id.hex(), self._scene.now()
+        asked = Asked(
+            via="command",
+            booking=booking.booking or self._scene.open_number,
+            token=booking.cti.hex(),
+            holder=booking.confirmation.id.hex(),
+            command=name,
+            clock=now.source,
+            note=booking.note,
+            until=command.exp,
+        )
+        # Until the outcome is known a repeat, also one after a power cut, is told so and moves nothing.
+        self.answered(name, "unknown", "under way", command.exp)
+        put = {**put, RESULT + name: _json(self._results[name])}
+        plan = Plan()
+        if command.action is Action.UNLOCK:
+            plan = Plan(opens=self._scene.opening(booking))
+        elif command.action is Action.END:
+            failed = hard(self._scene.car())
+            closing = self._scene.closing(How.FORCED if _forced(booking) else How.ENDED, failed)
+            if {"moving", "ignition_on", "door_open"} & set(failed):
+                await self._close_only(asked, closing, put)
+                return
+            plan = Plan(closes=closing)
+        try:
+            await self._lockwork.move(LOCKS[command.action], asked, plan, put=put)
+        except StoreBroken:
+            self._results.pop(name, None)
+            raise
+
+    async def _close_only(self, asked: Asked, closing: Closing, put: Mapping[str, bytes]) -> None:
+        """A forced end of a car that stands open or runs: the record ends, the lock is left alone."""
+        why = "ended without locking: " + ", ".join(closing.hard_overridden)
+        result = {"code": "done", "why": why}
+        put = {**put, RESULT + str(asked.command): _json({**result, "until": asked.until})}
+        fact = Fact("command", {"id": asked.command, "action": "end", "result": result})
+        numbers = await self._lockwork.conclude(Plan(closes=closing), (fact,), put)
+        self.answered(str(asked.command), "done", why)
+        self._result(str(asked.command), "done", why, numbers[-1] if numbers else None)
+
+    def _repeat(self, name: str) -> None:
+        self.counters["repeated"] += 1
+        stored = self._results[name]
+        self._result(name, stored["code"], stored["why"], None)
+
+    async def _refuse(
+        self,
+        name: str | None,
+        refusal: Refusal,
+        booking: Booking | None = None,
+        put: Mapping[str, bytes] | None = None,
+        until: int | None = None,
+    ) -> None:
+        """A refusal is a fact, and where the command's id is known an answer; `put` keeps the counter that it used up.
+        """
+        self.counters["refused"] += 1
+        claims = booking or refusal.claims
+        why = str(refusal.detail.get("why", "")) or refusal.code.value
+        body = {
+            "via": "command",
+            "code": refusal.code.value,
+            "booking": claims.booking if claims is not None else None,
+            "holder": claims.confirmation.id.hex() if claims is not None else None,
+            "detail": {**refusal.detail, **({"command": name} if name else {})},
+        }
+        vault = dict(put or {})
+        if name is not None and put is not None:
+            self.answered(name, "refused", f"{refusal.code.value}: {why}", until)
+            vault[RESULT + name] = _json(self._results[name])
+        try:
+            numbers = await self._store.commit((Fact("refused", body),), put=vault)
+        except StoreBroken:
+            numbers = ()
+        if name is not None:
+            self._result(name, "refused", f"{refusal.code.value}: {why}", numbers[-1] if numbers else None)
+
+
+def _forced(booking: Booking) -> bool:
+    """R1: the hotline may end what the checks would refuse; drivers may not."""
+    return booking.role in (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)
+
+
+def _json(found: object) -> bytes:
+    return json.dumps(found, separators=(",", ":")).encode()

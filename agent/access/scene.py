@@ -1,0 +1,99 @@
+"""One look at the car and the clock, as the rules want it: what badge and remote command have in common.
+
+What is not here: the rules (`booking.py`) and what is done about them (`door.py`, `remote.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from config.settings import Tracking
+from config.vocabulary import IGNITION, PLUGGED
+from drivers.ports import Clock, Instant
+from keyless.claims import Action, Booking, Interval
+from keyless.policy import CarView, Wish, decide
+from keyless.policy import Moving as Motion
+from keyless.refusal import Refusal
+
+from ..car.privacy import may_keep_position
+from ..car.state import CarState, Reading
+from .booking import CarNow, Closing, How, OpenBooking, UnderWay, soft
+
+Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
+
+
+class Scene:
+    """interval: the trusted clock's answer for an instant. stamp: the same as `[lo, hi]` in ms with its source.
+
+    locked: what is believed of the lock (R9). key_returned: the key holder's input; always true where none is fitted
+    (D16).
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        car: CarState,
+        under: UnderWay,
+        interval: Callable[[Instant], Interval],
+        stamp: Stamp,
+        locked: Callable[[], bool | None],
+        key_returned: Callable[[], bool | None],
+        tracking: Tracking,
+    ) -> None:
+        self._clock, self._car, self.under = clock, car, under
+        self._interval, self._stamp, self._locked = interval, stamp, locked
+        self._key_returned, self._tracking = key_returned, tracking
+
+    def now(self) -> Interval:
+        return self._interval(self._clock.now())
+
+    def car(self) -> CarNow:
+        now_ns = self._clock.now().ns
+        return CarNow(
+            ignition_on=self._car.on(IGNITION),
+            doors_open=self._car.doors_open(),
+            key_returned=self._key_returned(),
+            plugged=self._car.on(PLUGGED),
+            locked=self._locked(),
+            moving=self._car.moving(now_ns),
+            where=self._car.station(now_ns),
+            still_s=self._car.still_s(now_ns),
+        )
+
+    def guard(self, booking: Booking, action: Action, *, remote: bool = False) -> Refusal | None:
+        """The token's rights and the car's motion. An end is never refused for what is not known (R1)."""
+        car = self.car()
+        motion = Motion(car.moving.value)
+        if action is Action.END and motion is Motion.MAYBE:
+            motion = Motion.NO
+        return decide(booking, Wish(action, remote), CarView(motion, car.ignition_on))
+
+    @property
+    def open_number(self) -> int | None:
+        return self.under.booking.booking if self.under.booking is not None else None
+
+    def reading(self, kind: str | None) -> Reading:
+        now = self._clock.now()
+        wall, _ = self._stamp(now)
+        return self._car.reading(now, wall, may_keep_position(kind, self._tracking))
+
+    def opening(self, booking: Booking) -> OpenBooking | None:
+        """What an unlock by this token opens; `None` when it is open already or the token carries no booking (number
+        0).
+        """
+        if booking.booking in (0, self.open_number):
+            return None
+        kind = booking.kind.name.lower()
+        return OpenBooking(
+            booking=booking.booking,
+            token=booking.cti.hex(),
+            holder=booking.confirmation.id.hex(),
+            kind=kind,
+            paid_from_s=booking.paid_from_s,
+            paid_to_s=booking.paid_to_s,
+            start=self.reading(kind),
+        )
+
+    def closing(self, how: How, hard_overridden: tuple[str, ...] = ()) -> Closing:
+        kind = self.under.booking.kind if self.under.booking is not None else None
+        return Closing(how, self.reading(kind), soft(self.car()), hard_overridden)
