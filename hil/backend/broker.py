@@ -28,6 +28,7 @@ topic write boitier/v1/+/down/ack
 user desk
 topic read boitier/v1/+/up/state
 topic read boitier/v1/+/up/result
+topic read boitier/v1/+/up/facts
 topic write boitier/v1/+/down/book
 topic write boitier/v1/+/down/cmd
 topic write boitier/v1/+/down/trust

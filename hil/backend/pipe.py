@@ -5,10 +5,13 @@ What is not here: what the messages mean; queues that outlive a connection.
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +21,6 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from .ca import Identity
 
-KEEPALIVE_S = 10
 TURN_S = 0.02
 RETRY_S = 0.5
 
@@ -39,6 +41,8 @@ class Pipe:
     A new client for every connection, with the same session at the broker: what had no PUBACK comes again.
     """
 
+    keepalive_s = 10
+
     def __init__(self, address: Address, topics: Sequence[str]) -> None:
         self._address, self._topics = address, topics
         self._client: mqtt.Client | None = None
@@ -57,6 +61,20 @@ class Pipe:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+
+    async def close(self) -> None:
+        """As `stop`, for an event loop."""
+        self.halt()
+        while self._thread is not None and self._thread.is_alive():
+            await asyncio.sleep(0.01)
+        self.stop()
+
+    async def is_ready(self, deadline_s: float = 10.0) -> bool:
+        """Wait until connected and subscribed."""
+        end = time.monotonic() + deadline_s
+        while not self.ready.is_set() and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+        return self.ready.is_set()
 
     def halt(self) -> None:
         """Ask `run` to end; from any thread or a signal handler."""
@@ -89,7 +107,7 @@ class Pipe:
         client.on_message = lambda _client, _data, message: self.arrived(message)
         client.on_publish = lambda _client, _data, mid, _code, _properties: self.published(mid)
         try:
-            client.connect(self._address.host, self._address.port, KEEPALIVE_S)
+            client.connect(self._address.host, self._address.port, self.keepalive_s)
             self._client = client
             while not self._stopping.is_set() and client.loop(TURN_S) == mqtt.MQTT_ERR_SUCCESS:
                 self.turn(time.monotonic())
@@ -143,3 +161,41 @@ class Pipe:
 
     def turn(self, now: float) -> None:
         """Many times a second while connected. now: seconds of the monotonic clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    topic: str
+    payload: bytes
+    taken: Future[None]
+
+
+class Courier(Pipe):
+    """A pipe that also publishes for other threads. A letter that the broker has not taken is sent again."""
+
+    def __init__(self, address: Address, topics: Sequence[str]) -> None:
+        super().__init__(address, topics)
+        self._letters: deque[Letter] = deque()
+        self._flying: dict[int, Letter] = {}
+
+    def post(self, topic: str, payload: bytes) -> Future[None]:
+        """From any thread. The future ends when the broker has taken it."""
+        letter = Letter(topic, payload, Future())
+        self._letters.append(letter)
+        return letter.taken
+
+    def turn(self, now: float) -> None:
+        while self._letters:
+            letter = self._letters[0]
+            mid = self.publish(letter.topic, letter.payload)
+            if mid is None:
+                return
+            self._flying[mid] = self._letters.popleft()
+
+    def published(self, mid: int) -> None:
+        if letter := self._flying.pop(mid, None):
+            letter.taken.set_result(None)
+
+    def lost(self) -> None:
+        self._letters.extendleft(reversed(self._flying.values()))
+        self._flying.clear()

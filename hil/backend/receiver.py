@@ -7,6 +7,7 @@ What is not here: billing, and reading payloads (`payload.py`).
 from __future__ import annotations
 
 import argparse
+import asyncio
 import signal
 import sqlite3
 import sys
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 
 GROUP_S = 0.05
 GROUP_MESSAGES = 500
+READY = "receiver ready"
 
 
 class Receiver(Pipe):
     """In a thread with start() and stop(), or in this one with run()."""
 
-    def __init__(self, address: Address, database: Path) -> None:
+    def __init__(self, address: Address, database: Path, *, announce: bool = False) -> None:
         super().__init__(address, ["boitier/v1/+/up/#"])
+        self._announce = announce
         self._database = database
         self._holdings: Holdings | None = None
         self._waiting: list[MQTTMessage] = []
@@ -53,6 +56,8 @@ class Receiver(Pipe):
         assert self._holdings is not None
         for stream in self._holdings.streams:
             self._tell(stream)
+        if self._announce:
+            print(READY, flush=True)
 
     def lost(self) -> None:
         self._waiting.clear()  # the broker sends them again: they have no PUBACK
@@ -95,10 +100,22 @@ class ReceiverProcess:
         who = ["--certificate", str(address.identity.certificate), "--key", str(address.identity.key)]
         argv = [sys.executable, "-m", "hil.backend.receiver", *where, *who, "--database", str(database)]
         root = str(Path(__file__).resolve().parents[2])
-        self.child = Child(argv, database.with_suffix(".log"), {"PYTHONPATH": root})
+        self._log = database.with_suffix(".log")
+        self.child = Child(argv, self._log, {"PYTHONPATH": root})
 
-    def start(self) -> None:
+    async def start(self, deadline_s: float = 15.0) -> None:
+        """Subscribed on return: what is published before that, on a broker that does not know us yet, is lost to us.
+
+        Raises `TimeoutError`; the process then still runs and goes on trying.
+        """
+        before = self._readies()
         self.child.start()
+        async with asyncio.timeout(deadline_s):
+            while self._readies() == before:
+                await asyncio.sleep(0.05)
+
+    def _readies(self) -> int:
+        return self._log.read_text().count(READY) if self._log.exists() else 0
 
     async def stop(self) -> None:
         await self.child.stop()
@@ -116,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     host, _, port = given.broker.rpartition(":")
     identity = Identity("receiver", given.certificate, given.key)
-    receiver = Receiver(Address(host, int(port), given.ca, identity), given.database)
+    receiver = Receiver(Address(host, int(port), given.ca, identity), given.database, announce=True)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: receiver.halt())
     receiver.run()
