@@ -1,7 +1,7 @@
 """Start and kill the user-mode kernel: command line, disk image, shim, console. Inside begins `hil/guest_init.py`.
 
-Nothing of the host is written but one folder of our own, with disk image and results, and the kernel's memory file (which
-has no name). No root needed.
+Nothing of the host is written but one folder of our own, with disk image and results, and the kernel's memory file
+(which has no name). No root needed.
 `python -m hil.guest -- COMMAND…` runs a command in a guest that has vcan0, and exits as it did.
 """
 

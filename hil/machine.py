@@ -102,7 +102,7 @@ class Machine:
                 self._mux = Mux(await self._launch(say), host=True, accept=self._accept)
                 await self._mux.start()
                 say(f"its kernel is up after {time.monotonic() - began:.1f} s")
-                await self._attached.wait()
+                await self._control_or_lost()
                 told = await ready.until(lambda event: event["saw"] == "ready")
         except (TimeoutError, LineBroken, MachineGone) as error:
             await self.cut()
@@ -138,6 +138,15 @@ class Machine:
         await self.cut()
         await self._targets.close()
         self._remove()
+
+    async def _control_or_lost(self) -> None:
+        assert self._mux is not None
+        waiting = {asyncio.create_task(event.wait()) for event in (self._attached, self._mux.lost)}
+        _, late = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in late:
+            task.cancel()
+        if not self._attached.is_set():
+            raise LineBroken(self._mux.why)
 
     def _drop_line(self) -> None:
         if self._mux is not None:

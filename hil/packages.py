@@ -91,8 +91,8 @@ def host_has_can() -> bool:
     return True
 
 
-def needs() -> list[Need]:
-    """All packages, in the order of use."""
+def needs(purposes: Sequence[str] = ()) -> list[Need]:
+    """All packages, in the order of use. purposes: `systemd` adds what only the test of the units wants."""
     listed = [
         Need(
             "user-mode-linux",
@@ -106,12 +106,15 @@ def needs() -> list[Need]:
     if needs_shim():
         why = "this CPU's AMX registers need a 40-line shim for the guest kernel (hil/xstate.c)"
         listed.append(Need("tcc", f"a C compiler, and a tiny one: {why}", lambda: compiler() is not None))
+    if "systemd" in purposes:
+        why = "boots in the guest with our units, and judges their hardening"
+        listed.append(Need("systemd", why, lambda: find("systemd-analyze") is not None))
     return listed
 
 
-def missing() -> list[Need]:
+def missing(purposes: Sequence[str] = ()) -> list[Need]:
     """What is not here yet."""
-    return [need for need in needs() if not need.present()]
+    return [need for need in needs(purposes) if not need.present()]
 
 
 def say(text: str) -> None:
@@ -195,7 +198,8 @@ def _simulated(wanted: Sequence[str], options: list[str]) -> list[str]:
 
 def main() -> int:
     """Tell what is missing and why, and get it. Exit 0 when everything is here."""
-    absent = missing()
+    purposes = sys.argv[1:]
+    absent = missing(purposes)
     if not absent:
         return 0
     for need in absent:
@@ -203,7 +207,7 @@ def main() -> int:
     how = "installing" if os.geteuid() == 0 else f"not root, so unpacking into {CACHE.relative_to(ROOT)}"
     say(f"{how}:")
     provide([need.package for need in absent])
-    left = [need.package for need in missing()]
+    left = [need.package for need in missing(purposes)]
     if left:
         raise SystemExit(f"still missing: {', '.join(left)}; please install by hand.")
     say("Everything the bench needs is here.")

@@ -14,7 +14,7 @@ import pytest
 
 from hil import packages
 from hil.control import MachineGone, Refused
-from hil.guest import session_members, shim
+from hil.guest import GuestFailed, session_members, shim
 from hil.machine import GuestMachine
 
 pytestmark = pytest.mark.guest
@@ -43,7 +43,8 @@ BROADCAST_MANAGER = """
     watch = socket.socket(socket.AF_CAN, socket.SOCK_DGRAM, socket.CAN_BCM)
     watch.connect(("vcan0",))
     # RX_SETUP of identifier 0x42E, filter on its content: opcode, flags, count, two intervals, id, frames, mask
-    watch.send(struct.pack("@IIIllllII", 5, 0, 0, 0, 0, 0, 0, 0x42E, 1) + struct.pack("=IB3x8s", 0x42E, 8, b"\\xff" * 8))
+    mask = struct.pack("=IB3x8s", 0x42E, 8, b"\\xff" * 8)
+    watch.send(struct.pack("@IIIllllII", 5, 0, 0, 0, 0, 0, 0, 0x42E, 1) + mask)
     bus = socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW)
     bus.bind(("vcan0",))
     bus.send(struct.pack("=IB3x8s", 0x42E, 8, bytes(range(8))))
@@ -63,7 +64,7 @@ async def test_the_interface_goes_down_and_away_and_comes_back(machine: GuestMac
     assert "DOWN" in await python(machine, "print(open('/sys/class/net/vcan0/operstate').read().upper())")
     await machine.call({"do": "can", "op": "delete"})
     assert "vcan0" not in await python(machine, names)
-    with pytest.raises(Refused, match="No such device|no interface"):
+    with pytest.raises(Refused, match=r"No such device|no interface"):
         await machine.call({"do": "can", "op": "delete"})
     await machine.call({"do": "can", "op": "create"})
     assert await python(machine, BROADCAST_MANAGER) == "12 0001020304050607\n"
@@ -84,9 +85,9 @@ async def test_what_the_guest_writes_never_reaches_the_host(machine: GuestMachin
     """
     assert await python(machine, program, str(tmp_path)) == "guest\n"
     assert kept.read_text() == "host"
-    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
-    assert not Path("/boitier-was-here").exists()
-    assert (ROOT / "hil" / "guest.py").exists()
+    assert os.listdir(tmp_path) == ["kept"]
+    assert "boitier-was-here" not in os.listdir("/")
+    assert "guest.py" in os.listdir(ROOT / "hil")
     assert (machine.results / "out").read_text() == "shared on purpose"
 
 
@@ -161,7 +162,7 @@ async def test_a_cut_keeps_what_was_flushed_loses_what_was_not_and_leaves_no_pro
     assert session_members(machine._guest._process.pid) == []  # type: ignore[union-attr]
 
 
-async def test_six_cuts_in_a_row_always_leave_a_disk_that_mounts(machine: GuestMachine) -> None:
+async def test_cuts_in_a_row_always_leave_a_disk_that_mounts(machine: GuestMachine) -> None:
     program = "import os,sys; f=os.open('/data/n', os.O_CREAT|os.O_APPEND|os.O_WRONLY); os.write(f,b'x'); os.fsync(f)"
     for number in range(3):
         await python(machine, program)
@@ -173,6 +174,7 @@ async def test_six_cuts_in_a_row_always_leave_a_disk_that_mounts(machine: GuestM
 async def test_the_agents_child_is_started_heard_measured_and_stopped(machine: GuestMachine) -> None:
     script = """
         import os, signal, socket, sys
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         note = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         note.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"])
         print("config:", open(sys.argv[1]).read(), os.environ["COLOUR"], flush=True)
@@ -215,9 +217,10 @@ async def test_a_machine_on_its_own_kernels_can_obeys_the_same_way(machine: Gues
     assert (await python(machine, program)).strip() == "down"
 
 
-async def test_a_guest_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = GuestMachine("no-such-car")
-    with pytest.raises(RuntimeError, match="console ended with"):
+async def test_a_guest_that_cannot_start_says_why() -> None:
+    machine = GuestMachine()
+    machine._guest._inside += ["--no-such-option"]
+    with pytest.raises(GuestFailed, match="unrecognized arguments: --no-such-option"):
         await machine.boot()
     await machine.close()
 

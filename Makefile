@@ -1,0 +1,81 @@
+# Everything a newcomer needs: `make demo` and `make test` on a fresh Debian machine, nothing prepared by hand.
+# Environment and Debian packages are made on the way (hil/setup.py, hil/packages.py); a second run finds them at once.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+KEEP ?=
+LANG_ ?=
+CUTS ?= 30
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv packages check lint test demo bench test-cuts constraints clean
+
+help: ## this text
+	@echo 'boitier: the box in a shared car, and the bench that proves it.'
+	@echo
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r a b; do printf '%-20s %s\n' "$$a" "$$b"; done
+	@echo
+	@echo 'Start with `make demo`: a shared Zoe from locked to billed, in three minutes.'
+	@echo '  make demo LANG_=fr       tells it in French'
+	@echo '  make demo KEEP=1         leaves everything running, and says how to listen, tap a badge, cut the power'
+	@echo '  make demo ARGS="..."     hands further words to the demo (ARGS=--help lists them)'
+	@echo 'At work on the code: `make check` after each change, `make test` before it leaves your machine.'
+	@echo 'Neither needs root. Root installs what Debian has to give; anybody else unpacks it into .cache/.'
+
+venv: $(INSTALLED) ## the virtual environment in .venv, as constraints.txt pins it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory .python-is-here
+	@$(PYTHON) -m hil.setup $(VENV)
+	@touch $@
+
+.PHONY: .python-is-here
+.python-is-here:
+	@if ! command -v $(PYTHON) >/dev/null; then \
+	  echo 'missing: python3 - the language of the whole project'; \
+	  if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo 'As root this helps: apt-get install python3 python3-venv'; exit 1; fi; \
+	  apt-get update -q; \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3 python3-venv; \
+	fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, $(PYTHON) is $$($(PYTHON) -V)."; \
+	    echo 'Say which to take: make PYTHON=/path/to/python3.11'; exit 1; }
+
+packages: venv ## the Debian packages of the bench: guest kernel, broker, ...
+	@$(RUN) -m hil.packages
+
+check: venv ## the two-minute loop: unit tests, lint, types
+	$(RUN) -m pytest -m "not guest and not slow"
+	@$(MAKE) --no-print-directory lint
+
+lint: venv ## ruff, mypy --strict, import-linter
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: packages ## everything, as CI runs it: lint, unit tests, the bench in the guest
+	@$(RUN) -m hil.packages systemd
+	@$(MAKE) --no-print-directory lint
+	$(RUN) -m pytest
+
+demo: packages ## one day of a shared Zoe, told as it happens
+	@$(RUN) -m hil demo $(if $(KEEP),--keep) $(if $(LANG_),--lang $(LANG_)) $(ARGS)
+
+bench: packages ## the numbers of docs/benchmarks.md, measured on this machine
+	@$(RUN) -m hil bench $(ARGS)
+
+test-cuts: packages ## the day with CUTS=30 power cuts at random moments
+	BOITIER_CUTS=$(CUTS) $(RUN) -m pytest hil/scenarios -k cuts -s
+
+constraints: venv ## write constraints.txt from what is installed now
+	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new
+	@mv constraints.new constraints.txt
+
+clean: ## remove the environment and every cache
+	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache out *.egg-info
