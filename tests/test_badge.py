@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import reduce
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -147,7 +148,7 @@ def test_any_split_of_the_stream_gives_the_same(data: bytes, cuts: list[int]) ->
     expected = whole.feed(data, at(1))
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     found = [
-        item for start, end in zip(edges, edges[1:], strict=False) for item in split.feed(data[start:end], at(1))
+        item for start, end in pairwise(edges) for item in split.feed(data[start:end], at(1))
     ]
     assert found == expected
     assert split.counters == whole.counters
