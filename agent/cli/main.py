@@ -1,4 +1,4 @@
-"""The program `boitier`. `run` becomes the daemon at once, without click; everything else is a command of `group.py`."""
+"""The program `boitier`. `run` becomes the daemon at once, without click; all else is a command of `group.py`."""
 
 from __future__ import annotations
 

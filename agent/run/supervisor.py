@@ -210,7 +210,7 @@ class Supervisor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for part in members:
+        for part in reversed(members):  # what was added first is what the others stand on
             part.state = PartState.STOPPED
             close: Callable[[], Awaitable[None]] | None = getattr(part.service, "close", None)
             if close is not None:

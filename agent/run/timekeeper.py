@@ -1,4 +1,4 @@
-"""Holds the one clock's state: fixes and signed objects in, an interval or a stamp out, the floor kept on disk (D14, D21).
+"""Holds the one clock's state: fixes and signed objects in, an interval or a stamp out, the floor on disk (D14, D21).
 
 What is not here: the arithmetic (`keyless/clock.py`) and the board's own clock (`drivers/clock.py`).
 """
@@ -73,8 +73,8 @@ class Timekeeper:
         return [math.floor(found.lo_s * 1000), math.ceil(found.hi_s * 1000)], found.source
 
     def status(self) -> dict[str, object]:
-        now = self.interval()
-        return {"lo_s": now.lo_s, "hi_s": now.hi_s, "source": now.source, "floor_s": self._state.floor_s, **self._counts}
+        now, floor_s = self.interval(), self._state.floor_s
+        return {"lo_s": now.lo_s, "hi_s": now.hi_s, "source": now.source, "floor_s": floor_s, **self._counts}
 
     # --- the floor on disk
 

@@ -1,0 +1,53 @@
+"""Asking the running daemon through its control socket; what to say when it does not answer. No command lives here."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from config.errors import ConfigError
+from config.settings import Settings
+from config.settings import load as load_settings
+
+DEFAULT_CONFIG = Path("/etc/boitier/agent.toml")
+DEFAULT_SOCKET = Path("/run/boitier/control.sock")
+PATIENCE_S = 5.0
+
+
+def settings_of(config: Path) -> Settings:
+    """Exit 1 with every problem, one a line."""
+    try:
+        return load_settings(config)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+def socket_of(config: Path | None, socket: Path | None) -> Path:
+    if socket is not None:
+        return socket
+    if config is not None:
+        return Path(settings_of(config).socket)
+    return Path(settings_of(DEFAULT_CONFIG).socket) if DEFAULT_CONFIG.is_file() else DEFAULT_SOCKET
+
+
+def answer_of(op: str, config: Path | None, socket: Path | None, patience_s: float = PATIENCE_S) -> Mapping[str, Any]:
+    """What the daemon answers to `op`. Exit 1, with what to do, when it does not."""
+    from drivers.local.control import ask
+
+    path = socket_of(config, socket)
+    try:
+        answer = ask(path, {"op": op}, patience_s)
+    except (OSError, ValueError) as error:
+        click.echo(f"boitier does not answer at {path} ({error}).", err=True)
+        click.echo("Is it running?  systemctl status boitier   or   boitier run --config FILE", err=True)
+        sys.exit(1)
+    if not answer.get("ok"):
+        click.echo(f"boitier refuses: {answer.get('why')}", err=True)
+        sys.exit(1)
+    found: Mapping[str, Any] = answer[op]
+    return found

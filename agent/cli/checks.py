@@ -1,0 +1,140 @@
+"""What `boitier check` looks at, one function a subject. It moves nothing and starts nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from config import car as cars
+from config.errors import ConfigError, Problem
+from config.settings import Serial, Settings
+from config.settings import examine as examine_settings
+from drivers.local.reach import unreachable
+
+NET = Path("/sys/class/net")
+MIB = 1 << 20
+UP = 1  # IFF_UP, Linux if.h
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the list. todo: empty when good."""
+
+    what: str
+    good: bool
+    found: str
+    todo: str = ""
+
+
+def examine(config: Path) -> list[Check]:
+    """All of it, as far as the settings can be read at all."""
+    settings, problems = examine_settings(config)
+    checks = [_problem("settings", problem) for problem in problems]
+    if not problems:
+        checks.append(Check("settings", True, str(config)))
+    if settings is not None:
+        for subject in (_car, _can, _serials, _state, _keys, _cloud):
+            checks += subject(settings)
+    return checks
+
+
+def _problem(what: str, problem: Problem) -> Check:
+    where = f"{problem.key}: " if problem.key else ""
+    return Check(what, False, f"{where}{problem.problem}", problem.hint)
+
+
+def _car(settings: Settings) -> Iterator[Check]:
+    try:
+        folder = cars.find(settings.vehicle.car)
+    except ConfigError:
+        return  # the settings said so already
+    problems = cars.check(folder)
+    for problem in problems:
+        yield _problem("car folder", problem)
+    if problems:
+        return
+    yield Check("car folder", True, str(folder))
+    if cars.lock_block(folder) is None:
+        yield Check("lock signal", True, "this car tells none: outcomes stay unknown, nothing is blocked")
+    if settings.lock.driver == "diagnostic" and cars.diagnostic_lock(folder) is None:
+        yield Check("lock", False, "this car has no public lock command", 'set lock.driver = "relay"')
+
+
+def _can(settings: Settings) -> Iterator[Check]:
+    channel = settings.can.channel
+    flags = NET / channel / "flags"
+    if not flags.is_file():
+        todo = f"plug the adapter in; systemctl start boitier-can@{channel}"
+        yield Check("CAN", False, f"no interface {channel}", todo)
+    elif not int(flags.read_text(), 16) & UP:
+        yield Check("CAN", False, f"{channel} is down", f"systemctl start boitier-can@{channel}")
+    else:
+        yield Check("CAN", True, f"{channel} is up")
+
+
+def _serials(settings: Settings) -> Iterator[Check]:
+    fitted: list[tuple[str, Serial | str]] = [("satellite receiver", settings.gnss), ("badge reader", settings.reader)]
+    if settings.lock.driver == "relay":
+        fitted.append(("relay board", settings.lock.device))
+    for what, line in fitted:
+        device = line if isinstance(line, str) else line.device
+        if not device:
+            yield Check(what, True, "not fitted")
+        elif not Path(device).exists():
+            yield Check(what, False, f"{device} is not there", "plug it in, or name the right device in the settings")
+        elif not os.access(device, os.R_OK | os.W_OK):
+            yield Check(what, False, f"{device} may not be opened", "the user must be in the group dialout")
+        else:
+            yield Check(what, True, device)
+
+
+def _state(settings: Settings) -> Iterator[Check]:
+    folder = Path(settings.state)
+    if not folder.is_dir() or not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        todo = f"mkdir -p {folder}, owned by the daemon's user"
+        yield Check("state folder", False, f"{folder} cannot be written", todo)
+        return
+    free = shutil.disk_usage(folder).free // MIB
+    if free < settings.buffer.max_mib:
+        yield Check("disk", False, f"{free} MiB free", f"free {settings.buffer.max_mib} MiB, or lower buffer.max_mib")
+    else:
+        yield Check("state folder", True, f"{folder}, {free} MiB free")
+
+
+def _keys(settings: Settings) -> Iterator[Check]:
+    from keyless.refusal import Refusal
+    from keyless.trust import read_keyset
+
+    from ..run.provisioning import keyset_bytes
+
+    data, path = keyset_bytes(settings)
+    if data is None:
+        todo = "set keyless.keyset to the signed file, or let the backend send it"
+        yield Check("key set", False, f"none at {path}: every token is refused", todo)
+        return
+    found = read_keyset(data, tuple(bytes.fromhex(root) for root in settings.keyless.roots), settings.keyless.threshold)
+    if isinstance(found, Refusal):
+        why = f"{path}: {found.code} {found.detail.get('why', '')}"
+        yield Check("key set", False, why, "ask the operator for a fresh one")
+    else:
+        yield Check("key set", True, f"version {found.version}, {len(found.keys)} keys")
+
+
+def _cloud(settings: Settings) -> Iterator[Check]:
+    cloud = settings.cloud
+    if not cloud.brokers:
+        yield Check("backend", True, "none in the settings: records wait in the car")
+        return
+    unreadable = [path for path in (cloud.ca, cloud.certificate, cloud.key) if not os.access(path, os.R_OK)]
+    for path in unreadable:
+        yield Check("certificate", False, f"{path} cannot be read", "put the PEM file there, readable for the daemon")
+    for broker in [] if unreadable else cloud.brokers:
+        why = unreachable(broker, cloud.ca, cloud.certificate, cloud.key)
+        if why is None:
+            yield Check("backend", True, broker)
+        else:
+            todo = "check name, port, network and certificates; the door works without it"
+            yield Check("backend", False, f"{broker}: {why}", todo)

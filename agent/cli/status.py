@@ -1,0 +1,149 @@
+"""`boitier status`: what the running daemon sees, in plain words. What it counts is in `agent/run/health.py`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .asking import answer_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Status = Mapping[str, Any]
+
+
+@click.command(epilog="Exit codes: 0 all is well, 1 an alarm stands or the daemon does not answer, 2 wrong use.")
+@click.option("--config", type=click.Path(path_type=Path), default=None, help="Settings file that names the socket.")
+@click.option("--socket", type=click.Path(path_type=Path), default=None, help="Control socket of the daemon.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for machines.")
+def status(config: Path | None, socket: Path | None, as_json: bool) -> None:
+    """What the daemon sees: car, lock, position, clock, records, link, alarms and every part.
+
+    The car's values carry their age. "silent" means the message comes no more: its last word is shown, not believed.
+    """
+    found: Status = answer_of("status", config, socket)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        show(found)
+    sys.exit(1 if found.get("alarms") else 0)
+
+
+def show(found: Status) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=not sys.stdout.isatty())
+    for title, rows in sections(found):
+        _table(console, title, rows)
+    _signals(console, found.get("signals", []))
+    _alarms(console, found.get("alarms", {}))
+
+
+def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Title and lines, in the order in which somebody at the car asks."""
+    door, clock, link = found.get("door", {}), found.get("clock", {}), found.get("link", {})
+    records, can, gnss = found.get("records", {}), found.get("can", {}), found.get("gnss", {})
+    return [
+        ("Box", [
+            ("vehicle", str(found.get("vehicle"))),
+            ("car", str(found.get("car"))),
+            ("running for", ago(found.get("uptime_s"))),
+            ("settings", str(found.get("settings"))),
+        ]),
+        ("Door", [
+            ("locked", yes(door.get("locked"))),
+            ("lock signal proven", yes(door.get("lock_proven"), no="no (outcomes are unknown): boitier check lock")),
+            ("booking under way", str(door.get("booking_kind") or "none")),
+            ("bookings stored", str(door.get("bookings"))),
+            ("taps, refused", f"{_count(door, 'badges')}, {_count(door, 'refused')}"),
+        ]),
+        ("Around", [
+            ("CAN bus", bus(can)),
+            ("satellite receiver", "answers" if gnss.get("plugged") else "absent or silent"),
+            ("clock", source(clock)),
+        ]),
+        ("Records", [
+            ("database", "broken: facts wait in memory" if records.get("broken") else "whole"),
+            ("waiting for the backend", f"{records.get('facts')} facts, {records.get('samples')} batches of samples"),
+            ("link", "connected" if link.get("connected") else "not connected: records wait, the door works"),
+        ]),
+        ("Parts", [(name, part(state)) for name, state in found.get("parts", {}).items()]),
+    ]  # fmt: skip
+
+
+def part(state: Mapping[str, Any]) -> str:
+    words = str(state.get("state"))
+    if state.get("restarts"):
+        words += f", started again {state['restarts']} times"
+    return words + (f" ({state['last_error']})" if state.get("last_error") else "")
+
+
+def bus(can: Mapping[str, Any]) -> str:
+    words = {"open": "open", "lost": "lost, tried again and again", "closed": "not started yet"}
+    state = words.get(str(can.get("state")), str(can.get("state")))
+    return f"{can.get('channel')}: {state}" + (f" ({can['error']})" if can.get("error") else "")
+
+
+def source(clock: Mapping[str, Any]) -> str:
+    """How well the box knows the time."""
+    kind = clock.get("source")
+    if clock.get("hi_s") is None:
+        return "not known; drivers are let in by rule R18"
+    width = clock["hi_s"] - clock["lo_s"]
+    return f"known to {width:.1f} s, from {kind}"
+
+
+def ago(seconds: float | None) -> str:
+    if seconds is None:
+        return "unknown"
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def yes(value: bool | None, no: str = "no") -> str:
+    return "unknown" if value is None else "yes" if value else no
+
+
+def _count(door: Mapping[str, Any], name: str) -> str:
+    return str(door.get("counters", {}).get(name, 0))
+
+
+def _table(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2))
+    for name, text in rows:
+        table.add_row(name, text)
+    console.print(table)
+    console.print()
+
+
+def _signals(console: Console, signals: list[Mapping[str, Any]]) -> None:
+    from rich.table import Table
+
+    table = Table(title="Car", title_justify="left", box=None, padding=(0, 2))
+    for heading in ("signal", "value", "age", ""):
+        table.add_column(heading)
+    for entry in signals:
+        value = f"{entry['value']} {entry['unit']}".strip()
+        table.add_row(entry["name"], value, ago(entry["age_s"]), "" if entry["fresh"] else "silent")
+    if signals:
+        console.print(table)
+    else:
+        console.print("Car: nothing heard yet (a sleeping car is silent)")
+    console.print()
+
+
+def _alarms(console: Console, alarms: Mapping[str, Any]) -> None:
+    if not alarms:
+        console.print("No alarms.", style="green")
+    for name, detail in alarms.items():
+        console.print(f"ALARM {name}: {json.dumps(detail, ensure_ascii=False)}", style="bold red")

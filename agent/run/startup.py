@@ -1,0 +1,74 @@
+"""Which settings to start with: the file, else the last good copy (D15). What is right in them is `config/`."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from config.errors import ConfigError, Problem
+from config.settings import Settings, examine
+from drivers.local import files
+
+DEFAULT_CONFIG: Final = Path("/etc/boitier/agent.toml")
+DEFAULT_STATE: Final = "/var/lib/boitier"
+GOOD_COPY: Final = "settings.good.toml"
+STATE_LINE: Final = re.compile(r'^\s*state\s*=\s*["\'](/[^"\']*)["\']', re.MULTILINE)
+OPENS_ANYHOW: Final = {"vehicle.car"}  # D15: a broken car folder starts with the relay, and says so
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """settings: to run with. file: where they were read. problems: of the file that was asked for, for the alarm."""
+
+    settings: Settings
+    file: Path
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_copy(self) -> bool:
+        return self.file.name == GOOD_COPY
+
+
+def choose(config: Path) -> Chosen:
+    """Raises `ConfigError` with every problem when there is nothing to start with."""
+    settings, problems = examine(config)
+    if settings is not None and not problems:
+        return Chosen(settings, config, ())
+    copy = state_folder(config) / GOOD_COPY
+    kept, wrong = examine(copy)
+    if kept is not None and {problem.key for problem in wrong} <= OPENS_ANYHOW:
+        return Chosen(kept, copy, problems)
+    if settings is not None and {problem.key for problem in problems} <= OPENS_ANYHOW:
+        return Chosen(settings, config, problems)
+    raise ConfigError(problems)
+
+
+def keep(chosen: Chosen) -> None:
+    """The door could be opened with these: the next start may fall back on them. Raises `OSError`."""
+    if chosen.problems:
+        return
+    copy = Path(chosen.settings.state) / GOOD_COPY
+    text = chosen.file.read_bytes()
+    if not copy.is_file() or copy.read_bytes() != text:
+        files.write_durably(copy, text)
+
+
+def state_folder(config: Path) -> Path:
+    """Where the good copy lies, as far as a broken file still tells; systemd and the default know it otherwise."""
+    try:
+        text = config.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    told: object = None
+    try:
+        told = tomllib.loads(text).get("state")
+    except tomllib.TOMLDecodeError:
+        found = STATE_LINE.search(text)
+        told = found[1] if found is not None else None
+    if isinstance(told, str) and told.startswith("/"):
+        return Path(told)
+    return Path(os.environ.get("STATE_DIRECTORY", DEFAULT_STATE).partition(":")[0])
