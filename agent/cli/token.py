@@ -1,0 +1,297 @@
+"""`boitier token`: the issuer's desk and the auditor's. What is trusted and why is judged in keyless/, never here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import secrets
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from keyless import claims as values
+from keyless import cose, issue, trust, verify
+from keyless import token as payloads
+from keyless.refusal import Refusal
+
+READ_AT_MOST: Final = 1 << 20
+ROLES: Final = [role.name.lower() for role in values.Role]
+KINDS: Final = [kind.name.lower() for kind in values.BookingKind]
+ACTIONS: Final = {action.name.lower(): action for action in values.Action if action.name}
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on one line, for machines.")
+to_file = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the bytes to this file.")
+
+
+class Hex(click.ParamType[bytes]):
+    """Bytes as hex digits. size: how many bytes; 0 for any number."""
+
+    name = "hex"
+
+    def __init__(self, *sizes: int) -> None:
+        self.sizes = sizes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        try:
+            data = bytes.fromhex(value)
+        except ValueError:
+            self.fail(f"{value!r} is not hex digits", param, ctx)
+        if self.sizes and len(data) not in self.sizes:
+            self.fail(f"{len(data)} bytes; {' or '.join(map(str, self.sizes))} needed", param, ctx)
+        return data
+
+
+class Now(click.ParamType[values.Interval]):
+    """`LO`, `LO,HI` or `LO,` (nothing known but that it is not earlier), in seconds."""
+
+    name = "seconds[,seconds]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> values.Interval:
+        if isinstance(value, values.Interval):
+            return value
+        lo_text, comma, hi_text = value.partition(",")
+        try:
+            lo = float(lo_text)
+            hi = float(hi_text) if hi_text else None if comma else lo
+        except ValueError:
+            self.fail(f"{value!r} is not SECONDS or SECONDS,SECONDS", param, ctx)
+        if not lo >= 0 or (hi is not None and not hi >= lo):
+            self.fail(f"{value!r} is no interval", param, ctx)
+        return values.Interval(lo, hi, "none" if hi is None else "signed")
+
+
+class Keys(click.ParamType[tuple[bytes, int]]):
+    """`PUBLIC:role,role…`: an issuer's key and the roles it may mint; alone: driver, agent and backend."""
+
+    name = "public[:roles]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[bytes, int]:
+        if isinstance(value, tuple):
+            return value
+        public, _, names = value.partition(":")
+        asked = names.split(",") if names else ["driver", "agent", "backend"]
+        wrong = [name for name in asked if name not in ROLES]
+        if wrong:
+            self.fail(f"unknown role {wrong[0]!r}; {', '.join(ROLES)} exist", param, ctx)
+        return Hex(32).convert(public, param, ctx), sum(1 << values.Role[name.upper()] for name in set(asked))
+
+
+@click.group()
+def token() -> None:
+    """Issue, inspect and verify booking tokens; make keys and key sets. The bytes are in docs/keyless.md."""
+
+
+@token.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--kind", type=click.Choice(["ed25519", "p256"]), default="ed25519", help="p256: as a phone has it.")
+@as_json
+def keygen(file: Path, kind: str, as_json: bool) -> None:
+    """Make a key for a root, an issuer or a holder; the secret goes to FILE, readable by you alone."""
+    key = issue.new_key(kind)
+    said = {"kind": kind, "public": key.public.hex(), "kid": key.kid.hex()}
+    try:
+        file.touch(mode=0o600, exist_ok=False)
+    except OSError as error:
+        raise click.UsageError(f"{file}: {error.strerror}; name a file that does not exist yet") from error
+    file.write_text(json.dumps({**said, "secret": key.secret.hex()}) + "\n", encoding="utf-8")
+    click.echo(json.dumps(said) if as_json else f"public {said['public']}\nkid    {said['kid']}")
+
+
+@token.command()
+@click.option("--root", "roots", multiple=True, required=True, help="Secret key file of a root; give the threshold.")
+@click.option("--key", "keys", type=Keys(), multiple=True, required=True, help=Keys.__doc__)
+@click.option("--version", type=click.IntRange(0), required=True, help="Higher than the last one.")
+@click.option("--from", "start", type=int, required=True, help="Not before, in seconds.")
+@click.option("--to", "end", type=int, required=True, help="Not after, and expiry of the set, in seconds.")
+@to_file
+def keyset(
+    roots: tuple[str, ...], keys: tuple[tuple[bytes, int], ...], version: int, start: int, end: int, out: Path | None
+) -> None:
+    """Make the signed key set that a car trusts."""
+    signing = [_secret(root) for root in roots]
+    entries = [trust.IssuerKey(public, start, end, roles) for public, roles in keys]
+    _emit(issue.keyset(version, end, entries, signing), out, as_json=False)
+
+
+@token.command("issue")
+@click.option("--key", "key_file", required=True, help="Secret key file of the issuer.")
+@click.option("--operator", required=True, help="Issuer id, as in the car's settings.")
+@click.option("--vehicle", type=Hex(8), required=True)
+@click.option("--booking", type=click.IntRange(0, (1 << 53) - 1), required=True, help="Booking number; 0 for none.")
+@click.option("--from", "start", type=int, required=True, help="Start of the paid time, in seconds.")
+@click.option("--to", "end", type=int, required=True, help="End of the paid time, in seconds.")
+@click.option("--early", type=click.IntRange(0), default=900, show_default=True, help="Grace before, in seconds.")
+@click.option("--late", type=click.IntRange(0), default=1800, show_default=True, help="Grace after, in seconds.")
+@click.option("--badge", type=Hex(), help="The badge's own bytes; only their hash goes into the token.")
+@click.option("--holder", type=Hex(32, 33), help="Public key of the holder instead of a badge.")
+@click.option("--role", type=click.Choice(ROLES), default="driver", show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), default="private", show_default=True)
+@click.option("--action", "actions", type=click.Choice(list(ACTIONS)), multiple=True, help="Default: all of the role.")
+@click.option("--revision", type=click.IntRange(0, (1 << 32) - 1), default=1, show_default=True)
+@click.option("--iat", type=click.IntRange(0), help="When it is minted, in seconds; default now.")
+@click.option("--cti", type=Hex(16), help="Token id; default random.")
+@to_file
+@as_json
+def issue_(key_file: str, start: int, end: int, out: Path | None, as_json: bool, **said: Any) -> None:
+    """Mint a booking token; prints base64url text, or writes the bytes with --out."""
+    if (said["badge"] is None) == (said["holder"] is None):
+        raise click.UsageError("give either --badge or --holder")
+    role = values.Role[said["role"].upper()]
+    wanted = sum(ACTIONS[name] for name in set(said["actions"])) or int(values.CEILING[role])
+    holder = values.HolderKey(said["holder"]) if said["holder"] else values.BadgeId(values.badge_id(said["badge"]))
+    claims = values.Claims(
+        iss=said["operator"], aud=said["vehicle"], exp=end + said["late"], nbf=start - said["early"],
+        iat=_now_s() if said["iat"] is None else said["iat"], cti=said["cti"] or secrets.token_bytes(16),
+        confirmation=holder, role=role, actions=wanted, early_s=said["early"], late_s=said["late"],
+        booking=said["booking"], revision=said["revision"], flags=int(values.BookingKind[said["kind"].upper()]),
+    )  # fmt: skip
+    checked = payloads.read_claims(payloads.write_claims(claims))
+    if isinstance(checked, Refusal):
+        raise click.UsageError(f"no car would take this: {checked.detail.get('why')}")
+    _emit(issue.token(claims, _secret(key_file)), out, as_json)
+
+
+@token.command()
+@click.argument("token")
+@as_json
+def inspect(token: str, as_json: bool) -> None:
+    """What a token says of itself; NOTHING is verified. TOKEN: a file, `-`, or hex or base64url text."""
+    data = _read(token)
+    outer = cose.read_sign1(data, limit=payloads.MAX_TOKEN, with_kid=True)
+    if isinstance(outer, Refusal):
+        raise _unreadable(outer, as_json)
+    claims = payloads.read_claims(outer.payload)
+    if isinstance(claims, Refusal):
+        raise _unreadable(claims, as_json)
+    said = {"verified": False, "bytes": len(data), "alg": outer.alg, "kid": outer.kid.hex(), "claims": _claims(claims)}
+    _say(said, as_json)
+
+
+@token.command("verify")
+@click.argument("token")
+@click.option("--trust", "trust_file", required=True, help="The signed key-set file.")
+@click.option("--vehicle", type=Hex(8), required=True)
+@click.option("--now", type=Now(), required=True, help="SECONDS, or SECONDS,SECONDS as an interval; `LO,` has no end.")
+@click.option("--root", "roots", type=Hex(32), multiple=True, help="Root public key; then --trust itself is verified.")
+@click.option("--threshold", type=click.IntRange(1), default=2, show_default=True, help="Roots needed.")
+@click.option("--operator", help="Issuer id that the token must carry; default any.")
+@click.option("--open-booking", type=int, help="Number of the booking under way.")
+@click.option("--at-station", is_flag=True, help="The car stands at a station.")
+@click.option("--revoked", type=Hex(8), multiple=True, help="A revoked id.")
+@as_json
+def verify_(token: str, trust_file: str, roots: tuple[bytes, ...], as_json: bool, **said: Any) -> None:
+    """Decide as the car would. Exit 0: accepted, 1: refused. TOKEN: a file, `-`, or hex or base64url text."""
+    keyset = _keyset(trust_file, roots, said["threshold"])
+    decision = verify.believe(
+        _read(token), keyset, vehicle=said["vehicle"], operator=said["operator"], now=said["now"],
+        open_booking=said["open_booking"], superseded={}, revoked=frozenset(said["revoked"]), 
+        at_station=said["at_station"],
+    )  # fmt: skip
+    if isinstance(decision, Refusal):
+        claims = None if decision.claims is None else _claims(decision.claims)
+        _say({"accept": False, "code": decision.code, "claims": claims, "detail": dict(decision.detail)}, as_json)
+        raise SystemExit(1)
+    detail = {"note": decision.note, "ignored": decision.ignored}
+    _say({"accept": True, "code": None, "claims": _claims(decision), "detail": detail}, as_json)
+
+
+def _claims(claims: values.Claims) -> dict[str, object]:
+    holder = claims.confirmation
+    plain = {name: getattr(claims, name) for name in ("iss", "exp", "nbf", "iat", "booking", "revision", "actions")}
+    return plain | {
+        "aud": claims.aud.hex(),
+        "cti": claims.cti.hex(),
+        "holder": {"badge": holder.id.hex()} if isinstance(holder, values.BadgeId) else {"key": holder.public.hex()},
+        "role": claims.role.name.lower(),
+        "early_s": claims.early_s,
+        "late_s": claims.late_s,
+        "kind": claims.kind.name.lower(),
+    }
+
+
+def _say(said: dict[str, object], as_json: bool) -> None:
+    click.echo(json.dumps(said, indent=None if as_json else 2, ensure_ascii=False))
+
+
+def _unreadable(refusal: Refusal, as_json: bool) -> SystemExit:
+    _say({"verified": False, "code": refusal.code, "detail": dict(refusal.detail)}, as_json)
+    return SystemExit(1)
+
+
+def _emit(data: bytes, out: Path | None, as_json: bool) -> None:
+    text = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    if out is not None:
+        out.write_bytes(data)
+    if as_json:
+        _say({"bytes": len(data), "token": text}, as_json)
+    elif out is None:
+        click.echo(text)
+
+
+def _read(name: str) -> bytes:
+    """The bytes behind a file name, `-`, or text. A file may hold the bytes themselves or such text."""
+    data = _file(name)
+    decoded = _from_text(name if data is None else data.decode("ascii", "replace"))
+    if data is None and decoded is None:
+        raise click.UsageError(f"{name!r} is neither a file nor hex nor base64url text")
+    return (data or b"") if decoded is None else decoded
+
+
+def _file(name: str) -> bytes | None:
+    """At most `READ_AT_MOST` bytes, or `None` where no file has this name."""
+    if name == "-":
+        return sys.stdin.buffer.read(READ_AT_MOST)
+    try:
+        with Path(name).open("rb") as file:
+            return file.read(READ_AT_MOST)
+    except (OSError, ValueError):  # not there, a folder, or a token as text, longer than a name may be
+        return None
+
+
+def _from_text(text: str) -> bytes | None:
+    """Bytes of hex or base64url text, or `None` when it is neither (so it is the bytes themselves)."""
+    word = "".join(text.split())
+    if re.fullmatch(r"([0-9A-Fa-f]{2})+", word):
+        return bytes.fromhex(word)
+    if not re.fullmatch(r"[A-Za-z0-9_-]{16,}={0,2}", word):
+        return None
+    try:
+        return base64.urlsafe_b64decode(word.rstrip("=") + "=" * (-len(word.rstrip("=")) % 4))
+    except binascii.Error:
+        return None
+
+
+def _keyset(name: str, roots: tuple[bytes, ...], threshold: int) -> trust.KeySet:
+    data = _file(name)
+    if data is None:
+        raise click.UsageError(f"--trust {name}: no such file")
+    read = trust.read_keyset(data, roots, threshold) if roots else trust.read_keyset_unverified(data)
+    if isinstance(read, Refusal):
+        raise click.UsageError(f"--trust {name}: {read.code}: {read.detail.get('why', 'no key set')}")
+    return read
+
+
+def _secret(name: str) -> issue.SigningKey:
+    data = _file(name)
+    try:
+        said = json.loads(data or b"")
+        key = issue.SigningKey(bytes.fromhex(said["secret"]), said["kind"])
+        return key if key.public.hex() == said["public"] else _no_key(name)
+    except (ValueError, KeyError, TypeError):
+        return _no_key(name)
+
+
+def _no_key(name: str) -> issue.SigningKey:
+    raise click.UsageError(f"{name}: not a key file; `boitier token keygen {name}` makes one")
+
+
+def _now_s() -> int:
+    from drivers.clock import SystemClock
+
+    return (SystemClock().now().wall_ms or 0) // 1000
