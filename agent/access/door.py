@@ -16,9 +16,10 @@ from drivers.ports import BadgeTap, Clock, CodeEntered, Feedback, LockAction, To
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Code, Refusal, refused
 
+from ..car.legs import Leg
 from ..car.state import Moving
 from ..run.store import Fact, Store, StoreBroken
-from .booking import BOOKING_KEY, How, OpenBooking, Plan, Tap, hard, may_auto_close, may_take_over, tap
+from .booking import BOOKING_KEY, LEG_KEY, How, OpenBooking, Plan, Tap, hard, may_auto_close, may_take_over, tap
 from .bookings import Bookings
 from .lockwork import Asked, Lockwork
 from .remote import Remote
@@ -71,6 +72,8 @@ class Door:
             vault = {}
         if BOOKING_KEY in vault:
             self._scene.under.booking = OpenBooking.from_bytes(vault[BOOKING_KEY])
+        if LEG_KEY in vault:
+            self._scene.under.leg = Leg.from_bytes(vault[LEG_KEY])
         self._bookings.load(vault)
         self._lockwork.load(vault)
         self._remote.load(vault)

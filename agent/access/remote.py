@@ -101,9 +101,12 @@ class Remote:
         """Forget commands and counters whose time is surely over: verification refuses them by then."""
         old = [name for name, answer in self._results.items() if (answer["until"] or 0) + KEPT_S < lo_s]
         dead = [name for name, (_, exp) in self._counters.items() if exp + KEPT_S < lo_s]
-        if (not old and not dead) or self._store.broken:
+        if not old and not dead:
             return
-        await self._store.commit(drop=(*(RESULT + name for name in old), *(COUNTER + name for name in dead)))
+        try:
+            await self._store.commit(drop=(*(RESULT + name for name in old), *(COUNTER + name for name in dead)))
+        except StoreBroken:
+            return
         self._results = {name: answer for name, answer in self._results.items() if name not in old}
         self._counters = {name: used for name, used in self._counters.items() if name not in dead}
 

@@ -17,7 +17,7 @@ from drivers.ports import Clock, Instant
 
 from ..access.booking import BOOKING_KEY, LEG_KEY, UnderWay, completed
 from ..run.store import Fact, SampleRow, Store, StoreBroken
-from .legs import Change, Leg, step
+from .legs import Change, step
 from .privacy import may_keep_position
 from .sampler import COLUMNS, due, values
 from .state import CarState, Moving, Reading
@@ -55,10 +55,8 @@ class Journey:
         self.ticked_ns = clock.now().ns
 
     async def load(self) -> None:
-        """The leg under way and the car's last numbers, from before the power was cut or the process ended."""
-        vault = await self._store.read("")
-        if LEG_KEY in vault:
-            self._under.leg = Leg.from_bytes(vault[LEG_KEY])
+        """The car's last numbers, from before the power was cut; what is under way is loaded by the door."""
+        vault = await self._store.read(CAR_KEY)
         try:
             last = json.loads(vault.get(CAR_KEY, b"{}"))
             known = [Signal(name, last[name], 0) for name in REMEMBERED if last.get(name) is not None]

@@ -78,7 +78,7 @@ def step(
     """
     changes: list[LegChange] = []
     if leg is not None and (ignition is False or leg.booking != booking):
-        # The reading was taken under the rules of whoever has the car now, so its position is not this leg's to keep (R27).
+        # Taken under the rules of whoever has the car now: its position is not this leg's to keep (R27).
         changes.append(close(leg, now if leg.booking == booking else {**now, "position": None}))
         leg = None
     if leg is None and ignition is True:

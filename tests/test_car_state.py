@@ -1,0 +1,182 @@
+"""What may still be believed of a car that sleeps, lost its bus, or lost its position."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agent.car.state import CarState, Moving
+from config.settings import Station
+from config.vocabulary import (
+    DOOR_FRONT_LEFT,
+    DOOR_REAR_LEFT,
+    IGNITION,
+    LOCKED,
+    ODOMETER,
+    PLUGGED,
+    SOC,
+    SOC_FINE,
+    SPEED,
+    Signal,
+)
+from drivers.ports import Fix
+from tests.fakes.clock import ManualClock, settle
+
+HOME = Station("home", 48.4331, 0.0998)
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.car = CarState(self.clock, (HOME,))
+
+    def say(self, **values: float | str) -> None:
+        names = {
+            "speed": SPEED, "ignition": IGNITION, "odometer": ODOMETER, "locked": LOCKED, "plugged": PLUGGED,
+            "door": DOOR_FRONT_LEFT, "rear": DOOR_REAR_LEFT, "soc": SOC, "fine": SOC_FINE,
+        }  # fmt: skip
+        for name, value in values.items():
+            self.car.update(Signal(names[name], value, self.clock.now().ns))
+
+    def fix(self, lat: float, lon: float, mode: int = 3, speed: float = 0.0) -> None:
+        self.car.fix(Fix(self.clock.now(), 0, lat, lon, mode, speed, 8, mode > 0))
+
+    @property
+    def now(self) -> int:
+        return self.clock.now().ns
+
+    def moving(self) -> Moving:
+        return self.car.moving(self.now)
+
+
+def test_r10_silence_after_ignition_off_means_parked() -> None:
+    it = Bench()
+    it.say(ignition="on", speed=50.0)
+    assert it.moving() is Moving.YES
+    it.say(speed=0.0, ignition="off")
+    it.car.silent((SPEED, IGNITION))
+    assert it.moving() is Moving.NO
+    assert it.car.on(IGNITION) is False
+
+
+def test_r10_a_stale_speed_with_ignition_last_seen_on_may_be_moving() -> None:
+    it = Bench()
+    it.say(ignition="on", speed=0.0)
+    assert it.moving() is Moving.NO
+    it.car.silent((SPEED,))
+    assert it.moving() is Moving.MAYBE
+    it.car.silent((IGNITION,))
+    assert it.moving() is Moving.MAYBE
+    it.car.lost()
+    assert it.moving() is Moving.MAYBE
+
+
+def test_r10_a_car_that_never_spoke_is_parked() -> None:
+    assert Bench().moving() is Moving.NO
+
+
+def test_r1_a_stale_ignition_on_is_unknown_not_on() -> None:
+    it = Bench()
+    it.say(ignition="on")
+    assert it.car.on(IGNITION) is True
+    it.car.silent((IGNITION,))
+    assert it.car.on(IGNITION) is None
+
+
+def test_doors_hold_while_the_car_sleeps_and_are_unknown_when_the_bus_is_lost() -> None:
+    it = Bench()
+    assert it.car.doors_open() is None
+    it.say(ignition="off", door="no", rear="yes")
+    assert it.car.doors_open() is True
+    it.car.silent((DOOR_FRONT_LEFT, DOOR_REAR_LEFT, IGNITION))
+    assert it.car.doors_open() is True, "a door that moves wakes the bus"
+    it.car.lost()
+    assert it.car.doors_open() is None, "an unknown signal never blocks an end"
+    it.say(rear="no")
+    assert it.car.doors_open() is False
+
+
+def test_doors_are_unknown_when_only_their_message_fails_while_driving() -> None:
+    it = Bench()
+    it.say(ignition="on", door="yes")
+    it.car.silent((DOOR_FRONT_LEFT,))
+    assert it.car.doors_open() is None
+
+
+async def test_wait_locked_hears_the_signal_and_only_a_fresh_one() -> None:
+    it = Bench()
+    it.say(ignition="off", locked="yes")
+    assert await it.car.wait_locked(True, 1)
+    it.car.silent((LOCKED,))
+    late = asyncio.ensure_future(it.car.wait_locked(True, 1))
+    await it.clock.advance(1)
+    assert await late is False
+    heard = asyncio.ensure_future(it.car.wait_locked(False, 1))
+    await settle()
+    it.say(locked="yes")
+    await it.clock.advance(0.5)
+    assert not heard.done()
+    it.say(locked="no")
+    assert await heard is True
+
+
+def test_a_reading_prefers_the_shown_charge_and_hides_the_position_unless_asked() -> None:
+    it = Bench()
+    it.say(fine=56.78, odometer=1234.5, plugged="yes")
+    it.fix(HOME.lat, HOME.lon)
+    at = it.clock.now()
+    hidden = it.car.reading(at, [1, 2], position=False)
+    assert hidden["position"] is None
+    assert hidden["at_station"] == "home"
+    assert hidden["soc_percent"] == 56.78
+    it.say(soc=57.0)
+    shown = it.car.reading(at, None, position=True)
+    assert (shown["soc_percent"], shown["position"], shown["at"]) == (57.0, [HOME.lat, HOME.lon], at.ns // 1_000_000)
+
+
+def test_the_position_ages_while_driving_and_stands_while_the_car_does() -> None:
+    it = Bench()
+    it.clock.move(1)
+    it.say(ignition="off", odometer=10.0)
+    it.fix(HOME.lat, HOME.lon)
+    it.clock.move(3_600)
+    assert it.car.station(it.now).at is True, "a parked car is where it was"
+    it.say(ignition="on", speed=30.0)
+    assert it.car.station(it.now).at is None
+    it.say(odometer=20.0)
+    assert it.car.station(it.now).presumed is None
+
+
+def test_r1_under_the_roof_of_its_station_the_car_presumes_and_does_not_know() -> None:
+    it = Bench()
+    it.say(ignition="on", speed=20.0, odometer=10.0)
+    it.fix(HOME.lat + 0.001, HOME.lon)
+    it.clock.move(120)
+    it.say(speed=0.0, ignition="off", odometer=10.2)
+    where = it.car.station(it.now)
+    assert (where.at, where.name, where.presumed) == (None, None, "home")
+
+
+def test_void_epochs_change_nothing() -> None:
+    it = Bench()
+    it.fix(HOME.lat, HOME.lon, mode=0)
+    assert it.car.station(it.now).at is None
+    assert it.car.position(it.now) is None
+
+
+def test_what_was_known_before_a_cut_is_a_number_to_start_from_and_never_fresh() -> None:
+    it = Bench()
+    it.say(soc=50.0)
+    it.car.recall((Signal(ODOMETER, 99.0, 0), Signal(SOC, 40.0, 0)))
+    found = it.car.reading(it.clock.now(), None, position=False)
+    assert (found["odometer_km"], found["soc_percent"]) == (99.0, 50.0)
+    assert it.car.fresh(ODOMETER) is None
+
+
+def test_r2_stillness_counts_from_the_last_movement() -> None:
+    it = Bench()
+    it.say(speed=12.0)
+    it.clock.move(60)
+    it.say(speed=0.0)
+    assert it.car.still_s(it.now) == 60
+    it.fix(48.5, 0.1, speed=9.0)
+    assert it.car.still_s(it.now) == 0
