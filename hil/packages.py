@@ -175,7 +175,8 @@ def _private_state() -> list[str]:
     """apt's lists and locks in our own cache, for a user who may not write the system's."""
     for folder in ("lists/partial", "archives/partial"):
         (CACHE / "apt" / folder).mkdir(parents=True, exist_ok=True)
-    return ["-o", f"Dir::State::Lists={CACHE / 'apt/lists'}", "-o", f"Dir::Cache={CACHE / 'apt'}"]
+    options = [f"Dir::State::Lists={CACHE / 'apt/lists'}", f"Dir::Cache={CACHE / 'apt'}", "Acquire::Languages=none"]
+    return [word for option in options for word in ("-o", option)]
 
 
 def _download(wanted: Sequence[str], options: list[str], folder: Path) -> bool:
