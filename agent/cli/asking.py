@@ -37,17 +37,18 @@ def socket_of(config: Path | None, socket: Path | None) -> Path:
 
 def answer_of(op: str, config: Path | None, socket: Path | None, patience_s: float = PATIENCE_S) -> Mapping[str, Any]:
     """What the daemon answers to `op`. Exit 1, with what to do, when it does not."""
+    from drivers.errors import DeviceError
     from drivers.local.control import ask
 
     path = socket_of(config, socket)
     try:
         answer = ask(path, {"op": op}, patience_s)
-    except (OSError, ValueError) as error:
+    except DeviceError as error:
         click.echo(f"boitier does not answer at {path} ({error}).", err=True)
         click.echo("Is it running?  systemctl status boitier   or   boitier run --config FILE", err=True)
         sys.exit(1)
     if not answer.get("ok"):
-        click.echo(f"boitier refuses: {answer.get('why')}", err=True)
+        click.echo(f"boitier refuses: {answer.get('why') or answer.get('error')}", err=True)
         sys.exit(1)
     found: Mapping[str, Any] = answer[op]
     return found

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-
 EXITS = (
     "Stop with Ctrl-C or SIGTERM: everything is on disk within five seconds. Exit codes: 0 stopped as asked, 1 a vital "
     "part failed (systemd starts it again), 2 settings are broken and there is no good copy."

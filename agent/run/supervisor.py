@@ -51,7 +51,7 @@ class Stage(IntEnum):
 
 
 # Seconds each stage may take; with one second for a moving actuator they add up to the budget of five.
-STAGE_S = {Stage.SOURCES: 0.5, Stage.LOGIC: 0.5, Stage.CLOUD: 1.5, Stage.STORE: 1.4}
+STAGE_S = {Stage.SOURCES: 0.3, Stage.LOGIC: 0.5, Stage.CLOUD: 1.9, Stage.STORE: 1.2}
 ACTUATION_S = 1.0
 
 

@@ -29,7 +29,7 @@ class Ticking(Protocol):
 
 
 class Feeder(Protocol):
-    def watchdog(self) -> None: ...
+    def watchdog(self) -> object: ...
 
 
 class Ledger:

@@ -1,0 +1,222 @@
+"""The composition root: the parts of one car, top to bottom, each with what it needs. A list without logic.
+
+What opens the door is built and started first, then systemd is told READY, then the rest follows (D24). What a part
+does is in its own file; which settings are used is `startup.py`; what comes after READY is `rest.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from config import car as cars
+from config.car import LockBlock
+from config.errors import ConfigError
+from drivers.can.watch import BcmWatch
+from drivers.clock import SystemClock
+from drivers.local.notify import Notifier
+from drivers.lock.relay import RelayBoard
+from drivers.ports import LockPort
+from drivers.reader.badge import Reader
+
+from ..access.booking import UnderWay
+from ..access.bookings import Authority, Bookings
+from ..access.door import Door
+from ..access.lockwork import Lockwork
+from ..access.remote import Remote
+from ..access.scene import Scene
+from ..car.journey import Journey
+from ..car.state import CarState
+from ..car.vehicle import Vehicle
+from . import startup
+from .health import Alarms, Health
+from .provisioning import Provisioning
+from .startup import Chosen
+from .store import Opened, Store, StoreBroken
+from .supervisor import Actuation, Stage, Supervisor
+from .timekeeper import Timekeeper
+from .version import VERSION
+from .watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+USAGE = "usage: python -m agent [--config FILE] [--verbose]      (see: boitier run --help)"
+# The door ticks every two seconds, but waits its turn behind the five commissioning cycles, which may take 40 s.
+WITHIN_S = {"store": 30.0, "door": 60.0}
+LOOK_EVERY_S = 5.0  # where systemd asks for no watchdog
+RESULTS_WAITING = 64
+Result = Callable[[str, str, str, "int | None"], None]
+
+
+class House:
+    """Everything that stands between power-on and an open door."""
+
+    def __init__(self, chosen: Chosen) -> None:
+        settings = chosen.settings
+        self.chosen, self.settings, self.state = chosen, settings, Path(settings.state)
+        self.clock = clock = SystemClock()
+        self.notifier = Notifier()
+        self.alarms = Alarms()
+        self.busy = Actuation()
+        self.supervisor = Supervisor(clock, self.busy, random.random, self._part_off)
+
+        # time and records
+        self.timekeeper = Timekeeper(clock, self.state / "floor.json")
+        stamp = self.timekeeper.stamp
+        self.store = Store(
+            self.state / "records.db", clock, stamp, settings.vehicle.id, settings.buffer,
+            version=VERSION, car=settings.vehicle.car,
+        )  # fmt: skip
+        self.health = Health(clock, self.store, self.alarms)
+
+        # the car: its lock signal now, the rest of its folder after READY
+        self.folder, lock = self._car()
+        self.car = CarState(clock, settings.station)
+        self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
+        self.under = UnderWay()
+        self.journey = Journey(clock, self.store, self.car, self.under, stamp, settings.tracking)
+
+        # who may open
+        self.authority = Authority(bytes.fromhex(settings.vehicle.id), settings.keyless.operator)
+        heard, interval = self.timekeeper.heard, self.timekeeper.interval
+        self.provisioning = Provisioning(settings, self.authority, self.store, interval, heard)
+        self.bookings = Bookings(self.state / "bookings", self.store, self.authority, self.under, interval, heard)
+        self._results: deque[tuple[str, str, str, int | None]] = deque(maxlen=RESULTS_WAITING)
+        self._answer: Result | None = None
+        self.lock = self._lock_port()
+        lockwork = Lockwork(
+            clock, self.store, self.lock, self.car, self.under, self.busy, self.result,
+            vehicle=settings.vehicle.id, signal=lock.name if lock is not None else None, version=VERSION,
+            confirm_s=settings.lock.confirm_s,
+        )  # fmt: skip
+        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, settings.tracking)
+        remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
+        self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
+        self.door = Door(
+            clock, self.store, scene, self.bookings, lockwork, remote, self.reader,
+            auto_close_s=settings.booking.auto_close_min * 60,
+        )  # fmt: skip
+        self.provisioning.changed = self.door.trust_changed
+        timeout_s = self.notifier.watchdog_timeout_s
+        period_s = LOOK_EVERY_S if timeout_s is None else timeout_s / 3
+        self.opened: Opened | None = None
+        self.watchdog = Watchdog(clock, (self.store, self.door), WITHIN_S, self.notifier, period_s)
+
+    async def open_door(self) -> None:
+        """Up to READY: records, keys, bookings, then the parts that a tap needs."""
+        self.timekeeper.load()
+        (self.state / "bookings").mkdir(parents=True, exist_ok=True)
+        try:
+            self.opened = await self.store.open()
+        except StoreBroken as error:
+            log.error("starting without the database: %s", error)
+        self.provisioning.load()
+        await self.door.load()
+        await self.journey.load()
+        self.supervisor.add(self.store, Stage.STORE)
+        self.supervisor.add(self.door, Stage.LOGIC)
+        self.supervisor.add(self.vehicle, Stage.SOURCES)
+        self.supervisor.add(self.watchdog, Stage.SOURCES)
+        await asyncio.sleep(0)  # the door listens before systemd is told
+        self.notifier.ready(f"the car can be opened; settings: {self.chosen.file}")
+
+    def result(self, identity: str, code: str, why: str, fact: int | None) -> None:
+        """The answer to a remote command; waits here until the link is composed."""
+        if self._answer is None:
+            self._results.append((identity, code, why, fact))
+        else:
+            self._answer(identity, code, why, fact)
+
+    def answer_with(self, answer: Result) -> None:
+        """The link is there: what waited goes first."""
+        self._answer = answer
+        while self._results:
+            answer(*self._results.popleft())
+
+    def standing_names(self) -> list[str]:
+        """Alarms that stand; the store writes its own down, and is asked for it here."""
+        return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
+
+    def _part_off(self, name: str, why: str) -> None:
+        self.alarms.raised(name, why=why)
+
+    # --- what the settings choose
+
+    def _car(self) -> tuple[Path | None, LockBlock | None]:
+        """D15: a folder that does not fit together costs the read-back, not the door."""
+        try:
+            folder = cars.find(self.settings.vehicle.car)
+            return folder, cars.lock_block(folder)
+        except ConfigError as error:
+            self.alarms.raised("car_folder", problems=[str(problem) for problem in error.problems])
+            return None, None
+
+    def _lock_port(self) -> LockPort:
+        lock = self.settings.lock
+        if lock.driver == "diagnostic" and self.folder is not None:
+            spec = cars.diagnostic_lock(self.folder)
+            if spec is not None:
+                from drivers.can.bus import CanBus
+                from drivers.can.diag import Diagnostics
+                from drivers.lock.diagnostic import DiagnosticLock
+
+                return DiagnosticLock(Diagnostics(CanBus(self.settings.can.channel, self.clock)), spec, self.clock)
+            self.alarms.raised("no_lock_command", why="this car has no public lock command; the relay board is used")
+        board = RelayBoard(
+            lock.device, lock.baud, lock.unlock_channel, lock.lock_channel, lock.unlock_pulse_ms, lock.lock_pulse_ms,
+            self.clock,
+        )  # fmt: skip
+        board.open()
+        return board
+
+
+async def run(chosen: Chosen) -> int:
+    """Until SIGTERM or SIGINT (0), or until a vital part failed (1)."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    house = House(chosen)
+    await house.open_door()
+    from .rest import Rest  # only now: what it imports is not on the way to an open door (D24)
+
+    rest = Rest(house)
+    house.supervisor.add(rest, Stage.LOGIC)
+    failed = await house.supervisor.watch(stop)
+    house.notifier.stopping(failed or "asked to stop")
+    await house.supervisor.stop()
+    house.lock.close()
+    if house.reader is not None:
+        house.reader.close()
+    house.notifier.close()
+    if failed is not None:
+        log.critical("ended because a vital part failed: %s", failed)
+    return 0 if failed is None else 1
+
+
+def main(arguments: list[str]) -> int:
+    """arguments: without the program's name. Exit codes: 0 stopped, 1 vital failure, 2 nothing to start with."""
+    level, config = logging.INFO, startup.DEFAULT_CONFIG
+    rest = list(arguments)
+    while rest:
+        match rest.pop(0):
+            case "--config" if rest:
+                config = Path(rest.pop(0))
+            case "--verbose":
+                level = logging.DEBUG
+            case _:
+                print(USAGE, file=sys.stderr)
+                return 2
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")  # the journal knows the time
+    try:
+        chosen = startup.choose(config)
+    except ConfigError as error:
+        print("boitier cannot start: the settings are broken and there is no good copy.", file=sys.stderr)
+        print(error, file=sys.stderr)
+        return 2
+    return asyncio.run(run(chosen))

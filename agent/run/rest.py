@@ -1,0 +1,205 @@
+"""What follows once the door can be opened: car decoding, position, the link, the control socket. A list as well (D24).
+
+Imports of what is large stand inside the functions, one part at a time, so that a tap in between is answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from config.errors import ConfigError
+from drivers.local.control import ControlSocket
+
+from . import startup
+from .control import Control
+from .store import Fact, StoreBroken
+from .supervisor import Service, Stage
+from .version import VERSION
+
+if TYPE_CHECKING:
+    from .app import House
+
+log = logging.getLogger(__name__)
+
+DRIVER_NOISE = ("can", "paho", "cantools")  # their own loggers are for their authors
+
+
+class Answering:
+    """The control socket as a part, so that it is watched and stopped like the others."""
+
+    name = "control"
+    vital = False
+
+    def __init__(self, socket: ControlSocket) -> None:
+        self._socket = socket
+
+    async def run(self) -> None:
+        await self._socket.open()
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        await self._socket.close()
+
+
+class Rest:
+    """Composes once, then only keeps still: as a part it is watched, and what it could not compose raises an alarm."""
+
+    name = "composition"
+    vital = False
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._control = Control({"status": self._status, "prove_lock": house.door.prove_lock})
+        self._control.ready()
+        self._done: set[str] = set()
+        self._decoded = False
+        self.gnss_status: Callable[[], object] = lambda: {"fitted": False}
+        self.link_status: Callable[[], object] = lambda: {"configured": False, "connected": False}
+
+    async def run(self) -> None:
+        house = self._house
+        for step in (self._answer, self._settings, self._records, self._decoding, self._position, self._link):
+            if step.__name__ not in self._done:
+                await step()
+                self._done.add(step.__name__)
+            await house.clock.sleep(0)  # a tap goes first
+        await asyncio.Event().wait()
+
+    # --- step by step
+
+    async def _answer(self) -> None:
+        house = self._house
+        house.health.sources.update(self._sources())
+        self._add(Answering(ControlSocket(house.settings.socket, self._control.answer)), Stage.CLOUD)
+
+    async def _settings(self) -> None:
+        chosen = self._house.chosen
+        if chosen.is_copy:
+            self._house.alarms.raised("settings_broken", problems=[str(problem) for problem in chosen.problems])
+        try:
+            startup.keep(chosen)
+        except OSError as error:
+            log.warning("no good copy of the settings could be kept: %s", error)
+
+    async def _records(self) -> None:
+        house, opened = self._house, self._house.opened
+        body = {
+            "version": VERSION, "car": house.settings.vehicle.car, "sqlite": opened.sqlite if opened else None,
+            "why": "start", "quarantined": opened.quarantined if opened else None,
+        }  # fmt: skip
+        try:
+            await house.store.commit((Fact("boot", body),))
+        except StoreBroken:
+            log.warning("the boot is recorded once the database is whole")
+        house.health.conditions.update(
+            keyset_missing=lambda: house.provisioning.missing, keyset_expired=lambda: house.provisioning.expired
+        )
+        self._add(house.timekeeper, Stage.STORE)
+        self._add(house.health, Stage.STORE)
+        self._add(house.journey, Stage.LOGIC)
+
+    async def _decoding(self) -> None:
+        """D15: what does not fit together is an alarm; the lock signal and the relay go on without it."""
+        house = self._house
+        if house.folder is None:
+            return
+        from config.car import load
+        from drivers.can.bus import CanBus
+        from drivers.can.decode import Decoder
+        from drivers.can.diag import Diagnostics
+
+        try:
+            model = load(house.folder)
+        except ConfigError as error:
+            house.alarms.raised("car_folder", problems=[str(problem) for problem in error.problems])
+            return
+        diagnostics = Diagnostics(CanBus(house.settings.can.channel, house.clock)) if model.polls else None
+        house.vehicle.learn(model, Decoder(model), diagnostics)
+        self._decoded = True
+
+    async def _position(self) -> None:
+        house, gnss = self._house, self._house.settings.gnss
+        if not gnss.device:
+            return
+        from drivers.gnss.receiver import Receiver
+
+        from ..car.position import Position
+
+        port = Receiver(gnss.device, gnss.baud, house.clock)
+        self.gnss_status = lambda: {"fitted": True, "plugged": port.plugged, "counters": port.counters()}
+        self._add(Position(house.clock, port, house.car, house.timekeeper.fix), Stage.SOURCES)
+
+    async def _link(self) -> None:
+        if self._house.settings.cloud.brokers:
+            from .link import compose
+
+            self.link_status = compose(self._house)
+
+    def _add(self, service: Service, stage: Stage) -> None:
+        self._house.supervisor.add(service, stage)
+
+    # --- what is told
+
+    async def _status(self) -> dict[str, object]:
+        house = self._house
+        house.health.look()
+        status = house.health.status()
+        pending = None if house.store.broken else await house.store.pending()
+        status["records"] = {
+            "broken": house.store.broken, "trouble": house.store.trouble,
+            "facts": pending.facts if pending else None, "samples": pending.samples if pending else None,
+            "counters": house.store.counters(),
+        }  # fmt: skip
+        return status
+
+    def _sources(self) -> dict[str, Callable[[], object]]:
+        house, settings = self._house, self._house.settings
+        began_ns = house.clock.now().ns
+        return {
+            "version": lambda: VERSION,
+            "vehicle": lambda: settings.vehicle.id,
+            "car": lambda: settings.vehicle.car,
+            "settings": lambda: str(house.chosen.file),
+            "uptime_s": lambda: round((house.clock.now().ns - began_ns) / 1e9, 1),
+            "door": house.door.status,
+            "lock": lambda: {"driver": settings.lock.driver, "counters": house.lock.counters()},
+            "reader": lambda: {"counters": house.reader.counters()} if house.reader else {"fitted": False},
+            "clock": house.timekeeper.status,
+            "can": self._can,
+            "gnss": lambda: self.gnss_status(),
+            "link": lambda: self.link_status(),
+            "trust": lambda: {"missing": house.provisioning.missing, "counters": house.provisioning.counters},
+            "signals": self._signals,
+            "watchdog": house.watchdog.counters,
+            "parts": house.supervisor.parts,
+            "alarms": self.alarms,
+        }
+
+    def alarms(self) -> dict[str, object]:
+        """Standing alarms; the store writes its own."""
+        broken = {"storage": {"why": self._house.store.trouble}} if self._house.store.broken else {}
+        return {**self._house.alarms.standing(), **broken}
+
+    def _can(self) -> dict[str, object]:
+        vehicle = self._house.vehicle
+        return {
+            "channel": self._house.settings.can.channel, "state": str(vehicle.bus),
+            "decoded": self._decoded, "counters": vehicle.counters(),
+        }  # fmt: skip
+
+    def _signals(self) -> list[dict[str, object]]:
+        """Every signal ever heard, with its age; positions are not among them (R27)."""
+        from config.vocabulary import VOCABULARY
+
+        now_ns = self._house.clock.now().ns
+        found: list[dict[str, object]] = []
+        for name in VOCABULARY:
+            signal = self._house.car.value(name)
+            if signal is not None:
+                age_s = round((now_ns - signal.at_ns) / 1e9, 1)
+                fresh = self._house.car.fresh(name) is not None
+                found.append({"name": name, "value": signal.value, "unit": signal.unit, "age_s": age_s, "fresh": fresh})
+        return found
