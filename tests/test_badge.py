@@ -7,7 +7,7 @@ from functools import reduce
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.errors import DeviceGone
@@ -121,6 +121,7 @@ def test_r11_a_flood_of_codes_does_not_close_the_badge_reader() -> None:
     assert taps(found) == [UID]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_arbitrary_bytes_never_raise_and_memory_stays_bounded(data: bytes) -> None:
     decoder = Decoder()
@@ -142,6 +143,7 @@ pieces = st.lists(
 ).map(b"".join)
 
 
+@settings(deadline=None)
 @given(pieces, st.lists(st.integers(0, 200), max_size=8))
 def test_any_split_of_the_stream_gives_the_same(data: bytes, cuts: list[int]) -> None:
     whole, split = Decoder(), Decoder()

@@ -220,6 +220,7 @@ def test_an_untimed_void_receiver_gives_a_void_epoch_each_second() -> None:
     assert [(fix.valid, fix.time_ms) for fix in fixes] == [(False, None)] * 5
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_arbitrary_bytes_never_raise(data: bytes) -> None:
     decode(data)
@@ -229,7 +230,7 @@ fields = st.text("0123456789.,-ANVSEW*$", max_size=60)
 heads = st.sampled_from(["GNRMC,", "GPGGA,", "GNGSA,", "GNZDA,", "GPRMC,101500,A,", "GNGGA,101500,", "GNZDA,101500,"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(heads, fields), max_size=6))
 def test_sentences_with_a_right_checksum_and_any_content_never_raise(bodies) -> None:
     fixes, _ = decode(b"".join(sentence(head + rest) for head, rest in bodies), earliest=None)
@@ -245,6 +246,7 @@ def half_good() -> st.SearchStrategy[bytes]:
     return st.lists(st.one_of(whole, whole.map(lambda s: s[:17]), st.binary(max_size=6)), max_size=15).map(b"".join)
 
 
+@settings(deadline=None)
 @given(half_good(), st.lists(st.integers(0, 900), max_size=10))
 def test_any_split_of_the_stream_gives_the_same(data: bytes, cuts: list[int]) -> None:
     edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]

@@ -46,7 +46,9 @@ class ControlSocket:
         self._counters = dict.fromkeys(("clients", "requests", "refused", "bad", "failed"), 0)
 
     async def open(self) -> None:
-        """Listen. Raises `DeviceError` (not retryable): another program listens there, or the path cannot be used."""
+        """Listen; idempotent. Raises `DeviceError` (not retryable): somebody else listens, or the path cannot be used."""
+        if self._server is not None:
+            return
         server = _bind(self._path)
         found = os.stat(self._path)
         self._inode = (found.st_dev, found.st_ino)
