@@ -45,6 +45,12 @@ def scratch() -> Path:
     return Path(tempfile.gettempdir())
 
 
+def own_folder() -> Path:
+    """A new folder of ours, without spaces in its name: the kernel's command line cannot quote them."""
+    top = tempfile.gettempdir()
+    return Path(tempfile.mkdtemp(prefix="boitier-", dir="/tmp" if " " in top else top))
+
+
 def shim() -> Path | None:
     """The preload library for this CPU, compiled at first use; None where none is needed. Raises GuestFailed."""
     if not packages.needs_shim():
@@ -83,7 +89,7 @@ class Guest:
     """One guest machine, booted as often as wanted on the same disk. inside: arguments for `hil.inside`."""
 
     def __init__(self, inside: Sequence[str], *, hostname: str = "boitier", disk: bool = True) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="boitier-"))
+        self.folder = own_folder()
         self.results = self.folder / "results"
         self.console: deque[str] = deque(maxlen=500)
         self.on_console: Callable[[str], None] | None = None
@@ -105,9 +111,8 @@ class Guest:
         init = self._write_init(modules)
         ours, theirs = socket.socketpair()
         env = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(scratch()), "HOME": str(self.folder)}
-        library = shim()
-        if library is not None:
-            env["LD_PRELOAD"] = str(library)
+        if (library := shim()) is not None:  # copied, because the loader takes a space in the path for a separator
+            env["LD_PRELOAD"] = str(shutil.copy(library, self.folder / "xstate.so"))
         with theirs:
             self._process = await asyncio.create_subprocess_exec(
                 str(kernel),
@@ -220,7 +225,11 @@ def main() -> int:
     if not argv:
         print(__doc__, file=sys.stderr)
         return 2
-    return asyncio.run(run(argv))
+    try:
+        return asyncio.run(run(argv))
+    except GuestFailed as error:
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
