@@ -6,6 +6,7 @@ What is not here: the booking under way (`booking.py`) and the judging itself (`
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -44,8 +45,8 @@ class Authority:
 
 
 class Bookings:
-    """folder: where the files are. heard(iat): a signature verified, so time is not before that second (the clock's
-    floor).
+    """folder: where the files are. now: the trusted clock. heard(iat): a signature verified, so time is not before that
+    second (the clock's floor).
     """
 
     def __init__(
@@ -112,7 +113,7 @@ class Bookings:
         name = found.cti.hex()
         if self._tokens.get(name) == token and name in self._believed:
             return found
-        files.write_durably(self._folder / f"{name}.cwt", token)
+        kept = self._write(name, token)
         self._tokens[name] = token
         self._keep(name, found)
         gone = self._superseded_by(found)
@@ -120,7 +121,9 @@ class Bookings:
         if found.booking:
             put[f"{REVISION}{found.booking}"] = str(found.revision).encode()
         self.counters["stored"] += 1
-        await self._commit(Fact("booking", _body("stored", found, None)), put, [TOKEN + old for old in gone])
+        fact = Fact("booking", _body("stored", found, None))
+        if not await self._commit(fact, put, [TOKEN + old for old in gone]) and not kept:
+            raise StoreBroken("neither the file nor the database took the booking")
         for old in gone:
             self._forget(old)
         return found
@@ -204,16 +207,28 @@ class Bookings:
     def _forget(self, name: str) -> None:
         self._tokens.pop(name, None)
         self._believed.pop(name, None)
-        (self._folder / f"{name}.cwt").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the next start verifies it again and finds it superseded or over
+            (self._folder / f"{name}.cwt").unlink(missing_ok=True)
 
     async def _commit(
         self, fact: Fact | None, put: Mapping[str, bytes] | None = None, drop: Iterable[str] = ()
-    ) -> None:
-        """With the database broken the files carry the bookings (D14)."""
+    ) -> bool:
+        """False: the database is broken, and the files carry the bookings (D14)."""
         try:
             await self._store.commit((fact,) if fact is not None else (), put=put or {}, drop=tuple(drop))
         except StoreBroken:
             log.warning("the database is broken; bookings live on in their files")
+            return False
+        return True
+
+    def _write(self, name: str, token: bytes) -> bool:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            files.write_durably(self._folder / f"{name}.cwt", token)
+        except OSError as error:
+            log.warning("booking %s has no file of its own: %s", name, error)
+            return False
+        return True
 
 
 NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from drivers.errors import DeviceError
 from drivers.ports import Clock, LockAction, LockOutcome, LockPort
@@ -65,6 +65,14 @@ class Moved:
         return self.outcome is LockOutcome.FAILED or (self.outcome is LockOutcome.UNKNOWN and self.why != UNPROVEN)
 
 
+class Answer(TypedDict):
+    """What became of a remote command. until: the command's own end, seconds."""
+
+    code: str
+    why: str
+    until: int | None
+
+
 class Lockwork:
     """vehicle, signal, version: what a proof of the lock signal holds for (D18). confirm_s: how long the car has to
     read back.
@@ -95,6 +103,7 @@ class Lockwork:
         self._commanded: bool | None = None
         self._orphan: dict[str, Any] | None = None
         self._since_ns = clock.now().ns
+        self.answers: dict[str, Answer] = {}  # by command id, so that a repeat gets the same answer
         self.counters = {"moved": 0, "done": 0, "failed": 0, "unknown": 0}
 
     def load(self, vault: Mapping[str, bytes]) -> None:
@@ -184,7 +193,8 @@ class Lockwork:
         if asked.command is not None:
             result = {"code": outcome.value, "why": why}
             facts.append(Fact("command", {"id": asked.command, "action": pending["action"], "result": result}))
-            put[RESULT + asked.command] = _json({**result, "until": asked.until})
+            self.answers[asked.command] = Answer(code=outcome.value, why=why, until=asked.until)
+            put[RESULT + asked.command] = _json(self.answers[asked.command])
         self.counters[outcome.value] += 1
         try:
             numbers = await self._store.commit(facts, put=put, drop=drop)

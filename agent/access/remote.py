@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final, TypedDict
+from typing import Final
 
 from drivers.ports import LockAction
 from keyless import cbor
@@ -20,7 +20,7 @@ from keyless.verify import believe_command
 from ..run.store import Fact, Store, StoreBroken
 from .booking import Closing, How, Plan, hard
 from .bookings import Authority, Bookings
-from .lockwork import RESULT, Asked, Lockwork
+from .lockwork import RESULT, Answer, Asked, Lockwork
 from .scene import Scene
 
 log = logging.getLogger(__name__)
@@ -29,14 +29,6 @@ COUNTER: Final = "command/counter/"
 LOCKS: Final = {Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK}
 KEPT_S: Final = 86_400  # an answer outlives its command by a day: the backend may ask again, the network may be slow
 Result = Callable[[str, str, str, "int | None"], None]
-
-
-class Answer(TypedDict):
-    """What became of a command. until: the command's own end, seconds."""
-
-    code: str
-    why: str
-    until: int | None
 
 
 class Remote:
@@ -50,7 +42,7 @@ class Remote:
         self._store, self._authority, self._bookings = store, authority, bookings
         self._scene, self._lockwork, self._result = scene, lockwork, result
         self._counters: dict[str, tuple[int, int]] = {}  # token hash -> highest counter, end of the token
-        self._results: dict[str, Answer] = {}
+        self._results = lockwork.answers
         self.counters = {"taken": 0, "repeated": 0, "refused": 0}
 
     def load(self, vault: Mapping[str, bytes]) -> None:
@@ -92,11 +84,6 @@ class Remote:
         except StoreBroken:
             await self._refuse(name, refused(Code.STORE_BROKEN, "the intent could not be written"), booking)
 
-    def answered(self, name: str, code: str, why: str, until: int | None = None) -> None:
-        """Remember what became of a command, so that a repeat gets the same answer."""
-        known = self._results.get(name)
-        self._results[name] = Answer(code=code, why=why, until=until if known is None else known["until"])
-
     async def purge(self, lo_s: float) -> None:
         """Forget commands and counters whose time is surely over: verification refuses them by then."""
         old = [name for name, answer in self._results.items() if (answer["until"] or 0) + KEPT_S < lo_s]
@@ -107,7 +94,8 @@ class Remote:
             await self._store.commit(drop=(*(RESULT + name for name in old), *(COUNTER + name for name in dead)))
         except StoreBroken:
             return
-        self._results = {name: answer for name, answer in self._results.items() if name not in old}
+        for name in old:
+            self._results.pop(name, None)
         self._counters = {name: used for name, used in self._counters.items() if name not in dead}
 
     # --- inside
@@ -175,7 +163,7 @@ class Remote:
             until=command.exp,
         )
         # Until the outcome is known a repeat, also one after a power cut, is told so and moves nothing.
-        self.answered(name, "unknown", "under way", command.exp)
+        self._results[name] = Answer(code="unknown", why="under way", until=command.exp)
         put = {**put, RESULT + name: _json(self._results[name])}
         plan = Plan()
         if command.action is Action.UNLOCK:
@@ -196,12 +184,12 @@ class Remote:
     async def _close_only(self, asked: Asked, closing: Closing, put: Mapping[str, bytes]) -> None:
         """A forced end of a car that stands open or runs: the record ends, the lock is left alone."""
         why = "ended without locking: " + ", ".join(closing.hard_overridden)
-        result = {"code": "done", "why": why}
-        put = {**put, RESULT + str(asked.command): _json({**result, "until": asked.until})}
-        fact = Fact("command", {"id": asked.command, "action": "end", "result": result})
+        name = str(asked.command)
+        self._results[name] = Answer(code="done", why=why, until=asked.until)
+        put = {**put, RESULT + name: _json(self._results[name])}
+        fact = Fact("command", {"id": name, "action": "end", "result": {"code": "done", "why": why}})
         numbers = await self._lockwork.conclude(Plan(closes=closing), (fact,), put)
-        self.answered(str(asked.command), "done", why)
-        self._result(str(asked.command), "done", why, numbers[-1] if numbers else None)
+        self._result(name, "done", why, numbers[-1] if numbers else None)
 
     def _repeat(self, name: str) -> None:
         self.counters["repeated"] += 1
@@ -230,7 +218,7 @@ class Remote:
         }
         vault = dict(put or {})
         if name is not None and put is not None:
-            self.answered(name, "refused", f"{refusal.code.value}: {why}", until)
+            self._results[name] = Answer(code="refused", why=f"{refusal.code.value}: {why}", until=until)
             vault[RESULT + name] = _json(self._results[name])
         try:
             numbers = await self._store.commit((Fact("refused", body),), put=vault)

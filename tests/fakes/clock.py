@@ -31,9 +31,11 @@ class ManualClock:
         return Instant(self._boot, self._ns, self._wall_ms)
 
     async def sleep(self, seconds: float) -> None:
+        if seconds <= 0:
+            return await asyncio.sleep(0)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self._ns + round(seconds * 1e9), next(self._order), future))
-        await future
+        return await future
 
     def move(self, seconds: float) -> None:
         """Advance without waking anybody: for tests of pure code."""

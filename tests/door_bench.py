@@ -1,0 +1,257 @@
+"""A door with everything real behind it that a test can hold: database file, token files, verifier, minted tokens.
+
+Only the lock and the reader are stand-ins here; `test_door_real.py` has them on ptys.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+from agent.access.booking import UnderWay
+from agent.access.bookings import Authority, Bookings
+from agent.access.door import Door
+from agent.access.lockwork import Lockwork
+from agent.access.remote import Remote
+from agent.access.scene import Scene
+from agent.car.journey import Journey
+from agent.car.state import CarState
+from agent.run.store import Store
+from agent.run.supervisor import Actuation
+from config.settings import Booking, Keyless, Lock, Settings, Station, Tracking, Vehicle
+from config.vocabulary import DOOR_FRONT_LEFT, ENERGY, IGNITION, LOCKED, ODOMETER, PLUGGED, SOC, SPEED, Signal
+from drivers.errors import DeviceError, DeviceTimeout
+from drivers.ports import BadgeTap, CodeEntered, Feedback, Fix, Instant, LockAction, LockPort, TokenPort
+from keyless import issue
+from keyless.claims import Action, BadgeId, Claims, Command, HolderKey, Interval, Role, badge_id
+from keyless.trust import IssuerKey, KeySet, read_keyset
+from tests.fakes.clock import ManualClock
+
+VEHICLE = bytes.fromhex("0011223344556677")
+OPERATOR = "clem.example"
+T0 = 1_800_000_000  # when the bench's clock starts, seconds since 1970
+HOUR = 3_600
+HOME = Station("home", 48.4331, 0.0998)
+ALICE, BOB, MALLORY = b"\x01ALIC", b"\x02BOBB", b"\x03MALL"
+NAMES = {
+    "ignition": IGNITION, "speed": SPEED, "odometer": ODOMETER, "locked": LOCKED, "plugged": PLUGGED,
+    "door": DOOR_FRONT_LEFT, "soc": SOC, "energy": ENERGY,
+}  # fmt: skip
+
+
+class Cut(BaseException):
+    """The power went while the actuator moved."""
+
+
+class StandInLock:
+    """Records what the disk held when it moved; obeys, fails, or loses the power, as told."""
+
+    def __init__(self, bench: DoorBench) -> None:
+        self._bench = bench
+        self.moves: list[LockAction] = []
+        self.mode = "obeys"  # obeys, silent (no read-back), gone, unsure, cut
+        self.seen_pending: list[bool] = []
+
+    async def act(self, action: LockAction) -> None:
+        if self.mode == "gone":
+            raise DeviceError("no such device")
+        held = await self._bench.store.read("access/pending")
+        self.seen_pending.append(bool(held) or self._bench.store.broken)
+        self.moves.append(action)
+        if self.mode == "cut":
+            raise Cut
+        if self.mode == "unsure":
+            raise DeviceTimeout("no answer")
+        if self.mode == "obeys":
+            self._bench.say(locked="yes" if action is LockAction.LOCK else "no")
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        return
+
+
+class StandInReader:
+    def __init__(self) -> None:
+        self.presented: asyncio.Queue[BadgeTap | CodeEntered] = asyncio.Queue()
+        self.shown: list[Feedback] = []
+
+    async def next_presented(self) -> BadgeTap | CodeEntered:
+        return await self.presented.get()
+
+    def show(self, feedback: Feedback) -> None:
+        self.shown.append(feedback)
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        return
+
+
+class Answers(list[tuple[str, str, str, int | None]]):
+    def __call__(self, name: str, code: str, why: str, fact: int | None) -> None:
+        self.append((name, code, why, fact))
+
+
+class DoorBench:
+    """boot() and cut() are the power; tap(), say() and at() are the world."""
+
+    def __init__(self, folder: Path, *, key_holder: bool = False) -> None:
+        self.folder = folder
+        self.settings = Settings(
+            Vehicle(VEHICLE.hex(), "zoe-ph1"), Keyless(OPERATOR, []), state=str(folder), station=[HOME],
+            lock=Lock(confirm_s=0.0), booking=Booking(), tracking=Tracking(staff=True),
+        )  # fmt: skip
+        self.clock = ManualClock()
+        self.key_returned: bool | None = not key_holder
+        self.unsure = False
+        self.answers = Answers()
+        self.heard: list[int] = []
+        self.lock = StandInLock(self)
+        self._boots = itertools.count(1)
+        self._issuer, self._root = issue.new_key(), issue.new_key()
+        self.phone = issue.new_key()
+        self._serial = itertools.count(1)
+        self.task: asyncio.Task[None] | None = None
+        self.lost: set[str] = set()
+
+    # --- power
+
+    async def boot(self, reader: TokenPort | None = None, lock: LockPort | None = None) -> None:
+        number = next(self._boots)
+        elapsed = self.clock.now().ns if number > 1 else 0
+        self._zero_s = T0 if number == 1 else self._zero_s + elapsed / 1e9
+        self.clock = ManualClock(boot=f"{number:016x}")
+        self.reader = StandInReader()
+        self.store = Store(
+            self.folder / "boitier.db", self.clock, self.stamp, VEHICLE.hex(), self.settings.buffer
+        )  # fmt: skip
+        await self.store.open()
+        self.car = CarState(self.clock, self.settings.station)
+        self.under = UnderWay()
+        self.authority = Authority(VEHICLE, OPERATOR, self.keyset())
+        self.guard = Actuation()
+        lockwork = Lockwork(
+            self.clock, self.store, lock or self.lock, self.car, self.under, self.guard, self.answers,
+            vehicle=VEHICLE.hex(), signal="BodyStatus", version="test", confirm_s=self.settings.lock.confirm_s,
+        )  # fmt: skip
+        scene = Scene(
+            self.clock, self.car, self.under, self.interval, self.stamp, lockwork.locked, lambda: self.key_returned,
+            self.settings.tracking,
+        )  # fmt: skip
+        folder = self.folder / "bookings"
+        bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)
+        remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers)
+        self.door = Door(
+            self.clock, self.store, scene, bookings, lockwork, remote, reader or self.reader, auto_close_s=600
+        )
+        self.journey = Journey(self.clock, self.store, self.car, self.under, self.stamp, self.settings.tracking)
+        await self.door.load()
+        await self.journey.load()
+        self.task = asyncio.create_task(self.door.run())
+
+    async def off(self) -> None:
+        """However it ends, the database file keeps what was committed; `test_store` and the guest cut real power."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        await self.door.close()
+        await self.store.close()
+
+    async def cut(self) -> None:
+        await self.off()
+        await self.boot()
+
+    # --- time
+
+    def at(self) -> float:
+        return self._zero_s + self.clock.now().ns / 1e9
+
+    def interval(self, instant: Instant) -> Interval:
+        now = self._zero_s + instant.ns / 1e9
+        return Interval(T0, None, "none") if self.unsure else Interval(now, now + 1, "gnss")
+
+    def stamp(self, instant: Instant) -> tuple[list[int] | None, str]:
+        found = self.interval(instant)
+        return (None, "none") if found.hi_s is None else ([int(found.lo_s * 1e3), int(found.hi_s * 1e3)], "gnss")
+
+    # --- the issuer
+
+    def keyset(self) -> KeySet:
+        key = IssuerKey(self._issuer.public, 0, T0 * 2, 0b111110)
+        found = read_keyset(issue.keyset(1, T0 * 2, [key], [self._root]), [self._root.public], 1)
+        assert isinstance(found, KeySet)
+        return found
+
+    def claims(self, booking: int, holder: bytes | None, begin: float, end: float, **more: Any) -> Claims:
+        """begin, end: paid window in seconds from T0; ten minutes of grace on both sides. holder: badge, else the
+        phone.
+        """
+        confirmation = HolderKey(self.phone.public) if holder is None else BadgeId(badge_id(holder))
+        given: dict[str, Any] = {
+            "iss": OPERATOR, "aud": VEHICLE, "exp": int(T0 + end) + 600, "nbf": int(T0 + begin) - 600, "iat": T0,
+            "cti": next(self._serial).to_bytes(16, "big"), "confirmation": confirmation, "role": Role.DRIVER,
+            "actions": 0xFFF, "early_s": 600, "late_s": 600, "booking": booking, "revision": 0, "flags": 0,
+        }  # fmt: skip
+        return Claims(**{**given, **more})
+
+    def mint(self, booking: int, holder: bytes | None, begin: float, end: float, **more: Any) -> bytes:
+        return issue.token(self.claims(booking, holder, begin, end, **more), self._issuer)
+
+    def command(self, token: bytes, action: Action, counter: int, name: bytes | None = None, late: float = 60) -> bytes:
+        wish = Command(name or counter.to_bytes(16, "big"), action, counter, int(self.at() + late))
+        return issue.remote(token, issue.command(token, wish, self.phone))
+
+    async def book(self, booking: int, holder: bytes | None, begin: float = 0, end: float = HOUR, **more: Any) -> bytes:
+        token = self.mint(booking, holder, begin, end, **more)
+        await self.door.book(token)
+        return token
+
+    # --- the world
+
+    def say(self, **values: float | str) -> None:
+        for name, value in values.items():
+            if name not in self.lost:
+                self.car.update(Signal(NAMES[name], value, self.clock.now().ns))
+
+    def park(self, home: bool = True) -> None:
+        """Standing, doors shut, with a fresh position."""
+        self.say(ignition="off", speed=0.0, door="no")
+        lat = HOME.lat if home else HOME.lat + 0.5
+        self.car.fix(Fix(self.clock.now(), None, lat, HOME.lon, 3, 0.0, 9, True))
+
+    async def tap(self, uid: bytes) -> Feedback:
+        before = len(self.reader.shown)
+        self.reader.presented.put_nowait(BadgeTap(uid, self.clock.now()))
+        await self.until(lambda: len(self.reader.shown) > before)
+        return self.reader.shown[-1]
+
+    async def until(self, condition: Any) -> None:
+        for _ in range(20_000):
+            if condition():
+                return
+            if self.task is not None and self.task.done():
+                self.task.result()
+            await asyncio.sleep(0.0005)
+        raise AssertionError("it never happened")
+
+    async def tick(self, seconds: float = 2.0) -> None:
+        """Let the door's own clock strike."""
+        await self.clock.advance(seconds)
+        await self.until(lambda: self.door.ticked_ns == self.clock.now().ns or not self.door._working)
+
+    async def prove(self) -> None:
+        assert (await self.door.prove_lock())["proven"] is True
+
+    # --- what is on disk
+
+    async def facts(self, kind: str | None = None, **match: object) -> list[dict[str, Any]]:
+        _, rows = await self.store.next_facts(0, 1 << 24, 100_000)
+        found = [json.loads(row.body) for row in rows]
+        bodies = [fact["body"] for fact in found if kind is None or fact["kind"] == kind]
+        return [body for body in bodies if all(body.get(name) == value for name, value in match.items())]
