@@ -28,12 +28,14 @@ _log = logging.getLogger(__name__)
 
 def open_port(device: str, baud: int) -> Serial:
     """The configured port, non-blocking and ours alone (a second opener is refused). Raises `DeviceGone`."""
+    if not device:
+        raise DeviceGone("no serial device is configured", retryable=False)
     from serial import Serial  # not needed before the device is (D24)
 
     try:
         return Serial(device, baud, timeout=0, exclusive=True)
     except (OSError, ValueError) as error:  # SerialException is an OSError; ValueError: a rate the port cannot do
-        raise DeviceGone(f"{device}: {error}") from error
+        raise DeviceGone(str(error)) from error  # names the device
 
 
 class SerialLine:

@@ -70,6 +70,15 @@ def test_a_learnt_epoch_is_given_out_with_its_last_sentence_not_one_epoch_later(
     assert len(decoder.feed(gga("101502"), AT)) == 1
 
 
+@pytest.mark.parametrize("first", [rmc, gga])
+def test_one_lost_sentence_costs_one_epoch_its_date_and_the_next_one_nothing(first) -> None:
+    second = gga if first is rmc else rmc
+    data = b"".join(first(f"10150{s}") + second(f"10150{s}") for s in range(3))
+    data += gga("101503") + b"".join(first(f"10150{s}") + second(f"10150{s}") for s in range(4, 7))
+    fixes, _ = decode(data)
+    assert [fix.time_ms is not None for fix in fixes] == [True, True, True, False, True, True, True]
+
+
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1), (1, 0, 2)])
 def test_any_order_of_the_sentences_gives_the_same_epochs(order) -> None:
     data = b""

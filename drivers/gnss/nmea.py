@@ -4,9 +4,10 @@ What is not here: the serial line (`receiver.py`), cutting and checksums (`sente
 (the agent's clock).
 
 An epoch is what a receiver says about one UTC time of day: its RMC, GGA and (where no RMC comes) ZDA. It is given out
-as soon as it holds the same kinds of sentence as the epoch before it, else when a sentence with another time begins
-the next one; so nothing waits longer than one epoch. GSA carries no time: some receivers send it before, some after
-the timed sentences. The newest group counts, which is at most one epoch old where the receiver sends one each time.
+as soon as it holds the kinds of sentence that the two epochs before it had (two, so that one lost sentence changes
+nothing), else when a sentence with another time begins the next one: nothing waits longer than one epoch. GSA carries
+no time: some receivers send it before, some after the timed sentences. The newest group counts, which is at most one
+epoch old where the receiver sends one each time.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Decoder:
 
     def _forget(self) -> None:
         self._epoch: _Epoch | None = None
+        self._before: frozenset[str] = frozenset()
         self._expected: frozenset[str] = frozenset()
         self._group = _Group()
         self._last_group = _Group()
@@ -144,7 +146,8 @@ class Decoder:
         if epoch is None or epoch.time_of_day != time_of_day or (repeated and time_of_day is None):
             done = self._give()
             if epoch is not None:
-                self._expected = epoch.expects()
+                self._expected = self._before | epoch.expects()
+                self._before = epoch.expects()
             epoch = self._epoch = _Epoch(time_of_day, at)
         elif repeated:  # another constellation's copy, a leap second's second half, or a receiver that froze
             self._counters["repeats"] += 1

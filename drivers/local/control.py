@@ -46,7 +46,7 @@ class ControlSocket:
         self._counters = dict.fromkeys(("clients", "requests", "refused", "bad", "failed"), 0)
 
     async def open(self) -> None:
-        """Listen; idempotent. Raises `DeviceError` (not retryable): somebody else listens, or the path cannot be used."""
+        """Listen; idempotent. Raises `DeviceError` (not retryable): another one listens, or the path is unusable."""
         if self._server is not None:
             return
         server = _bind(self._path)
