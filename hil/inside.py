@@ -60,7 +60,7 @@ class Inside:
         self._outlets: list[Outlet] = []
         self._outgoing: asyncio.Queue[Message | None] = asyncio.Queue()
         self._agent = Agent(self._run, self.send)
-        self._wires = make_wires(self._channel, options.car, self.send)
+        self._wires = make_wires(self._channel, options.car, self.send, self._run / "wires")
         self._tasks: set[asyncio.Task[None]] = set()
         self._halted = asyncio.Event()
         self._one_by_one = asyncio.Lock()
@@ -173,13 +173,13 @@ class Inside:
         return {}
 
 
-def make_wires(channel: str, car: str, send: Callable[[Message], None]) -> Wires:
-    """The wiring harness of this car; `-` is a machine without a car."""
+def make_wires(channel: str, car: str, send: Callable[[Message], None], folder: Path) -> Wires:
+    """The wiring harness of this car, its devices in that folder; `-` is a machine without a car."""
     if car == "-":
         return NoWires()
     from .harness import Harness  # a machine for commands alone needs none of its libraries
 
-    wires: Wires = Harness(channel, car, send)
+    wires: Wires = Harness(channel, car, send, folder)
     return wires
 
 

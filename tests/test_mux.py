@@ -188,3 +188,26 @@ async def test_nobody_at_the_target_resets_the_connection(pair: Pair) -> None:
     assert pair.targets.refused == 1
     writer.close()
     await outlet.close()
+
+
+async def test_d33_after_a_power_cut_the_broker_is_told_nothing(pair: Pair) -> None:
+    """A box without power sends no FIN: what the broker sees is silence, until its keep-alive or our clean-up."""
+    arrived: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+    server = await asyncio.start_server(lambda *ends: arrived.put_nowait(ends), "127.0.0.1", 0)
+    pair.targets.set("broker", "127.0.0.1", server.sockets[0].getsockname()[1])
+    stream = await pair.guest.open("broker")
+    await stream.write(b"hello")
+    reader, writer = await arrived.get()
+    assert await reader.readexactly(5) == b"hello"
+    pair.targets.vanish(True)
+    pair.host.close()
+    while pair.targets._carrying:
+        await asyncio.sleep(0)
+    heard = asyncio.create_task(reader.read(1))
+    await asyncio.sleep(0.05)
+    assert not heard.done(), "the broker was told of the cut"
+    await pair.targets.close()
+    with contextlib.suppress(ConnectionResetError):
+        assert await heard == b""
+    writer.close()
+    server.close()
