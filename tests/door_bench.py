@@ -240,10 +240,12 @@ class DoorBench:
             await asyncio.sleep(0.0005)
         raise AssertionError("it never happened")
 
-    async def tick(self, seconds: float = 2.0) -> None:
-        """Let the door's own clock strike."""
-        await self.clock.advance(seconds)
-        await self.until(lambda: self.door.ticked_ns == self.clock.now().ns or not self.door._working)
+    async def wait(self, seconds: float) -> None:
+        """Let the door's own clock strike, tick by tick: its work on the disk is real and takes real time."""
+        for _ in range(round(seconds / 2)):
+            await self.until(lambda: self.clock.sleepers > 0)
+            await self.clock.advance(2)
+        await self.until(lambda: self.clock.sleepers > 0)
 
     async def prove(self) -> None:
         assert (await self.door.prove_lock())["proven"] is True

@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
 from drivers.errors import DeviceError
-from drivers.ports import BadgeTap, Clock, CodeEntered, Feedback, LockAction, TokenPort
+from drivers.ports import BadgeTap, Clock, CodeEntered, Feedback, LockAction, LockOutcome, TokenPort
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Code, Refusal, refused
 
@@ -238,7 +238,10 @@ class Door:
         )
         lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
         moved = await self._lockwork.move(lock, asked, plan)
-        return Feedback.UNSURE if moved.surprising else good
+        # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
+        # "ended".
+        shown = good is Feedback.ENDED and moved.outcome is not LockOutcome.FAILED
+        return Feedback.UNSURE if moved.surprising and not shown else good
 
     async def _refuse(self, via: str, refusal: Refusal) -> Feedback:
         """A refusal is a fact with its code; it moves nothing."""

@@ -37,6 +37,11 @@ class ManualClock:
         heapq.heappush(self._sleepers, (self._ns + round(seconds * 1e9), next(self._order), future))
         return await future
 
+    @property
+    def sleepers(self) -> int:
+        """How many wait for a deadline."""
+        return sum(not future.done() for _, _, future in self._sleepers)
+
     def move(self, seconds: float) -> None:
         """Advance without waking anybody: for tests of pure code."""
         self._ns += round(seconds * 1e9)

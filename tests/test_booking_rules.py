@@ -1,0 +1,172 @@
+"""The booking under way, as pure rules: every case is a telephone that need not ring."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.access.booking import (
+    CarNow,
+    Closing,
+    How,
+    OpenBooking,
+    Plan,
+    Tap,
+    UnderWay,
+    carry_out,
+    closed_body,
+    completed,
+    duration_ms,
+    hard,
+    may_auto_close,
+    may_take_over,
+    soft,
+    tap,
+)
+from agent.car.legs import Leg
+from agent.car.state import Moving
+from agent.car.stations import Where
+from tests.test_legs import reading
+
+HOME = Where(True, "home")
+AWAY = Where(False)
+UNDER_THE_ROOF = Where(presumed="home")
+PARKED = CarNow(False, False, True, True, False, Moving.NO, HOME, 0.0)
+OPEN = OpenBooking(7, "aa" * 16, "bb" * 8, "private", 1_000, 2_000, reading(0, 100.0), 2)
+MAYBE = st.sampled_from([True, False, None])
+CARS = st.builds(
+    CarNow, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, st.sampled_from(Moving),
+    st.sampled_from([HOME, AWAY, Where(), UNDER_THE_ROOF]), st.floats(0, 10_000),
+)  # fmt: skip
+
+
+def test_r1_each_hard_check_refuses_with_its_reason() -> None:
+    assert hard(PARKED) == ()
+    assert hard(replace(PARKED, ignition_on=True)) == ("ignition_on",)
+    assert hard(replace(PARKED, doors_open=True)) == ("door_open",)
+    assert hard(replace(PARKED, key_returned=False)) == ("key_missing",)
+
+
+def test_r1_each_soft_check_only_flags() -> None:
+    assert soft(PARKED) == ()
+    assert soft(replace(PARKED, plugged=False)) == ("not_plugged",)
+    assert soft(replace(PARKED, where=AWAY)) == ("not_at_station",)
+    assert soft(replace(PARKED, where=Where())) == ("position_unknown",)
+
+
+def test_r1_nothing_known_blocks_nothing() -> None:
+    assert hard(CarNow(None, None, None, None, None, Moving.MAYBE, Where(), 0.0)) == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "key", "meaning"),
+    [
+        (HOME, True, Tap.END),
+        (HOME, None, Tap.END),
+        (HOME, False, Tap.PAUSE),
+        (AWAY, True, Tap.PAUSE),
+        (Where(), True, Tap.PAUSE),
+        (UNDER_THE_ROOF, True, Tap.END),
+        (UNDER_THE_ROOF, False, Tap.PAUSE),
+    ],
+)
+def test_r3_a_tap_on_an_open_car_ends_at_the_station_with_the_key_back_else_pauses(
+    where: Where, key: bool | None, meaning: Tap
+) -> None:
+    assert tap(replace(PARKED, where=where, key_returned=key)) is meaning
+
+
+@pytest.mark.parametrize("locked", [True, None])
+def test_d16_a_tap_on_a_locked_car_or_one_that_does_not_say_opens(locked: bool | None) -> None:
+    assert tap(replace(PARKED, locked=locked)) is Tap.UNLOCK
+
+
+def test_r4_takeover_needs_paid_end_station_ignition_off_doors_shut_key_back() -> None:
+    assert may_take_over(OPEN, PARKED, 2_000)
+    assert not may_take_over(OPEN, PARKED, 1_999), "the paid end, by the earliest time it can be"
+    for worse in (
+        {"where": AWAY}, {"where": Where()}, {"where": UNDER_THE_ROOF}, {"ignition_on": True}, {"doors_open": True},
+        {"key_returned": False}, {"moving": Moving.MAYBE}, {"moving": Moving.YES},
+    ):  # fmt: skip
+        assert not may_take_over(OPEN, replace(PARKED, **worse), 2_000), worse
+
+
+def test_r2_a_forgotten_car_is_closed_after_ten_still_minutes_at_its_station() -> None:
+    still = replace(PARKED, still_s=600.0)
+    assert may_auto_close(OPEN, still, 2_000, 600)
+    assert not may_auto_close(OPEN, still, 1_999, 600)
+    for worse in (
+        {"still_s": 599.0}, {"where": AWAY}, {"where": Where()}, {"where": UNDER_THE_ROOF}, {"ignition_on": True},
+        {"doors_open": True}, {"key_returned": False}, {"moving": Moving.MAYBE},
+    ):  # fmt: skip
+        assert not may_auto_close(OPEN, replace(still, **worse), 2_000, 600), worse
+
+
+def test_the_closing_record_counts_by_the_cars_own_figures() -> None:
+    end = reading(90_000, 112.5)
+    body = closed_body(OPEN, Closing(How.ENDED, end, ("not_plugged",)))
+    assert body == {
+        "event": "closed", "booking": 7, "how": "ended", "soft": ["not_plugged"], "hard_overridden": [],
+        "start": OPEN.start, "end": end, "km": 12.5, "energy_kwh": 0.0, "duration_ms": 90_000, "legs": 2,
+    }  # fmt: skip
+    unknown = closed_body(OPEN, Closing(How.ENDED, {**end, "odometer_km": None, "energy_kwh": None}))
+    assert (unknown["km"], unknown["energy_kwh"]) == (None, None)
+
+
+def test_duration_across_a_power_cut_comes_from_the_wall_or_not_at_all() -> None:
+    start = {**reading(5_000), "wall": [1_000_000, 1_004_000]}
+    end = {**reading(10, boot="cc" * 8), "wall": [1_100_000, 1_104_000]}
+    assert duration_ms(start, end) == 100_000  # type: ignore[arg-type]
+    assert duration_ms(reading(5_000), end) is None  # type: ignore[arg-type]
+
+
+def test_a_start_on_a_sleeping_car_is_completed_and_never_overwritten() -> None:
+    start = {**reading(0, None), "plugged": None}
+    assert completed(start, reading(9, 100.0))["odometer_km"] == 100.0  # type: ignore[arg-type]
+    assert completed(start, reading(9, 100.0))["at"] == 0  # type: ignore[arg-type]
+    assert completed(reading(0, 99.0), reading(9, 100.0)) == reading(0, 99.0)
+
+
+def test_a_takeover_closes_one_and_opens_the_other_in_one_go() -> None:
+    under = UnderWay(OPEN, Leg(2, 7, reading(), reading()))
+    after = carry_out(under, Plan(replace(OPEN, booking=8), Closing(How.TAKEOVER, reading(5, 101.0))), True)
+    assert [(kind, body["event"]) for kind, body in after.facts] == [
+        ("leg", "closed"), ("booking", "closed"), ("booking", "opened"),
+    ]  # fmt: skip
+    assert under.booking is not None
+    assert (under.booking.booking, under.leg) == (8, None)
+    assert dict(after.put).keys() == {"booking/open"}
+    assert after.drop == ("leg/open",)
+
+
+def test_a_takeover_whose_lock_did_not_move_changes_nothing() -> None:
+    under = UnderWay(OPEN)
+    assert carry_out(under, Plan(replace(OPEN, booking=8), Closing(How.TAKEOVER, reading())), False).facts == ()
+    assert under.booking is OPEN
+
+
+def test_r1_a_broken_relay_does_not_bill_on() -> None:
+    under = UnderWay(OPEN)
+    after = carry_out(under, Plan(closes=Closing(How.ENDED, reading(), ("not_plugged",))), False)
+    assert after.facts[0][1]["soft"] == ["not_plugged", "not_locked"]
+    assert under.booking is None
+
+
+def test_values_come_back_from_disk_as_they_were() -> None:
+    assert OpenBooking.from_bytes(OPEN.to_bytes()) == OPEN
+    assert OpenBooking.from_bytes(b"[]") is None
+    for opens, closes in product((None, OPEN), (None, Closing(How.FORCED, reading(), ("a",), ("b",)))):
+        assert Plan.from_json(Plan(opens, closes).to_json()) == Plan(opens, closes)
+
+
+@given(CARS, st.booleans())
+def test_r5_away_from_a_station_no_rule_here_ends_a_booking(car: CarNow, late: bool) -> None:
+    away = replace(car, where=AWAY)
+    now = 10_000 if late else 1_500
+    assert tap(away) is not Tap.END
+    assert not may_take_over(OPEN, away, now)
+    assert not may_auto_close(OPEN, away, now, 600)
