@@ -127,10 +127,10 @@ def restored(
 def to_record(state: ClockState) -> dict[str, object]:
     """JSON-able, with a check sum: a floor that a bad disk sector has moved ahead would lock out everybody."""
     anchor = state.anchor
-    body: dict[str, object] = {"v": 1, "floor_s": state.floor_s, "vouched_s": state.vouched_s, "boot": state.boot}
-    body["anchor"] = None
+    floor, vouched = float(state.floor_s), float(state.vouched_s)  # a whole number reads back as something else
+    body: dict[str, object] = {"v": 1, "floor_s": floor, "vouched_s": vouched, "boot": state.boot, "anchor": None}
     if anchor is not None:
-        body["anchor"] = [anchor.boot, anchor.at_ns, anchor.lo_s, anchor.hi_s, anchor.source]
+        body["anchor"] = [anchor.boot, anchor.at_ns, float(anchor.lo_s), float(anchor.hi_s), anchor.source]
     return {**body, "check": _check(body)}
 
 
