@@ -220,7 +220,8 @@ def set_aside(path: Path) -> str | None:
     for suffix in _SUFFIXES:
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{suffix}", f"{name}{suffix}")
-    _sync_folder(path.parent)
+    with contextlib.suppress(FileNotFoundError):  # the folder may be gone as well
+        _sync_folder(path.parent)
     return Path(name).name if existed else None
 
 

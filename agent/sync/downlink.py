@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from agent.sync import wire
+from agent.sync.record import StoreBroken
 from drivers.ports import Arrived, Clock, CloudPort
 
 _log = logging.getLogger(__name__)
@@ -98,9 +99,7 @@ class Downlink:
         elif not await self._handle(kind, event):
             self._again.append((kind, event))
             if len(self._again) > RETRIED:
-                _, oldest = self._again.popleft()
-                _log.error("giving up a message on %s", oldest.topic)
-                oldest.acknowledge()
+                self._again.popleft()  # not acknowledged: it comes again with the next connection
 
     async def _handle(self, kind: wire.Kind, event: Arrived) -> bool:
         try:
@@ -124,7 +123,11 @@ class Downlink:
         if said is None:
             self._counts["malformed"] += 1
             return
-        await self._acknowledge(said)
+        try:
+            await self._acknowledge(said)
+        except StoreBroken:
+            # Harmless to forget: what it covers is sent again, and acknowledged again.
+            self._counts["failed"] += 1
 
     async def _reserved(self, payload: bytes) -> None:
         self._counts["reserved"] += 1

@@ -12,8 +12,7 @@ from typing import Final
 
 RESEND_S: Final = 30.0
 RESEND_MOST_S: Final = 600.0
-AWAITED: Final = 64  # batches beyond the last acknowledgement: a backend that is away must not cost a month's data
-volume
+AWAITED: Final = 64  # batches sent beyond the last word: a backend that is away must not cost a month of data volume
 
 
 @dataclass(slots=True)

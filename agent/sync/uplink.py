@@ -38,8 +38,9 @@ class Outbox(Protocol):
 
     fresh: asyncio.Event
 
-    async def next_facts(self, after: int, limit_bytes: int, limit_rows: int = 50) -> tuple[str, tuple[FactRow, ...]]:
-    ...
+    async def next_facts(
+        self, after: int, limit_bytes: int, limit_rows: int = 50
+    ) -> tuple[str, tuple[FactRow, ...]]: ...
 
     async def next_samples(self, after: int, limit_rows: int = 1) -> tuple[str, tuple[SampleBlob, ...]]: ...
 
@@ -137,7 +138,8 @@ class Uplink:
         for lane in (self._facts, self._samples):
             if lane.overdue(now.ns):
                 _log.info("no acknowledgement of %s: sending again", lane.stream)
-        while self._cloud.connected and len(self._window) < WINDOW:
+        lost = self._counts["lost"]
+        while self._cloud.connected and len(self._window) < WINDOW and self._counts["lost"] == lost:
             sent = self._send_result() or await self._send_facts(now)
             if not (sent or await self._send_state(now) or await self._send_samples(now)):
                 break
