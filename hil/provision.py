@@ -1,0 +1,146 @@
+"""Fits out the bench's vehicle: settings file, key set, certificates; everything a box is given at install.
+
+What is not here: the box's own reading of them; only the documented keys of its settings file are used.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from config import car as cars
+
+from . import tokens
+from .backend.ca import Authority
+from .sky import FLERS
+from .truth import Battery
+from .world import Wiring
+
+YEAR_S = 365 * 86_400
+ROLES = ("driver", "agent", "technician", "emergency", "backend")
+BATTERIES = {"zoe-ph1": Battery(22.0, 15.0, 7.4), "kangoo-ze": Battery(22.0, 16.5, 3.6)}
+
+
+@dataclass(frozen=True, slots=True)
+class Vehicle:
+    """ident: eight bytes. driver: what moves the lock. stations: name, latitude, longitude, radius in metres.
+
+    extra: tables of the settings file, laid over the usual ones: {"booking": {"auto_close_min": 1.5}}.
+    """
+
+    ident: bytes
+    car: str = "zoe-ph1"
+    driver: str = "relay"
+    stations: tuple[tuple[str, float, float, float], ...] = ((*FLERS, 80.0),)
+    extra: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where things are, seen from inside. wires: the devices. given: files. state: a folder that outlives a cut."""
+
+    channel: str
+    wires: str
+    given: str
+    state: str
+    socket: str
+    brokers: tuple[str, ...]
+
+
+class Rig(Protocol):
+    """What `write` needs of a bench."""
+
+    @property
+    def vehicle(self) -> Vehicle: ...
+    @property
+    def authority(self) -> Authority: ...
+    @property
+    def roots(self) -> tokens.Roots: ...
+    @property
+    def issuer(self) -> tokens.Issuer: ...
+    @property
+    def machine(self) -> Any: ...
+
+
+def wiring(vehicle: Vehicle) -> Wiring:
+    """What moves this car's lock: the relays as the settings below name them, and the body unit's commands."""
+    lock = cars.diagnostic_lock(cars.find(vehicle.car))
+    return Wiring(1, 2, *((lock.unlock.hex(), lock.lock.hex()) if lock else ("", "")))
+
+
+def physics(vehicle: Vehicle) -> dict[str, Any]:
+    """Arguments for the world."""
+    return {"battery": BATTERIES.get(vehicle.car, Battery())}
+
+
+def write(rig: Rig) -> str:
+    """Put the given files where the inside finds them; returns the settings file's text. The machine has booted."""
+    machine = rig.machine
+    give(machine.results / "given", rig.vehicle, rig.authority, rig.roots, rig.issuer)
+    site = Site(
+        machine.channel,
+        f"{machine.run}/wires",
+        f"{machine.results_inside}/given",
+        f"{machine.data}/state",
+        f"{machine.run}/control.sock",
+        (f"127.0.0.1:{machine.ports['broker']}",),
+    )
+    return settings(rig.vehicle, site, rig.roots, rig.issuer.operator)
+
+
+def give(folder: Path, vehicle: Vehicle, authority: Authority, roots: tokens.Roots, issuer: tokens.Issuer) -> None:
+    """`keyset.cbor`, `ca.pem`, `vehicle.pem` and `vehicle.key`; written once, so that a reboot keeps its identity."""
+    if (folder / "keyset.cbor").exists():
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    now = int(time.time())
+    identity = authority.issue(vehicle.ident.hex())
+    shutil.copy(authority.certificate, folder / "ca.pem")
+    shutil.copy(identity.certificate, folder / "vehicle.pem")
+    shutil.copy(identity.key, folder / "vehicle.key")
+    keyset = tokens.keyset(roots, [(issuer, ROLES)], 1, now - 86_400, now + YEAR_S)
+    (folder / "keyset.cbor").write_bytes(keyset)
+
+
+def settings(vehicle: Vehicle, site: Site, roots: tokens.Roots, operator: str) -> str:
+    """The whole settings file."""
+    relay = {"driver": "relay", "device": f"{site.wires}/relay", "baud": 9600}
+    tables: dict[str, dict[str, Any]] = {
+        "vehicle": {"id": vehicle.ident.hex(), "car": vehicle.car},
+        "keyless": {
+            "operator": operator,
+            "roots": roots.public,
+            "threshold": roots.threshold,
+            "keyset": f"{site.given}/keyset.cbor",
+        },
+        "can": {"channel": site.channel},
+        "gnss": {"device": f"{site.wires}/gnss", "baud": 9600},
+        "reader": {"device": f"{site.wires}/badge", "baud": 9600},
+        "lock": relay if vehicle.driver == "relay" else {"driver": vehicle.driver},
+        "tracking": {"staff": True},
+        "cloud": {
+            "brokers": list(site.brokers),
+            "ca": f"{site.given}/ca.pem",
+            "certificate": f"{site.given}/vehicle.pem",
+            "key": f"{site.given}/vehicle.key",
+            "keepalive_s": 10,
+            "state_every_s": 5.0,
+        },
+    }
+    for name, values in vehicle.extra.items():
+        tables.setdefault(name, {}).update(values)
+    top = {"state": site.state, "socket": site.socket}
+    parts = [_pairs(top), *(f"[{name}]\n{_pairs(values)}" for name, values in tables.items())]
+    for name, lat, lon, radius in vehicle.stations:
+        parts.append("[[station]]\n" + _pairs({"name": name, "lat": lat, "lon": lon, "radius_m": radius}))
+    return "\n".join(parts)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    """TOML lines. JSON's texts, numbers, booleans and flat lists are valid TOML."""
+    return "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
