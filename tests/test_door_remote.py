@@ -1,0 +1,209 @@
+"""Remote commands and power cuts: once and only once, and every intent gets its outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from drivers.ports import Feedback, LockAction
+from keyless.claims import Action, Role
+from tests.door_bench import ALICE, BOB, HOUR, Cut, DoorBench
+from tests.fakes.clock import settle
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
+    it = DoorBench(tmp_path)
+    await it.boot()
+    it.park()
+    yield it
+    await it.off()
+    assert all(it.lock.seen_pending), "the intent is on disk before every movement"
+
+
+async def cut_while_moving(bench: DoorBench, uid: bytes) -> None:
+    """The power goes between intent and outcome."""
+    from drivers.ports import BadgeTap
+
+    bench.lock.mode = "cut"
+    bench.reader.presented.put_nowait(BadgeTap(uid, bench.clock.now()))
+    await bench.until(lambda: bench.task is not None and bench.task.done())
+    bench.lock.mode = "obeys"
+    await bench.cut()
+
+
+async def test_a_signed_command_opens_the_car_and_the_answer_names_the_fact(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 0, HOUR)
+    await bench.door.command(bench.command(token, Action.UNLOCK, 1))
+    [(name, code, why, number)] = bench.answers
+    assert (name, code) == (f"{1:032x}", "unknown")
+    [intent] = await bench.facts("access", event="intent")
+    assert (intent["via"], intent["command"]) == ("command", name)
+    [command] = await bench.facts("command")
+    assert command == {"id": name, "action": "unlock", "result": {"code": "unknown", "why": why}}
+    assert number is not None
+    assert (await bench.facts("booking", event="opened"))[0]["booking"] == 7
+
+
+async def test_d12_a_repeat_returns_the_stored_answer_and_moves_nothing_also_after_a_restart(bench: DoorBench) -> None:
+    await bench.prove()
+    bench.lock.moves.clear()
+    token = bench.mint(7, None, 0, HOUR)
+    message = bench.command(token, Action.UNLOCK, 1)
+    await bench.door.command(message)
+    await bench.door.command(message)
+    await bench.cut()
+    await bench.door.command(message)
+    again = bench.command(token, Action.UNLOCK, 2, name=(1).to_bytes(16, "big"))
+    await bench.door.command(again)
+    assert bench.lock.moves == [LockAction.UNLOCK]
+    assert [(it[0], it[1]) for it in bench.answers] == [(f"{1:032x}", "done")] * 4
+
+
+async def test_a_replayed_counter_under_a_new_name_is_refused(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 0, HOUR)
+    await bench.door.command(bench.command(token, Action.UNLOCK, 5))
+    await bench.cut()
+    await bench.door.command(bench.command(token, Action.LOCK, 5, name=b"another one of 5"))
+    assert bench.answers[-1][1] == "refused"
+    assert (await bench.facts("refused"))[-1]["code"] == "replay"
+    assert bench.lock.moves == [LockAction.UNLOCK]
+
+
+async def test_a_late_command_is_refused(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 0, HOUR)
+    await bench.door.command(bench.command(token, Action.UNLOCK, 1, late=-10))
+    assert (await bench.facts("refused"))[0]["code"] == "expired"
+    assert bench.lock.moves == []
+
+
+async def test_junk_gets_a_fact_and_no_answer(bench: DoorBench) -> None:
+    for junk in (b"", b"\x82\x41a\x41b", b"\xff" * 3000, b"\x80"):
+        await bench.door.command(junk)
+    assert {it["code"] for it in await bench.facts("refused")} == {"malformed", "too_big"}
+    assert bench.answers == []
+
+
+async def test_r10_a_car_that_may_be_moving_obeys_no_remote_command(bench: DoorBench) -> None:
+    bench.say(ignition="on", speed=40.0)
+    bench.car.silent(("Vehicle.Speed",))
+    await bench.door.command(bench.command(bench.mint(7, None, 0, HOUR), Action.LOCK, 1))
+    assert (await bench.facts("refused"))[0]["code"] == "state_guard"
+    assert bench.lock.moves == []
+
+
+async def test_r8_a_plugged_cable_never_refuses_an_unlock(bench: DoorBench) -> None:
+    bench.say(plugged="yes")
+    await bench.door.command(bench.command(bench.mint(7, None, 0, HOUR), Action.UNLOCK, 1))
+    assert bench.lock.moves == [LockAction.UNLOCK]
+
+
+async def test_r1_the_hotline_forces_an_end_a_driver_cannot(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    bench.say(door="yes")
+    await bench.door.command(bench.command(bench.mint(7, None, 0, HOUR), Action.END, 1))
+    assert bench.answers[-1][1] == "refused"
+    hotline = bench.mint(0, None, 0, HOUR, role=Role.BACKEND)
+    await bench.door.command(bench.command(hotline, Action.END, 2))
+    assert bench.answers[-1][1] == "done"
+    [closed] = await bench.facts("booking", event="closed")
+    assert (closed["how"], closed["hard_overridden"]) == ("forced", ["door_open"])
+    assert bench.lock.moves == [LockAction.UNLOCK], "a car with an open door is not locked from afar"
+
+
+async def test_r1_a_forced_end_locks_where_it_can(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    hotline = bench.mint(0, None, 0, HOUR, role=Role.BACKEND)
+    await bench.door.command(bench.command(hotline, Action.END, 1))
+    assert bench.lock.moves == [LockAction.UNLOCK, LockAction.LOCK]
+    [closed] = await bench.facts("booking", event="closed")
+    assert (closed["how"], closed["hard_overridden"]) == ("forced", [])
+
+
+async def test_r7_a_remote_driver_does_not_get_into_somebody_elses_booking(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    for counter, action in enumerate((Action.UNLOCK, Action.LOCK, Action.END), 1):
+        await bench.door.command(bench.command(bench.mint(8, None, 0, HOUR), action, counter))
+    assert [it["code"] for it in await bench.facts("refused")] == ["occupied"] * 3
+
+
+async def test_d13_the_counter_is_on_disk_with_the_intent(bench: DoorBench) -> None:
+    message = bench.command(bench.mint(7, None, 0, HOUR), Action.UNLOCK, 9)
+    bench.lock.mode = "cut"
+    with pytest.raises(Cut):
+        await bench.door.command(message)
+    bench.lock.mode = "obeys"
+    await bench.cut()
+    await bench.door.command(message)
+    assert bench.lock.moves == [LockAction.UNLOCK], "redelivered after the cut, moved once"
+    assert bench.answers[-1][1] == "unknown"
+    await bench.wait(8)
+    assert len(await bench.facts("access", event="outcome")) == 1
+    assert (await bench.facts("command"))[0]["result"]["code"] == "unknown"
+    assert (await bench.facts("booking", event="opened"))[0]["booking"] == 7
+
+
+@pytest.mark.parametrize(("said", "outcome", "is_open"), [("no", "done", True), ("yes", "failed", False)])
+async def test_d19_an_orphan_is_resolved_from_the_proven_signal(
+    bench: DoorBench, said: str, outcome: str, is_open: bool
+) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE)
+    await cut_while_moving(bench, ALICE)
+    bench.say(locked=said)
+    await bench.wait(4)
+    found = (await bench.facts("access", event="outcome"))[-1]
+    assert (found["outcome"], found["resolved_at_boot"]) == (outcome, True)
+    assert (bench.under.booking is not None) is is_open
+
+
+async def test_d19_an_orphan_of_a_silent_car_is_unknown_and_its_booking_opens(bench: DoorBench) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE)
+    await cut_while_moving(bench, ALICE)
+    before = len(await bench.facts("access", event="outcome"))
+    await bench.wait(4)
+    assert len(await bench.facts("access", event="outcome")) == before, "it waits for the car's first words"
+    await bench.wait(4)
+    found = (await bench.facts("access", event="outcome"))[-1]
+    assert (found["outcome"], found["resolved_at_boot"]) == ("unknown", True)
+    assert bench.under.booking is not None
+
+
+async def test_an_end_that_was_cut_is_still_an_end_and_only_one(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    await cut_while_moving(bench, ALICE)
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.OPENED, "the orphan is settled before anything else moves"
+    events = [it["event"] for it in await bench.facts("booking")]
+    assert events == ["stored", "opened", "closed", "opened"]
+    await bench.cut()
+    await bench.wait(8)
+    intents = [it["access"] for it in await bench.facts("access", event="intent")]
+    outcomes = [it["access"] for it in await bench.facts("access", event="outcome")]
+    assert sorted(intents) == sorted(outcomes)
+
+
+async def test_an_actuation_is_not_cancelled_with_its_asker(bench: DoorBench) -> None:
+    asked = asyncio.ensure_future(bench.door.command(bench.command(bench.mint(7, None, 0, HOUR), Action.UNLOCK, 1)))
+    await settle(2)
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+    await bench.door.close()
+    assert len(await bench.facts("access", event="outcome")) == 1
+
+
+async def test_two_askers_at_once_are_served_one_after_the_other(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.book(8, BOB)
+    message = bench.command(bench.mint(9, None, 0, HOUR), Action.UNLOCK, 1)
+    await asyncio.gather(bench.tap(ALICE), bench.door.command(message))
+    assert len(await bench.facts("booking", event="opened")) == 1
+    assert bench.lock.moves == [LockAction.UNLOCK]
