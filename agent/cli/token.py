@@ -36,8 +36,6 @@ class Hex(click.ParamType[bytes]):
         self.sizes = sizes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        if isinstance(value, bytes):
-            return value
         try:
             data = bytes.fromhex(value)
         except ValueError:
@@ -53,8 +51,6 @@ class Now(click.ParamType[values.Interval]):
     name = "seconds[,seconds]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> values.Interval:
-        if isinstance(value, values.Interval):
-            return value
         lo_text, comma, hi_text = value.partition(",")
         try:
             lo = float(lo_text)
@@ -72,8 +68,6 @@ class Keys(click.ParamType[tuple[bytes, int]]):
     name = "public[:roles]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[bytes, int]:
-        if isinstance(value, tuple):
-            return value
         public, _, names = value.partition(":")
         asked = names.split(",") if names else ["driver", "agent", "backend"]
         wrong = [name for name in asked if name not in ROLES]
