@@ -154,7 +154,7 @@ def read_ack(payload: bytes) -> Ack | None:
     if said is None or said.get("v") != VERSION or not isinstance(said.get("stream"), str):
         return None
     upto: Any = said.get("upto")
-    ranges, poison = said.get("ranges") or [], said.get("poison") or []
+    ranges, poison = said.get("ranges", []), said.get("poison", [])
     if not _number(upto) or not isinstance(ranges, list) or not isinstance(poison, list):
         return None
     if not all(isinstance(span, list) and len(span) == 2 and all(map(_number, span)) for span in ranges):

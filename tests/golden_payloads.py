@@ -1,0 +1,214 @@
+"""Golden payloads from fixed input, one of each kind and one fact of each form. `python -m tests.golden_payloads`
+writes them anew.
+
+A golden file is what goes over the wire, in a readable envelope: the payload is the compact JSON of `payload`,
+compressed above 512 bytes, or the bytes of `hex`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from agent.sync import facts, samples, wire
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract" / "golden"
+
+VEHICLE = "9f3c1a77e2b04d58"
+STREAM = "51aa0c9d77e3f012"
+SAMPLES = "c03e7d1842b6aa95"
+BOOT = "b0070000000000a1"
+WALL = [1795341600000, 1795341600400]
+TOKEN = "d28443a10127a0"  # only its beginning: what a token is, is not this contract's business
+COMMAND_ID = "00112233445566778899aabbccddeeff"
+HOLDER = "0a1b2c3d4e5f6071"
+CTI = "7f6e5d4c3b2a1908"
+ACCESS = "5e5e5e5e00000001"
+
+
+def reading(at_ms: int, odometer_km: float, soc: float) -> dict[str, object]:
+    """A `Reading` of a private booking: no position, ever (R27)."""
+    return {
+        "odometer_km": odometer_km,
+        "soc_percent": soc,
+        "energy_kwh": round(soc * 0.22, 1),
+        "range_km": 131.0,
+        "plugged": "yes",
+        "at_station": "Mairie",
+        "boot": BOOT,
+        "at": at_ms,
+        "wall": WALL,
+        "position": None,
+    }
+
+
+START, END = reading(812000, 48213.4, 71.0), reading(8012000, 48255.1, 52.5)
+
+BODIES: tuple[tuple[str, dict[str, object]], ...] = (
+    ("boot", {"version": "0.1.0", "car": "zoe-ph1", "sqlite": "3.40.1", "why": "start", "quarantined": None}),
+    (
+        "columns",
+        {
+            "names": ["Vehicle.Speed", "Vehicle.TraveledDistance", "Vehicle.LowVoltageBattery.CurrentVoltage"],
+            "steps": [0.01, 0.01, 0.01],
+            "units": ["km/h", "km", "V"],
+        },
+    ),
+    (
+        "booking",
+        {
+            "event": "stored",
+            "booking": 33,
+            "revision": 1,
+            "token": CTI,
+            "booking_kind": "private",
+            "from": 1795341600,
+            "to": 1795348800,
+            "code": None,
+        },
+    ),
+    (
+        "booking",
+        {
+            "event": "refused",
+            "booking": 34,
+            "revision": 1,
+            "token": CTI,
+            "booking_kind": "staff",
+            "from": 1795341600,
+            "to": 1795348800,
+            "code": "wrong_vehicle",
+        },
+    ),
+    (
+        "access",
+        {
+            "event": "intent",
+            "access": ACCESS,
+            "via": "badge",
+            "action": "unlock",
+            "booking": 33,
+            "token": CTI,
+            "holder": HOLDER,
+            "command": None,
+            "clock": "gnss",
+            "note": None,
+        },
+    ),
+    (
+        "access",
+        {
+            "event": "outcome",
+            "access": ACCESS,
+            "action": "unlock",
+            "booking": 33,
+            "outcome": "done",
+            "why": "read back",
+            "resolved_at_boot": False,
+        },
+    ),
+    ("booking", {"event": "opened", "booking": 33, "token": CTI, "holder": HOLDER, "booking_kind": "private", "start":
+    START}), ("plug", {"event": "unplugged", "booking": 33, "reading": START}),
+    ("leg", {"event": "opened", "booking": 33, "leg": 1, "start": START, "end": None, "km": None}),
+    ("leg", {"event": "closed", "booking": 33, "leg": 1, "start": START, "end": END, "km": 41.7}),
+    ("plug", {"event": "plugged", "booking": 33, "reading": END}),
+    ("refused", {"via": "badge", "code": "not_yet", "booking": 35, "holder": HOLDER, "detail": {"wait_s": 900}}),
+    (
+        "booking",
+        {
+            "event": "closed",
+            "booking": 33,
+            "how": "ended",
+            "soft": [],
+            "hard_overridden": [],
+            "start": START,
+            "end": END,
+            "km": 41.7,
+            "energy_kwh": 4.0,
+            "duration_ms": 7200000,
+            "legs": 1,
+        },
+    ),
+    ("command", {"id": COMMAND_ID, "action": "lock", "result": {"code": "done", "why": "read back"}}),
+    ("alarm", {"name": "low_12v", "event": "raised", "detail": "12.2 V"}),
+    ("alarm", {"name": "low_12v", "event": "cleared", "detail": "12.6 V"}),
+    ("dropped", facts.dropped("samples", 11, 13, "no_room")),
+)
+
+STATE: dict[str, object] = {
+    "facts": 17,
+    "samples": 7,
+    "pending": {"facts": 0, "samples": 1},
+    "soc": 52.5,
+    "range_km": 131.0,
+    "odometer_km": 48255.1,
+    "plugged": "yes",
+    "locked": "yes",
+    "booking": None,
+    "position": [48.43123, 0.08865],
+    "alarms": [],
+}
+
+RUN = samples.Run(
+    columns=2,
+    booking=33,
+    boot=BOOT,
+    wall=(WALL[0], WALL[1]),
+    source="gnss",
+    rows=(
+        (812000, (0, 4821340, 1432)),
+        (813000, (412, 4821340, None)),
+        (814001, (980, 4821341, 1431)),
+        (815000, (None, 4821342, 1433)),
+    ),
+)
+
+
+def fact_rows() -> list[tuple[int, str]]:
+    rows = []
+    for number, (kind, body) in enumerate(BODIES, 1):
+        rows.append((number, wire.fact(kind, BOOT, 812000 + number, WALL, "gnss", body)))
+    return rows
+
+
+def payloads() -> dict[wire.Kind, bytes]:
+    """One payload of every kind."""
+    token = bytes.fromhex(TOKEN)
+    return {
+        wire.Kind.FACTS: wire.facts(VEHICLE, STREAM, fact_rows()),
+        wire.Kind.SAMPLES: samples.seal(VEHICLE, SAMPLES, 7, RUN),
+        wire.Kind.STATE: wire.state(VEHICLE, BOOT, 8020000, WALL, STATE),
+        wire.Kind.WILL: wire.will(VEHICLE),
+        wire.Kind.RESULT: wire.result(VEHICLE, COMMAND_ID, "done", "read back", 14),
+        wire.Kind.ACK: wire.ack(wire.Ack(STREAM, 12, ((14, 16),), (17,))),
+        wire.Kind.BOOK: token,
+        wire.Kind.COMMAND: wire.join_command(token, token),
+        wire.Kind.TRUST: bytes.fromhex("83") + token,
+        wire.Kind.CONFIG: b"",
+    }
+
+
+def name_of(kind: wire.Kind) -> str:
+    return kind.value.replace("/", "-").replace("#", "-") + ".json"
+
+
+def file_of(kind: wire.Kind, payload: bytes) -> bytes:
+    """The golden file's bytes."""
+    value = wire.unpack(payload)
+    envelope: dict[str, object] = {
+        "topic": wire.topic(VEHICLE, kind),
+        "qos": 1,
+        "retain": kind in (wire.Kind.STATE, wire.Kind.WILL),
+    }
+    envelope |= {"hex": payload.hex()} if value is None else {"payload": value}
+    return (json.dumps(envelope, indent=1) + "\n").encode()
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for kind, payload in payloads().items():
+        (FOLDER / name_of(kind)).write_bytes(file_of(kind, payload))
+
+
+if __name__ == "__main__":
+    main()
