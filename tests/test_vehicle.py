@@ -1,0 +1,150 @@
+"""Frames to signals through a real car folder: the lock before everything else, silence, phases, and polls that wake
+nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from agent.car.state import CarState
+from agent.car.vehicle import LOCK_SILENCE_MS, Vehicle
+from config import car as cars
+from config.vocabulary import IGNITION, LOCKED, VOLTAGE_12V, Signal
+from drivers.can.decode import Decoder
+from drivers.can.diag import NegativeReply
+from drivers.errors import DeviceGone
+from drivers.ports import BusState, Frame, Silence, Subscription
+from tests.fakes.clock import ManualClock, settle
+
+KANGOO = cars.find("kangoo-ze")
+LOCK = cars.lock_block(KANGOO)
+assert LOCK is not None
+
+
+class StandInWatch:
+    """A bus that says what the test says; `drivers/can/watch.py` is tried on a real kernel bus in the guest."""
+
+    def __init__(self) -> None:
+        self.state = BusState.OPEN
+        self.wanted: tuple[Subscription, ...] = ()
+        self.times = 0
+        self.events: asyncio.Queue[Frame | Silence | BusState] = asyncio.Queue()
+
+    def subscribe(self, wanted: tuple[Subscription, ...]) -> None:
+        self.wanted = wanted
+        self.times += 1
+
+    async def next_event(self) -> Frame | Silence | BusState:
+        return await self.events.get()
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        self.events.put_nowait(BusState.CLOSED)
+
+
+class StandInDiagnostics:
+    """Answers every question with what it holds."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self.reply: bytes | NegativeReply | None = None
+
+    async def request(self, request_id: int, reply_id: int, payload: bytes, timeout_s: float) -> object:
+        self.asked.append(payload)
+        return self.reply
+
+
+class Bench:
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.watch = StandInWatch()
+        self.car = CarState(self.clock)
+        self.vehicle = Vehicle(self.clock, self.watch, self.car, LOCK)
+        self.diagnostics = StandInDiagnostics()
+        self.task = asyncio.create_task(self.vehicle.run())
+
+    def learn(self) -> None:
+        model = cars.load(KANGOO)
+        self.vehicle.learn(model, Decoder(model), self.diagnostics)  # type: ignore[arg-type]
+
+    async def hear(self, can_id: int, data: str) -> None:
+        self.watch.events.put_nowait(Frame(can_id, False, bytes.fromhex(data), self.clock.now()))
+        await settle()
+
+    async def silence(self, can_id: int) -> None:
+        self.watch.events.put_nowait(Silence(can_id, False, self.clock.now()))
+        await settle()
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    it = Bench()
+    await settle()
+    yield it
+    it.task.cancel()
+    await asyncio.gather(it.task, return_exceptions=True)
+
+
+async def test_d24_before_the_folder_is_read_the_lock_is_heard_by_its_raw_bits_alone(bench: Bench) -> None:
+    assert bench.watch.wanted == (Subscription(0x60D, False, LOCK.mask, 0, LOCK_SILENCE_MS),)
+    await bench.hear(0x60D, "0000180000000000")
+    assert bench.car.locked() is True
+    await bench.hear(0x60D, "0000100000000000")
+    assert bench.car.locked() is False, "a half-locked car is not locked"
+    await bench.hear(0x60D, "ffffffffffffffff")
+    assert bench.car.locked() is False, "not available is no value"
+    await bench.hear(0x60D, "00")
+    await bench.silence(0x60D)
+    assert bench.car.fresh(LOCKED) is None
+
+
+async def test_d28_after_learning_the_locks_bits_still_come_at_every_change(bench: Bench) -> None:
+    bench.learn()
+    [prompt] = [it for it in bench.watch.wanted if it.can_id == 0x60D and it.min_interval_ms == 0]
+    assert bytes(a & b for a, b in zip(prompt.mask, LOCK.mask, strict=True)) == LOCK.mask
+    assert len({it.can_id for it in bench.watch.wanted}) > 3
+
+
+async def test_a_change_of_phase_changes_what_is_wanted(bench: Bench) -> None:
+    bench.learn()
+    parked, times = bench.watch.wanted, bench.watch.times
+    await bench.hear(0x60D, "0006000000000000")
+    assert bench.car.on(IGNITION) is True
+    assert bench.watch.times == times + 1
+    assert bench.watch.wanted != parked
+    await bench.hear(0x60D, "0006000000000000")
+    assert bench.watch.times == times + 1
+
+
+async def test_a_lost_bus_makes_everything_unknown_and_a_closed_one_ends_the_service(bench: Bench) -> None:
+    await bench.hear(0x60D, "0000180000000000")
+    bench.watch.events.put_nowait(BusState.LOST)
+    await settle()
+    assert bench.car.locked() is None
+    bench.watch.close()
+    with pytest.raises(DeviceGone):
+        await bench.task
+
+
+async def test_a_poll_never_wakes_a_sleeping_bus_and_stops_with_a_weak_battery(bench: Bench) -> None:
+    bench.learn()
+    await bench.clock.advance(120)
+    assert bench.diagnostics.asked == [], "the bus sleeps"
+    await bench.hear(0x60D, "0006000000000000")
+    await bench.clock.advance(120)
+    assert bench.diagnostics.asked != []
+    bench.diagnostics.asked.clear()
+    await bench.hear(0x60D, "0000000000000000")
+    bench.car.update(Signal(VOLTAGE_12V, 12.3, bench.clock.now().ns))
+    await bench.clock.advance(3_600)
+    assert bench.diagnostics.asked == [], "R16"
+    await bench.silence(0x60D)
+    bench.car.update(Signal(VOLTAGE_12V, 12.9, bench.clock.now().ns))
+    await bench.clock.advance(3_600)
+    assert bench.diagnostics.asked == []
+    assert bench.vehicle.counters()["poll_failures"] > 0
