@@ -61,6 +61,7 @@ class Desk(Courier):
         self.states: dict[str, dict[str, Any]] = {}
         self.results: dict[str, dict[str, Any]] = {}
         self.tokens: dict[int, bytes] = {}
+        self.commands: dict[str, bytes] = {}  # as they were sent, to send the very same bytes again
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._passes: dict[str, _Pass] = {}
         self._orders: dict[object, _Open] = {}
@@ -95,6 +96,7 @@ class Desk(Courier):
         known.counter += 1
         ident = secrets.token_bytes(16)
         data = tokens.command(self._key, known.token, action, known.counter, now + life_s, ident)
+        self.commands[ident.hex()] = data
         self._send(ident.hex(), vehicle.hex(), "cmd", data, until=now + life_s)
         return ident.hex()
 
