@@ -51,7 +51,7 @@ packages: venv ## the Debian packages of the bench: guest kernel, broker, ...
 	@$(RUN) -m hil.packages
 
 check: venv ## the two-minute loop: unit tests, lint, types
-	$(RUN) -m pytest -m "not guest and not slow"
+	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside
 	@$(MAKE) --no-print-directory lint
 
 lint: venv ## ruff, mypy --strict, import-linter
@@ -62,7 +62,9 @@ lint: venv ## ruff, mypy --strict, import-linter
 test: packages ## everything, as CI runs it: lint, unit tests, the bench in the guest
 	@$(RUN) -m hil.packages systemd
 	@$(MAKE) --no-print-directory lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest --ignore=tests/inside
+	@echo 'And the tests that need a CAN of their own, inside the guest:'
+	$(RUN) -m hil.guest -- $(RUN) -m pytest -v tests/inside
 
 demo: packages ## one day of a shared Zoe, told as it happens
 	@$(RUN) -m hil demo $(if $(KEEP),--keep) $(if $(LANG_),--lang $(LANG_)) $(ARGS)

@@ -72,6 +72,14 @@ def shim() -> Path | None:
     return library
 
 
+def find_systemd() -> Path:
+    """systemd's own program. Raises GuestFailed."""
+    for top in (Path("/"), packages.UNPACKED):
+        if (program := top / "lib/systemd/systemd").exists():
+            return program
+    raise GuestFailed("systemd is not here; `make test` gets it")
+
+
 def make_disk(path: Path, size_mb: int = DISK_MB) -> None:
     """An empty ext4 image, sparse. Raises GuestFailed."""
     program = packages.find("mke2fs")
@@ -86,16 +94,19 @@ def make_disk(path: Path, size_mb: int = DISK_MB) -> None:
 
 
 class Guest:
-    """One guest machine, booted as often as wanted on the same disk. inside: arguments for `hil.inside`."""
+    """One guest machine, booted as often as wanted on the same disk. inside: arguments for `hil.inside`.
 
-    def __init__(self, inside: Sequence[str], *, hostname: str = "boitier", disk: bool = True) -> None:
+    systemd: it is the first process then, and our control loop a unit of it.
+    """
+
+    def __init__(self, inside: Sequence[str], *, disk: bool = True, systemd: bool = False) -> None:
         self.folder = own_folder()
         self.results = self.folder / "results"
         self.console: deque[str] = deque(maxlen=500)
         self.on_console: Callable[[str], None] | None = None
         self.disk = self.folder / "disk" if disk else None
         self._inside = list(inside)
-        self._hostname = hostname
+        self._systemd = systemd
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None
         for name in ("results", "base", "uml"):
@@ -138,7 +149,8 @@ class Guest:
             "base": str(self.folder / "base"),
             "results": str(self.results),
             "disk": self.disk is not None,
-            "hostname": self._hostname,
+            "hostname": "boitier",
+            "systemd": str(find_systemd()) if self._systemd else "",
             "folder": str(packages.ROOT),
             "inside": self._inside,
             "environment": {

@@ -7,9 +7,11 @@ kernel with the path of a settings file that `hil/guest.py` writes.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
+import shutil
 import socket
 import sys
 import time
@@ -87,6 +89,32 @@ def prepare(settings: dict[str, Any]) -> None:
     links.switch("vcan0", True)
 
 
+def become_systemd(settings: dict[str, Any]) -> None:
+    """Hand over to systemd as the first process; our control loop becomes a unit of it. Returns only by OSError.
+
+    /etc is copied to a file system of its own and /var/lib starts empty: an ordinary user's guest may not read some
+    files of the host's, and systemd-sysusers would fail on them (D36).
+    """
+    copy = Path("/run/etc")
+    with contextlib.suppress(shutil.Error):  # what cannot be read is not needed
+        shutil.copytree("/etc", copy, symlinks=True, ignore_dangling_symlinks=True)
+    mount("tmpfs", Path("/etc"), "tmpfs")
+    shutil.copytree(copy, "/etc", symlinks=True, dirs_exist_ok=True)
+    shutil.rmtree(copy)
+    mount("tmpfs", Path("/var/lib"), "tmpfs")
+    units = Path("/etc/systemd/system")
+    shutil.rmtree(units, ignore_errors=True)  # the host's own services have no business here
+    units.mkdir()
+    (units / "serial-getty@ttyS0.service").symlink_to("/dev/null")
+    words = [sys.executable, "-m", "hil.inside", "--device", "/dev/ttyS0", *settings["inside"]]
+    (units / "bench.target").write_text("[Unit]\nRequires=basic.target\nWants=bench.service\nAfter=basic.target\n")
+    lines = ["[Unit]", "After=basic.target", "[Service]", f"WorkingDirectory={settings['folder']}"]
+    lines += [f'Environment="{name}={value}"' for name, value in settings["environment"].items()]
+    lines += ["ExecStart=" + " ".join(f'"{word}"' for word in words), "ExecStopPost=/bin/systemctl poweroff"]
+    (units / "bench.service").write_text("\n".join(lines) + "\n")
+    os.execv(settings["systemd"], ["systemd", "--unit=bench.target", "--log-target=console", "--log-level=warning"])
+
+
 def inside(settings: dict[str, Any]) -> None:
     """The child: the control loop, or instead of it one command with the console as its output."""
     os.environ.update(settings["environment"])
@@ -119,6 +147,8 @@ def main() -> None:
     settings = json.loads(Path(sys.argv[1]).read_bytes())
     try:
         prepare(settings)
+        if settings["systemd"]:
+            become_systemd(settings)
         child = os.fork()
         if child == 0:
             try:

@@ -194,7 +194,9 @@ async def _nothing(_: Message) -> None:
 def read_options(argv: list[str]) -> argparse.Namespace:
     """The command line of `python -m hil.inside`."""
     parser = argparse.ArgumentParser(prog="python -m hil.inside", description="the bench's end beside the box")
-    parser.add_argument("--fd", type=int, required=True, help="the line to the host: a socket or a terminal")
+    line = parser.add_mutually_exclusive_group(required=True)
+    line.add_argument("--fd", type=int, help="the line to the host: an open socket or terminal")
+    line.add_argument("--device", help="the line to the host: a terminal")
     parser.add_argument("--channel", default="vcan0")
     parser.add_argument("--create-channel", action="store_true", help="make the channel when it is not there")
     parser.add_argument("--car", default="-", help="folder name of the simulated car, - for none")
@@ -205,12 +207,13 @@ def read_options(argv: list[str]) -> argparse.Namespace:
 
 async def amain(options: argparse.Namespace) -> None:
     """Open the line and serve it."""
-    if os.isatty(options.fd):
-        tty.setraw(options.fd)
+    fd: int = options.fd if options.device is None else os.open(options.device, os.O_RDWR | os.O_NOCTTY)
+    if os.isatty(fd):
+        tty.setraw(fd)
     if options.create_channel and not links.exists(options.channel):
         links.create(options.channel)
         links.switch(options.channel, True)
-    mux = Mux(options.fd, host=False, accept=_refuse)
+    mux = Mux(fd, host=False, accept=_refuse)
     await mux.start()
     try:
         await Inside(mux, options).serve()

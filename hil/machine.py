@@ -176,14 +176,17 @@ class Machine:
 
 
 class GuestMachine(Machine):
-    """In the user-mode kernel. car: folder name of the simulated car, `-` for none. disk: an ext4 disk at /data."""
+    """In the user-mode kernel. car: folder name of the simulated car, `-` for none. disk: an ext4 disk at /data.
+
+    systemd: the first process inside is systemd (some 10 s more to boot), and `systemctl` works by `run`.
+    """
 
     data = "/data"
     results_inside = "/results"
 
-    def __init__(self, car: str = "-", *, disk: bool = True) -> None:
+    def __init__(self, car: str = "-", *, disk: bool = True, systemd: bool = False) -> None:
         super().__init__()
-        self._guest = Guest(["--car", car, "--forward", f"broker={BROKER_PORT}"], disk=disk)
+        self._guest = Guest(["--car", car, "--forward", f"broker={BROKER_PORT}"], disk=disk, systemd=systemd)
         self.results = self._guest.results
 
     @property

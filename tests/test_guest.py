@@ -217,6 +217,22 @@ async def test_a_machine_on_its_own_kernels_can_obeys_the_same_way(machine: Gues
     assert (await python(machine, program)).strip() == "down"
 
 
+@pytest.mark.slow
+async def test_d36_systemd_runs_units_as_the_first_process() -> None:
+    async with GuestMachine(systemd=True) as machine:
+        unit = """
+            import pathlib, subprocess
+            lines = ["[Service]", "Type=oneshot", "DynamicUser=yes", "StateDirectory=probe"]
+            lines += ["ExecStart=touch /var/lib/probe/here", ""]
+            pathlib.Path("/run/systemd/system/probe.service").write_text("\\n".join(lines))
+            for words in (["daemon-reload"], ["start", "probe.service"], ["is-active", "basic.target"]):
+                subprocess.run(["systemctl", *words], check=True)
+            print(pathlib.Path("/var/lib/private/probe/here").exists())
+        """
+        assert await python(machine, unit) == "active\nTrue\n"
+        await machine.halt()
+
+
 async def test_a_guest_that_cannot_start_says_why() -> None:
     machine = GuestMachine()
     machine._guest._inside += ["--no-such-option"]
