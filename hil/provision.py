@@ -17,6 +17,7 @@ from config import car as cars
 
 from . import tokens
 from .backend.ca import Authority
+from .backend.ledger import Tolerance
 from .sky import FLERS
 from .truth import Battery
 from .world import Wiring
@@ -76,6 +77,11 @@ def wiring(vehicle: Vehicle) -> Wiring:
 def physics(vehicle: Vehicle) -> dict[str, Any]:
     """Arguments for the world."""
     return {"battery": BATTERIES.get(vehicle.car, Battery())}
+
+
+def tolerance(vehicle: Vehicle) -> Tolerance:
+    """What the oracle may allow this car: a Kangoo tells whole kilometres, a Zoé hundredths."""
+    return Tolerance(km=1.0) if vehicle.car == "kangoo-ze" else Tolerance()
 
 
 def write(rig: Rig) -> str:

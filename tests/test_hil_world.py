@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -179,16 +180,30 @@ def a_day() -> tuple[Diary, list[dict[str, Any]]]:
         at(70_100, "access", event="intent", access="b" * 16, action="lock", **key),
         at(71_200, "access", event="outcome", access="b" * 16, action="lock", outcome="done", booking=7),
         at(71_250, "booking", event="closed", booking=7, **bill),
+        at(20_000, "columns", names=["Vehicle.TraveledDistance"], steps=[0.01], units=["km"]),
     ]
     return diary, [{**fact, "n": index} for index, fact in enumerate(story, 1)]
 
 
-def judged(folder: Path, diary: Diary, story: list[dict[str, Any]], last: int = 6) -> Judgement:
+def driven(diary: Diary, seconds: range) -> bytes:
+    """A sealed batch, one sample a second, as the car really was."""
+    odometer = [round(100 * diary.odometer_km(T0 + 1000 * second)) for second in seconds]
+    deltas = [odometer[0], *(b - a for a, b in pairwise(odometer))]
+    at = 1000 * seconds[0]
+    head = {"v": 1, "vehicle": VEHICLE, "stream": "c" * 16, "n": 1, "columns": 7, "booking": 7, "boot": BOOT, "at": at}
+    times = [0] + [1000] * (len(seconds) - 1)
+    return payload.pack({**head, "wall": [T0 + at, T0 + at], "source": "gnss", "t": times, "c": [deltas]})
+
+
+def judged(
+    folder: Path, diary: Diary, story: list[dict[str, Any]], last: int = 7, seconds: range = range(20, 61)
+) -> Judgement:
     database = folder / "held.sqlite"
     holdings = Holdings(database)
     holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(*story)), T0)
+    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/samples", driven(diary, seconds)), T0)
     holdings.close()
-    return judge(diary, database, VEHICLE, [Expected(7)], last={"facts": last, "samples": 0})
+    return judge(diary, database, VEHICLE, [Expected(7)], last={"facts": last, "samples": 1})
 
 
 def test_honest_day_agrees(tmp_path: Path) -> None:
@@ -198,7 +213,7 @@ def test_honest_day_agrees(tmp_path: Path) -> None:
     assert any("12.0 km" in row.holds for row in judgement.rows)
 
 
-@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("number", range(1, 8))
 def test_any_single_missing_record_is_found(tmp_path: Path, number: int) -> None:
     diary, story = a_day()
     assert not judged(tmp_path, diary, [fact for fact in story if fact["n"] != number]).agrees
@@ -220,8 +235,8 @@ def _change(number: int, **body: Any) -> Callable[[list[dict[str, Any]]], None]:
         (_change(5, access="c" * 16), "has no outcome"),
         (lambda story: story[2]["body"]["start"].update(odometer_km=48_000.0), "odometer_km 48000.0"),
         (lambda story: story[2]["body"]["start"].update(position=[48.7, -0.5]), "1 positions are held"),
-        (lambda story: story.append({**story[5], "n": 7}), "closed 2 times"),
-        (lambda story: story.append({**story[5], "n": 7, "body": {"event": "opened", "booking": 9}}), "booking 9"),
+        (lambda story: story.append({**story[5], "n": 8}), "closed 2 times"),
+        (lambda story: story.append({**story[5], "n": 8, "body": {"event": "opened", "booking": 9}}), "booking 9"),
     ],
 )
 def test_any_lie_is_found(tmp_path: Path, lie: Callable[[list[dict[str, Any]]], None], words: str) -> None:
@@ -233,7 +248,24 @@ def test_any_lie_is_found(tmp_path: Path, lie: Callable[[list[dict[str, Any]]], 
 
 def test_missing_tail_is_found(tmp_path: Path) -> None:
     diary, story = a_day()
-    assert "numbered up to 8, the backend has 6" in judged(tmp_path, diary, story, last=8).findings[0]
+    assert "numbered up to 9, the backend has 7" in judged(tmp_path, diary, story, last=9).findings[0]
+
+
+def test_d25_drive_without_its_samples_is_found_unless_the_power_was_cut(tmp_path: Path) -> None:
+    diary, story = a_day()
+    few = range(20, 45)
+    assert "25 samples of 40 s driven" in judged(tmp_path, diary, story, seconds=few).findings[0]
+    dark = Diary()
+    for moment in diary.moments:
+        dark.write(moment.at_ms, moment.what, moment.value, moment.detail, moment.truth, moment.position)
+        if moment.what == "drive" and moment.value == "start":
+            for at_ms, value in ((T0 + 46_000, "cut"), (T0 + 58_000, "back"), (T0 + 58_500, "ready")):
+                what = "agent" if value == "ready" else "power"
+                truth = replace(moment.truth, odometer_km=diary.odometer_km(at_ms))
+                dark.write(at_ms, what, value, "", truth, moment.position)
+    again = tmp_path / "again"
+    again.mkdir()
+    assert judged(again, dark, story, seconds=few).findings == []
 
 
 def test_movement_that_nobody_wrote_down_is_found(tmp_path: Path) -> None:

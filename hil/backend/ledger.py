@@ -14,7 +14,7 @@ from typing import Any
 
 from ..diary import Diary, Moment
 from ..report import Row
-from . import locks
+from . import coverage, locks
 from .held import HeldFact, Holding, read
 
 
@@ -221,6 +221,8 @@ def _track(judgement: Judgement, held: Holding, diary: Diary, tolerance: Toleran
             wrong += not least - tolerance.km <= value <= most + tolerance.km
     faults = [f"{wrong} of {checked} samples show another odometer than the car had"] if wrong else []
     judgement.row("samples", f"{checked} checked against the car", f"{len(held.samples)} held", faults)
+    seconds, count, faults = coverage.check(held, diary)
+    judgement.row("samples while driving", f"{seconds:.0f} s driven", f"{count} samples", faults)
 
 
 def _privacy(judgement: Judgement, held: Holding) -> None:

@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from ..diary import Diary, Moment
+from .coverage import dark
 from .held import HeldFact, Holding
 
 REPEAT_MS = 2_000  # the box takes a badge that stays on the reader for one tap
-
-DARK = ("cut", "killed", "stopped")  # from here until the agent is "ready" again nobody listens
 
 
 def compare(moved: Sequence[Moment], held: Holding, diary: Diary, match_ms: int) -> tuple[int, list[str]]:
@@ -63,15 +62,11 @@ def taps(held: Holding, diary: Diary, match_ms: int) -> tuple[int, list[str]]:
     answers = [fact for fact in held.facts if fact.kind == "refused" or _begins(fact)]
     free, counted, missing = [fact for fact in answers if fact.when_ms is not None], 0, []
     last: dict[str, int] = {}
-    dark = False
-    for moment in diary.moments:
-        if moment.what in ("power", "agent"):
-            dark = moment.value in DARK or (dark and moment.value != "ready")
-        if moment.what not in ("tap", "keys"):
-            continue
+    spans = dark(diary)
+    for moment in diary.of("tap", "keys"):
         repeated = moment.at_ms - last.get(moment.value, -REPEAT_MS) < REPEAT_MS
         last[moment.value] = moment.at_ms
-        if dark or repeated:
+        if repeated or any(begin <= moment.at_ms <= end for begin, end in spans):
             continue
         counted += 1
         fits = [fact for fact in free if -2_500 <= (fact.when_ms or 0) - moment.at_ms <= match_ms]
