@@ -21,6 +21,7 @@ from agent.car.journey import Journey
 from agent.car.state import CarState
 from agent.run.store import Store
 from agent.run.supervisor import Actuation
+from agent.sync.facts import problems
 from config.settings import Booking, Keyless, Lock, Settings, Station, Tracking, Vehicle
 from config.vocabulary import DOOR_FRONT_LEFT, ENERGY, IGNITION, LOCKED, ODOMETER, PLUGGED, SOC, SPEED, Signal
 from drivers.errors import DeviceError, DeviceTimeout
@@ -255,5 +256,7 @@ class DoorBench:
     async def facts(self, kind: str | None = None, **match: object) -> list[dict[str, Any]]:
         _, rows = await self.store.next_facts(0, 1 << 24, 100_000)
         found = [json.loads(row.body) for row in rows]
+        wrong = [problem for fact in found for problem in problems(fact["kind"], fact["body"])]
+        assert not wrong, f"facts are not as the contract says: {wrong}"
         bodies = [fact["body"] for fact in found if kind is None or fact["kind"] == kind]
         return [body for body in bodies if all(body.get(name) == value for name, value in match.items())]

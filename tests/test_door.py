@@ -65,12 +65,6 @@ async def test_d18_a_proof_survives_a_restart(bench: DoorBench) -> None:
     assert bench.door.status()["lock_proven"] is True
 
 
-async def test_commissioning_is_refused_while_somebody_has_the_car(bench: DoorBench) -> None:
-    await bench.book(7, ALICE)
-    await bench.tap(ALICE)
-    assert (await bench.door.prove_lock())["why"] == "a booking is open"
-
-
 async def test_r3_paused_and_ended_look_different(bench: DoorBench) -> None:
     await bench.book(7, ALICE)
     bench.say(plugged="yes", odometer=100.0, energy=20.0)

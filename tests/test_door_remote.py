@@ -207,3 +207,9 @@ async def test_two_askers_at_once_are_served_one_after_the_other(bench: DoorBenc
     await asyncio.gather(bench.tap(ALICE), bench.door.command(message))
     assert len(await bench.facts("booking", event="opened")) == 1
     assert bench.lock.moves == [LockAction.UNLOCK]
+
+
+async def test_commissioning_is_refused_while_somebody_has_the_car(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    assert (await bench.door.prove_lock())["why"] == "a booking is open"
