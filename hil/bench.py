@@ -1,4 +1,4 @@
-"""The whole bench around one box: broker, receiver, desk, mobile link, world, machine, and the box itself in the machine.
+"""The whole bench around one box: broker, receiver, desk, mobile link, world, machine, and in the machine the box.
 
 It starts and stops things and offers the verbs that stories are told with. What is not here: any story (`story.py`,
 `scenarios/`), and any judgement of what the backend holds (`backend/ledger.py`).
@@ -159,9 +159,16 @@ class Bench:
         """The settings file, seen from inside."""
         return f"{self.machine.run}/agent.toml"
 
+    @property
+    def socket(self) -> str:
+        """The box's control socket, seen from inside."""
+        return f"{self.machine.run}/control.sock"
+
     # --- verbs --------------------------------------------------------------------------------------------------------
 
-    def order(self, booking: int, badge: bytes, kind: str = "staff", hours: float = 2.0, **changes: Any) -> tokens.Order:
+    def order(
+        self, booking: int, badge: bytes, kind: str = "staff", hours: float = 2.0, **changes: Any
+    ) -> tokens.Order:
         """A booking that runs from a minute ago for so many hours, for this car and badge."""
         now = int(time.time())
         values: dict[str, Any] = {
@@ -183,6 +190,18 @@ class Bench:
             raise AgentFailed(self.tail(f"status said {code}: {output}"))
         found: Message = json.loads(output)
         return found
+
+    async def waiting(self) -> int:
+        """Records in the box that the backend has not acknowledged."""
+        records = (await self.status())["records"]
+        return int(records["facts"] or 0) + int(records["samples"] or 0)
+
+    async def drained(self, timeout_s: float = 90.0) -> int:
+        """Wait until everything is acknowledged; what still waits when the time is up."""
+        deadline = time.monotonic() + timeout_s
+        while (waiting := await self.waiting()) and time.monotonic() < deadline:
+            await asyncio.sleep(1)
+        return waiting
 
     async def feedback(self, code: str, timeout_s: float = 20.0) -> None:
         """Wait until the reader shows that; start waiting before the tap with `asyncio.create_task`."""

@@ -1,0 +1,30 @@
+"""`python -m hil`: the bench's commands."""
+
+from __future__ import annotations
+
+import sys
+
+USAGE = """usage: python -m hil COMMAND [OPTIONS]
+
+  demo   one working day of a shared Zoé, told and compared (python -m hil demo --help)
+  up     a bench to play with: drive, break things, tap badges (python -m hil up --help)
+"""
+
+
+def main() -> int:
+    """Loads only the command that is asked for."""
+    match sys.argv[1:]:
+        case ["demo", *rest]:
+            from . import demo
+
+            return demo.main(rest)
+        case ["up", *rest]:
+            from . import prompt
+
+            return prompt.main(rest)
+    print(USAGE, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
