@@ -252,6 +252,9 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
             drop.append(LEG_KEY)
             under.leg = None
         facts.append(("booking", closed_body(under.booking, closing)))
+        if closing.soft:  # R1: granted, flagged, and somebody is told
+            detail = {"booking": under.booking.booking, "how": closing.how.value, "soft": list(closing.soft)}
+            facts.append(("alarm", {"name": "ended_flagged", "event": "raised", "detail": detail}))
         drop.append(BOOKING_KEY)
         under.booking = None
     if plan.opens is None or under.booking is not None:

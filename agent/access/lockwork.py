@@ -188,8 +188,6 @@ class Lockwork:
         if moved:
             self._commanded = pending["action"] == LockAction.LOCK.value
             put[COMMANDED] = pending["action"].encode()
-        elif plan.closes is not None and plan.opens is None:
-            facts.append(Fact("alarm", {"name": "not_locked", "event": "raised", "detail": {"why": why}}))
         if asked.command is not None:
             result = {"code": outcome.value, "why": why}
             facts.append(Fact("command", {"id": asked.command, "action": pending["action"], "result": result}))
