@@ -65,9 +65,9 @@ class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Wanted rate in milliseconds by phase; silence_ms 0: five of the message's own periods, at least two seconds."""
 
-    parked_ms: int = 10_000
+    parked_ms: int = 2_000
     driving_ms: int = 1_000
-    charging_ms: int = 5_000
+    charging_ms: int = 2_000
     silence_ms: int = 0
 
     def intervals(self) -> dict[Phase, int]:

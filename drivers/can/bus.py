@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import DeviceError, DeviceGone
 from ..ports import Clock
+from .link import must_be_up
 
 if TYPE_CHECKING:
     import can
@@ -121,6 +122,7 @@ class CanBus:
             for reply in hears or (0x1FFF_FFFF,)
         ]
         try:
+            must_be_up(self._channel)  # python-can leaves its socket open when it cannot bind
             bus = can.Bus(channel=self._channel, interface="socketcan", can_filters=filters, ignore_config=True)
         except (can.CanError, OSError, AttributeError, ValueError) as error:
             self._counters["failed"] += 1

@@ -89,7 +89,7 @@ class Recording:
 
         try:
             yield from can.BLFReader(binary)
-        except OSError:
+        except (OSError, EOFError, zlib.error):
             raise
         except Exception as error:
             raise RecordingError(f"{self._path}: {error or type(error).__name__}") from error
@@ -100,14 +100,15 @@ class Recording:
         readers: dict[str, Callable[[Any], can.io.generic.MessageReader]]
         readers = {".log": can.CanutilsLogReader, ".asc": can.ASCReader, ".csv": can.CSVReader, ".trc": can.TRCReader}
         while True:
+            before = lines.number
             try:
                 yield from readers[suffix](lines)
                 return
-            except OSError:
+            except (OSError, EOFError, zlib.error):
                 raise
             except Exception as error:  # the readers let anything through: ValueError, IndexError, struct.error...
                 text = str(error) or type(error).__name__
-                if suffix != ".log":
+                if suffix != ".log" or lines.number == before:
                     raise RecordingError(f"{self._path}: line {lines.number}: {text}") from error
                 self.bad.append((lines.number, text))  # one line is one frame: a new reader goes on behind it
 

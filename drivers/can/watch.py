@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import logging
-import os
 import socket
-import struct
 import sys
 from collections import deque
 from typing import Final
 
 from ..ports import BusState, Clock, Frame, Silence, Subscription
 from . import bcm
+from .link import must_be_up
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +23,6 @@ QUEUE: Final = 2048
 DRAIN: Final = 64
 """Messages taken in one go, so that a flood cannot keep the loop from a door."""
 BACKOFF_S: Final = (0.2, 5.0)
-SIOCGIFFLAGS: Final = 0x8913
-IFF_UP: Final = 1
 SO_RXQ_OVFL: Final = 40
 
 
@@ -114,11 +110,7 @@ class BcmWatch:
         sock = socket.socket(family, socket.SOCK_DGRAM, protocol)
         try:
             sock.setblocking(False)
-            # A subscription on an interface that is down succeeds and stays silent for ever: ask first.
-            request = struct.pack("16sH22x", self._channel.encode()[:15], 0)
-            flags = struct.unpack_from("H", fcntl.ioctl(sock, SIOCGIFFLAGS, request), 16)[0]
-            if not flags & IFF_UP:
-                raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
+            must_be_up(self._channel)
             sock.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
             sock.connect((self._channel,))
         except OSError:

@@ -1,0 +1,83 @@
+"""The broadcast manager's bytes, and whose reply a reply is: pure parts of the CAN drivers."""
+
+from __future__ import annotations
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drivers.can import bcm
+from drivers.can.diag import answers, opens
+from drivers.can.watch import BcmWatch
+from drivers.clock import SystemClock
+from drivers.ports import BusState, Subscription
+
+
+def test_the_header_is_the_kernels_on_a_64_bit_machine() -> None:
+    """56 bytes: three u32, padding, two pairs of long, id, nframes (linux/can/bcm.h)."""
+    if struct.calcsize("l") == 8:
+        assert bcm.HEAD_SIZE == 56
+    assert bcm.HEAD_SIZE % 8 == 0
+
+
+def test_a_subscription_is_written_as_the_kernel_reads_it() -> None:
+    raw = bcm.setup(Subscription(0x18DAF1DB, True, b"\xf0" + bytes(7), 1500, 2250))
+    opcode, flags, count, s1, us1, s2, us2, can_id, frames = bcm.HEAD.unpack_from(raw)
+    assert (opcode, flags, count) == (5, 0x1 | 0x2 | 0x100, 0)
+    assert (s1, us1, s2, us2) == (2, 250_000, 1, 500_000)
+    assert (can_id, frames) == (0x98DAF1DB, 1)
+    assert raw[bcm.HEAD_SIZE :] == struct.pack("=IB3x8s", 0x98DAF1DB, 8, b"\xf0" + bytes(7))
+
+
+@given(st.binary(max_size=100))
+def test_any_bytes_are_parsed_or_refused_without_an_exception(raw: bytes) -> None:
+    event = bcm.parse(raw)
+    assert event is None or event.data is None or len(event.data) <= 8
+
+
+@given(st.integers(0, 0x1FFFFFFF), st.binary(max_size=8), st.booleans())
+def test_a_changed_frame_comes_back_with_its_id_and_length(can_id: int, data: bytes, extended: bool) -> None:
+    flagged = can_id | bcm.CAN_EFF_FLAG if extended else can_id
+    raw = bcm.HEAD.pack(bcm.RX_CHANGED, 0, 0, 0, 0, 0, 0, flagged, 1).ljust(bcm.HEAD_SIZE, b"\0")
+    event = bcm.parse(raw + bcm.CAN_FRAME.pack(flagged, len(data), data))
+    assert event == bcm.BcmEvent(bcm.RX_CHANGED, can_id, extended, data)
+
+
+async def test_a_bus_that_is_not_there_is_lost_never_an_exception() -> None:
+    watch = BcmWatch("nocan9", SystemClock())
+    watch.subscribe(())
+    assert await watch.next_event() is BusState.LOST
+    assert "nocan9" in watch.last_error
+    watch.close()
+    assert await watch.next_event() is BusState.CLOSED
+    watch.close()
+
+
+def hexes(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+def test_replies_of_others_are_not_ours() -> None:
+    assert answers(hexes("2101"), hexes("6101AABB"))
+    assert answers(hexes("2101"), hexes("7F2112"))
+    assert answers(hexes("222005"), hexes("62200504FB"))
+    assert answers(hexes("30010001"), hexes("7001"))
+    assert answers(hexes("10C0"), hexes("50C0"))
+    assert not answers(hexes("2101"), hexes("6104AABB"))
+    assert not answers(hexes("2101"), hexes("7E01"))
+    assert not answers(hexes("2101"), hexes("7F2212"))
+    assert not answers(hexes("222005"), hexes("62200604FB"))
+    assert not answers(hexes("10C0"), hexes("5081"))
+
+
+def test_a_strangers_first_frame_never_reaches_our_transport() -> None:
+    assert opens(hexes("2101"), hexes("1028610100000000")) is True
+    assert opens(hexes("2101"), hexes("1028610400000000")) is False
+    assert opens(hexes("2101"), hexes("017E000000000000")) is False
+    assert opens(hexes("2101"), hexes("2101020304050607")) is None
+
+
+@given(st.binary(min_size=1, max_size=8), st.binary(max_size=8))
+def test_any_frame_gets_a_verdict(request: bytes, frame: bytes) -> None:
+    assert opens(request, frame) in (True, False, None)

@@ -1,0 +1,167 @@
+"""Every car folder, and every vector and recording for it. A new folder is tested on the day it is added: no list here.
+
+The vectors never go through a DBC (D34): raw bytes and values were written from the published bit positions.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import car as cars
+from config import vocabulary as v
+from drivers.can.decode import Decoder
+from drivers.can.frame import subscriptions
+from drivers.can.recording import Recording
+from drivers.ports import Frame, Instant
+
+VECTORS = Path(__file__).parent / "vectors" / "can"
+MODELS = cars.models()
+AT = Instant("", 7)
+NEEDED = {v.SOC, v.RANGE, v.PLUGGED, v.CHARGING, v.ODOMETER, v.SPEED, v.IGNITION, *v.DOORS, v.LOCKED, v.VOLTAGE_12V}
+NEEDED |= {v.BATTERY_TEMPERATURE, v.ENERGY}
+
+
+def toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def vectors() -> list[Any]:
+    return [
+        pytest.param(path.stem, vector, id=f"{path.stem}: {vector['what']}: {vector['name'].rsplit('.', 2)[-2]}")
+        for path in sorted(VECTORS.glob("*.toml"))
+        for vector in toml(path)["vector"]
+    ]
+
+
+def replies() -> list[Any]:
+    return [
+        pytest.param(path.stem, reply, id=f"{path.stem}: {reply['what']}")
+        for path in sorted(VECTORS.glob("*.toml"))
+        for reply in toml(path).get("reply", [])
+    ]
+
+
+def recordings() -> list[Any]:
+    found = sorted(cars.CARS.glob("*/expected/*.toml"))
+    return [pytest.param(path.parent.parent, path, id=f"{path.parent.parent.name}: {path.stem}") for path in found]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, cars.CarModel]:
+    return {model: cars.load(cars.find(model)) for model in MODELS}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_car_folder_fits_together(model: str) -> None:
+    assert cars.check(cars.find(model)) == ()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_d34_every_mapped_field_has_vectors_of_its_own(model: str, loaded: dict[str, cars.CarModel]) -> None:
+    """Numbers: lowest, typical, highest and not available. States: every state that the car can tell."""
+    seen: dict[str, list[Any]] = defaultdict(list)
+    for vector in toml(VECTORS / f"{model}.toml")["vector"]:
+        seen[vector["name"]].append(vector.get("value"))
+    polled = {poll.message for poll in loaded[model].polls}
+    for entry in loaded[model].signals:
+        if entry.message in polled:
+            continue
+        if entry.states:
+            assert set(entry.states.values()) <= set(seen[entry.name]), entry.name
+        else:
+            assert len(seen[entry.name]) >= 4, entry.name
+            assert None in seen[entry.name], entry.name
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "ev-can"])
+def test_a_car_that_can_be_shared_tells_what_sharing_needs(model: str, loaded: dict[str, cars.CarModel]) -> None:
+    assert {entry.name for entry in loaded[model].signals} >= NEEDED
+    assert loaded[model].lock is not None
+
+
+@pytest.mark.parametrize(("model", "vector"), vectors())
+def test_d34_raw_bytes_to_value(model: str, vector: dict[str, Any], loaded: dict[str, cars.CarModel]) -> None:
+    can_id = vector["id"]
+    frame = Frame(can_id, can_id > 0x7FF, bytes.fromhex(vector["data"]), AT)
+    told = {signal.name: signal.value for signal in Decoder(loaded[model]).frame(frame)}
+    if "value" not in vector:
+        assert vector["name"] not in told
+    elif isinstance(vector["value"], str):
+        assert told[vector["name"]] == vector["value"]
+    else:
+        assert told[vector["name"]] == pytest.approx(vector["value"], abs=1e-9)
+
+
+@pytest.mark.parametrize(("model", "reply"), replies())
+def test_d34_diagnostic_replies_to_values(model: str, reply: dict[str, Any], loaded: dict[str, cars.CarModel]) -> None:
+    car = loaded[model]
+    poll = next(poll for poll in car.polls if poll.name == reply["poll"])
+    told = {signal.name: signal.value for signal in Decoder(car).payload(poll, bytes.fromhex(reply["data"]), 7)}
+    assert told == pytest.approx(reply["values"])
+
+
+@pytest.mark.parametrize(("folder", "expected"), recordings())
+def test_a_public_recording_gives_the_expected_values(folder: Path, expected: Path, shared: Path) -> None:
+    told = toml(expected)
+    path = shared / told["recording"]
+    if not path.is_file():
+        pytest.skip(f"the recording {told['recording']} is not on this machine")
+    decoder, found = Decoder(cars.load(folder)), defaultdict(list)
+    for frame in Recording(path).frames():
+        for signal in decoder.frame(frame):
+            found[signal.name].append(signal.value)
+    assert found.keys() == {entry["name"] for entry in told["expect"]}
+    for entry in told["expect"]:
+        values = found[entry["name"]]
+        got = {"count": len(values), "first": values[0], "last": values[-1], "low": min(values), "high": max(values)}
+        assert got == pytest.approx({key: entry[key] for key in got}), entry["name"]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_all_ones_are_never_a_value_of_a_wide_field(model: str, loaded: dict[str, cars.CarModel]) -> None:
+    """Whatever else a waking car says, no number may come of a frame that is nothing but ones."""
+    decoder = Decoder(loaded[model])
+    for message in loaded[model].messages:
+        for signal in decoder.frame(Frame(message.can_id, message.extended, b"\xff" * 8, AT)):
+            assert isinstance(signal.value, str), signal
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_short_frames_are_counted_and_tell_nothing(model: str, loaded: dict[str, cars.CarModel]) -> None:
+    decoder = Decoder(loaded[model])
+    short = 0
+    for message in loaded[model].messages:
+        for length in range(message.length):
+            assert decoder.frame(Frame(message.can_id, message.extended, bytes(length), AT)) == []
+            short += 1
+    assert decoder.counters()["short"] == short
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_d28_doors_lock_plug_and_ignition_have_no_rate_limit(model: str, loaded: dict[str, cars.CarModel]) -> None:
+    car = loaded[model]
+    wanted = {(item.can_id, item.min_interval_ms == 0): item for item in subscriptions(car, cars.Phase.PARKED)}
+    by_name = {message.name: message for message in car.messages}
+    for entry in car.signals:
+        if entry.name in cars.PROMPT:
+            assert (by_name[entry.message].can_id, True) in wanted, entry.name
+    assert all(item.silence_ms or (item.can_id, True) in wanted for item in wanted.values()), "each id is watched once"
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if cars.lock_block(cars.find(model))])
+def test_d24_the_raw_lock_block_says_what_the_dbc_says(model: str, loaded: dict[str, cars.CarModel]) -> None:
+    block, decoder = cars.lock_block(cars.find(model)), Decoder(loaded[model])
+    assert block is not None
+    for number in range(256):
+        data = bytes(byte and number & byte for byte in block.mask)
+        told = {s.name: s.value for s in decoder.frame(Frame(block.can_id, block.extended, data, AT))}
+        assert block.reads(data) is (told[v.LOCKED] == "yes")
+    assert block.reads(block.locked) is True
+    assert block.reads(block.unlocked) is False
+    assert block.reads(b"") is None
+    assert block.reads(b"\xff" * 8) is None
