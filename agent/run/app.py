@@ -51,6 +51,7 @@ USAGE = "usage: python -m agent [--config FILE] [--verbose]      (see: boitier r
 WITHIN_S = {"store": 30.0, "door": 60.0}
 LOOK_EVERY_S = 5.0  # where systemd asks for no watchdog
 RESULTS_WAITING = 64
+LISTENING_TURNS = 8  # of the loop, until the reader's line is open: opening a line drops what came before
 Result = Callable[[str, str, str, "int | None"], None]
 
 
@@ -122,9 +123,10 @@ class House:
         self.supervisor.add(self.store, Stage.STORE)
         self.supervisor.add(self.door, Stage.LOGIC)
         self.supervisor.add(self.vehicle, Stage.SOURCES)
-        self.supervisor.add(self.watchdog, Stage.SOURCES)
-        await asyncio.sleep(0)  # the door listens before systemd is told
+        for _ in range(LISTENING_TURNS):
+            await self.clock.sleep(0)
         self.notifier.ready(f"the car can be opened; settings: {self.chosen.file}")
+        self.supervisor.add(self.watchdog, Stage.SOURCES)
 
     def result(self, identity: str, code: str, why: str, fact: int | None) -> None:
         """The answer to a remote command; waits here until the link is composed."""

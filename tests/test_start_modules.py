@@ -1,0 +1,180 @@
+"""The real process: what is loaded when the door can be opened, and that it then opens it (D13, D15, D23, D24)."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.agent_process import UNLOCK_OFF, UNLOCK_ON, Box, another_badge
+
+# What must not be on the way to an open door, and what it would cost there.
+HEAVY = {
+    "cantools": "150 ms: decoding starts after READY; the lock block of car.toml gives raw id, mask and values",
+    "can": "60 ms: the kernel's broadcast manager needs no library",
+    "isotp": "20 ms: diagnostics are asked after READY",
+    "paho": "60 ms: no network is needed to open a door",
+    "pynmea2": "20 ms: position is not needed to open a door",
+    "sqlite_utils": "100 ms: the schema's version is read first, and it is only needed to change it",
+    "click": "30 ms: the unit runs python -m agent",
+    "rich": "80 ms: the daemon draws no tables",
+    "pytest": "the product knows no test",
+}
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    found = Box(tmp_path)
+    yield found
+    found.close()
+
+
+def facts(box: Box) -> list[str]:
+    with closing(sqlite3.connect(box.state / "records.db")) as connection:
+        return [row[0] for row in connection.execute("SELECT body FROM facts ORDER BY n")]
+
+
+def test_d24_nothing_heavy_is_loaded_when_the_door_can_be_opened(box: Box) -> None:
+    box.start()  # the first start of all makes the database, which needs the schema's library
+    assert box.stop() == 0
+    box.start()
+    loaded = {name.partition(".")[0] for name in box.ask("modules")["at_ready"]}
+    assert "agent" in loaded
+    assert "msgspec" in loaded
+    assert not {name: why for name, why in HEAVY.items() if name in loaded}
+    assert box.stop() == 0
+
+
+def test_a_badge_with_a_stored_booking_opens_the_car_without_can_network_or_clock(box: Box) -> None:
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.relay.wait_for(UNLOCK_ON)
+    box.relay.wait_for(UNLOCK_OFF)
+    box.reader.wait_for(b"O\n")
+    status = box.ask("status")
+    assert status["door"]["booking_kind"] == "private"
+    assert status["can"]["state"] == "lost"
+    assert status["clock"]["source"] == "none"
+    assert box.stop() == 0
+    kinds = facts(box)
+    intent = next(index for index, fact in enumerate(kinds) if '"event":"intent"' in fact)
+    outcome = next(index for index, fact in enumerate(kinds) if '"event":"outcome"' in fact)
+    assert intent < outcome
+    assert "clock_unsure_accepted" in kinds[intent]
+
+
+def test_r9_without_a_proven_lock_signal_the_outcome_is_unknown(box: Box) -> None:
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.reader.wait_for(b"O\n")
+    assert box.stop() == 0
+    assert any('"outcome":"unknown"' in fact for fact in facts(box))
+
+
+def test_a_strange_badge_moves_nothing_and_is_recorded(box: Box) -> None:
+    box.store_booking()
+    box.start()
+    box.tap(another_badge())
+    box.reader.wait_for(b"R\n")
+    assert box.stop() == 0
+    assert UNLOCK_ON not in box.relay.heard
+    assert any('"not_stored"' in fact for fact in facts(box))
+
+
+def test_a_booking_under_way_survives_a_kill(box: Box) -> None:
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.reader.wait_for(b"O\n")
+    assert box.stop(signal.SIGKILL) == -signal.SIGKILL
+    box.start()
+    assert box.ask("status")["door"]["booking"] == 7
+    assert box.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_process_stops_in_order_inside_five_seconds_with_exit_0(box: Box, number: signal.Signals) -> None:
+    box.start()
+    box.ask("status")
+    assert box.stop(number) == 0
+    box.told("STOPPING=1")
+    said = box.output()
+    assert "left behind" not in said
+    assert "Traceback" not in said
+    assert "never retrieved" not in said
+    assert not box.socket.exists()
+
+
+def test_a_stop_right_after_ready_is_orderly_as_well(box: Box) -> None:
+    box.start()
+    assert box.stop() == 0
+    assert "Traceback" not in box.output()
+
+
+def test_the_watchdog_is_fed_at_least_as_often_as_systemd_asks(box: Box) -> None:
+    box.start(WATCHDOG_USEC="3000000")
+    for _ in range(3):
+        box.told("WATCHDOG=1")
+    assert box.stop() == 0
+
+
+def test_d15_settings_that_break_are_replaced_by_the_last_good_copy_with_an_alarm(box: Box) -> None:
+    box.start()
+    box.ask("status")
+    assert box.stop() == 0
+    box.config.write_text(box.config.read_text().replace('car = "zoe-ph1"', 'car = 5\nplate = "AB-123-CD"'))
+    box.start()
+    status = box.ask("status")
+    assert status["settings"].endswith("settings.good.toml")
+    problems = status["alarms"]["settings_broken"]["problems"]
+    assert len(problems) == 2
+    assert box.stop() == 0
+
+
+def test_d15_without_a_good_copy_all_problems_are_printed_and_the_exit_is_2(box: Box) -> None:
+    box.config.write_text(box.config.read_text().replace("[vehicle]", "[vehicle]\nplate = 1").replace("a00", "b"))
+    box.config.write_text(box.config.read_text().replace("[can]", "[can]\nchanel = 1"))
+    assert box.spawn().wait(30) == 2
+    said = box.output()
+    assert "vehicle.plate: is not known" in said
+    assert 'can.chanel: is not known; did you mean "channel"?' in said
+
+
+def test_d15_a_broken_car_folder_starts_with_the_relay_alone_and_an_alarm(box: Box) -> None:
+    car = box.folder / "my-car"
+    car.mkdir()
+    (car / "car.toml").write_text("this is no TOML")
+    box.config.write_text(box.config.read_text().replace('"zoe-ph1"', f'"{car}"'))
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.relay.wait_for(UNLOCK_ON)
+    box.reader.wait_for(b"O\n")
+    assert "car_folder" in box.ask("status")["alarms"]
+    assert box.stop() == 0
+
+
+def test_d14_a_broken_database_is_set_aside_and_the_door_opens(box: Box) -> None:
+    (box.state / "records.db").write_bytes(b"this is no database" * 1000)
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.relay.wait_for(UNLOCK_ON)
+    assert box.stop() == 0
+
+
+def test_d14_with_no_database_at_all_the_door_opens(box: Box) -> None:
+    (box.state / "records.db").mkdir()
+    (box.state / "records.db" / "in the way").touch()
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.relay.wait_for(UNLOCK_ON)
+    box.reader.wait_for(b"O\n")
+    assert box.stop() == 0
