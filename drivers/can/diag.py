@@ -45,7 +45,7 @@ def answers(request: bytes, reply: bytes) -> bool:
     if reply[:1] == bytes([NEGATIVE]):
         return reply[1:2] == request[:1]
     echoed = request[1 : 1 + ECHOED.get(request[0], 0)]
-    return reply[:1] == bytes([request[0] + POSITIVE]) and echoed.startswith(reply[1 : 1 + len(echoed)])
+    return reply[:1] == bytes([(request[0] + POSITIVE) & 0xFF]) and echoed.startswith(reply[1 : 1 + len(echoed)])
 
 
 def opens(request: bytes, frame: bytes) -> bool | None:

@@ -5,11 +5,13 @@ What does not live here: decoding. A time stamp is the log's own, whatever its o
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
+import math
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -27,14 +29,9 @@ class RecordingError(Exception):
 
 
 class _Lines(io.TextIOWrapper):
-    """A text file that knows which line was read last."""
+    """A text file that knows which line was read last. Iteration comes through `readline` in a subclass."""
 
     number = 0
-
-    def __next__(self) -> str:  # type: ignore[override]
-        line = super().__next__()
-        self.number += 1
-        return line
 
     def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
         line = super().readline(size)
@@ -43,7 +40,10 @@ class _Lines(io.TextIOWrapper):
 
 
 class Recording:
-    """bad: (line number, what is wrong) of candump lines that were left out. skipped: error and remote frames."""
+    """bad: (line number, what is wrong) of candump lines that were left out.
+
+    skipped: error frames, remote frames and times that are no number.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,14 +52,15 @@ class Recording:
 
     def frames(self) -> Iterator[Frame]:
         """Raises `RecordingError`. Frames carry an empty boot id and the log's time as nanoseconds."""
-        for message in self._messages():
-            if message.is_error_frame or message.is_remote_frame:
-                self.skipped += 1
-                continue
-            at = Instant("", round(message.timestamp * 1e9))
-            yield Frame(message.arbitration_id, message.is_extended_id, bytes(message.data), at)
+        with contextlib.closing(self._messages()) as messages:
+            for message in messages:
+                if message.is_error_frame or message.is_remote_frame or not math.isfinite(message.timestamp):
+                    self.skipped += 1
+                    continue
+                at = Instant("", round(message.timestamp * 1e9))
+                yield Frame(message.arbitration_id, message.is_extended_id, bytes(message.data), at)
 
-    def _messages(self) -> Iterator[can.Message]:
+    def _messages(self) -> Generator[can.Message, None, None]:
         try:
             with self._path.open("rb") as raw:
                 binary = _plain(raw)
@@ -67,7 +68,8 @@ class Recording:
                 if suffix == ".blf":
                     yield from self._binary(binary)
                 else:
-                    yield from self._text(suffix, _Lines(binary, encoding="utf-8", errors="replace"))
+                    with _Lines(binary, encoding="utf-8", errors="replace") as lines:
+                        yield from self._text(suffix, lines)
         except (OSError, EOFError, zlib.error) as error:
             raise RecordingError(f"{self._path}: {error}") from error
 
