@@ -14,6 +14,7 @@ import tty
 from pathlib import Path
 from typing import Any
 
+from drivers.errors import DeviceGone
 from drivers.local.control import ask
 from hil import tokens
 
@@ -101,11 +102,15 @@ class Box:
     def ask(self, op: str) -> Any:
         """Over the control socket, which comes a moment after READY."""
         deadline = time.monotonic() + PATIENCE_S
-        while not self.socket.exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        answer = ask(self.socket, {"op": op}, PATIENCE_S)
-        assert answer["ok"], answer
-        return answer[op]
+        while True:
+            try:
+                answer = ask(self.socket, {"op": op}, PATIENCE_S)
+            except DeviceGone:
+                assert time.monotonic() < deadline, "the control socket never came"
+                time.sleep(0.02)
+            else:
+                assert answer["ok"], answer
+                return answer[op]
 
     def tap(self, badge: bytes = BADGE) -> None:
         digits = badge.hex().upper().encode()

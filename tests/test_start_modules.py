@@ -160,6 +160,21 @@ def test_d15_a_broken_car_folder_starts_with_the_relay_alone_and_an_alarm(box: B
     assert box.stop() == 0
 
 
+def test_a_broker_that_is_not_there_delays_nothing_and_status_says_so(box: Box) -> None:
+    pem = box.folder / "none.pem"
+    cloud = f'[cloud]\nbrokers = ["127.0.0.1:1"]\nca = "{pem}"\ncertificate = "{pem}"\nkey = "{pem}"\n'
+    box.config.write_text(box.config.read_text() + cloud)
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.relay.wait_for(UNLOCK_ON)
+    link = box.ask("status")["link"]
+    assert link["configured"] is True
+    assert link["connected"] is False
+    assert box.stop() == 0
+    assert "Traceback" not in box.output()
+
+
 def test_d14_a_broken_database_is_set_aside_and_the_door_opens(box: Box) -> None:
     (box.state / "records.db").write_bytes(b"this is no database" * 1000)
     box.store_booking()

@@ -7,6 +7,7 @@ does is in its own file; which settings are used is `startup.py`; what comes aft
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 import signal
@@ -185,6 +186,8 @@ async def run(chosen: Chosen) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     house = House(chosen)
     await house.open_door()
+    gc.freeze()  # what is loaded now stays for good
+    gc.enable()
     from .rest import Rest  # only now: what it imports is not on the way to an open door (D24)
 
     rest = Rest(house)

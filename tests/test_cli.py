@@ -1,0 +1,178 @@
+"""`boitier`: quick to start, taught by its own help, exit codes 0 good, 1 a finding, 2 wrong use."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agent.cli.group import FAMILIES
+from agent.cli.status import ago, bus, part, sections, source, yes
+from tests.agent_process import Box
+
+BOITIER = [sys.executable, "-c", "import sys; sys.argv[0] = 'boitier'; from agent.cli.main import main; main()"]
+
+
+def boitier(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*BOITIER, *arguments], capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Iterator[Box]:
+    found = Box(tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_of_commands_has_a_help_that_teaches(family: str) -> None:
+    done = boitier(family, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "Usage: boitier " + family in done.stdout
+    assert len(done.stdout.splitlines()) >= 5
+
+
+def test_the_first_help_names_every_family_and_the_exit_codes() -> None:
+    done = boitier("--help")
+    assert done.returncode == 0
+    for family in FAMILIES:
+        assert f"  {family} " in done.stdout
+    assert "0 good, 1 a finding, 2 wrong use" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [("nonsense",), ("status", "--nonsense"), ("check", "--config")])
+def test_wrong_use_exits_with_2(arguments: tuple[str, ...]) -> None:
+    assert boitier(*arguments).returncode == 2
+
+
+def test_d24_status_loads_no_other_family() -> None:
+    code = (
+        "import sys; from agent.cli.main import main\nsys.argv = ['boitier', 'status', '--socket', '/nowhere']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "heavy = {'cantools', 'can', 'paho', 'cryptography', 'sqlite3', 'agent.run.app', 'agent.cli.car'}\n"
+        "heavy &= set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_d24_run_becomes_the_daemon_without_loading_click() -> None:
+    code = (
+        "import os, sys; from agent.cli.main import main\nsys.argv = ['boitier', 'run', '--config', 'x.toml']\n"
+        "os.execv = lambda path, argv: sys.exit(repr(argv[1:]) + str('click' in sys.modules))\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == "['-P', '-m', 'agent', '--config', 'x.toml']False"
+
+
+def test_run_and_python_m_agent_take_the_same_arguments() -> None:
+    done = boitier("run", "--nonsense")
+    assert done.returncode == 2
+    assert "usage: python -m agent" in done.stderr
+
+
+def test_status_without_a_daemon_says_what_to_do(tmp_path: Path) -> None:
+    done = boitier("status", "--socket", str(tmp_path / "none.sock"))
+    assert done.returncode == 1
+    assert "systemctl status boitier" in done.stderr
+
+
+def test_status_of_a_running_daemon_in_words_and_as_json(box: Box) -> None:
+    box.start()
+    box.ask("status")
+    words = boitier("status", "--config", str(box.config))
+    assert words.returncode == 0, words.stdout + words.stderr
+    for expected in ("No alarms.", "absent0: lost", "database", "whole", "drivers are let in by rule R18"):
+        assert expected in words.stdout
+    machine = boitier("status", "--socket", str(box.socket), "--json")
+    assert machine.returncode == 0
+    found = json.loads(machine.stdout)
+    assert found["parts"]["door"] == {"state": "running", "vital": True, "restarts": 0, "last_error": None}
+    assert box.stop() == 0
+
+
+def test_r27_status_never_carries_a_position(box: Box) -> None:
+    box.store_booking()
+    box.start()
+    for second in range(5):
+        box.gnss.send(_rmc(second))
+    box.tap()
+    box.reader.wait_for(b"O\n")
+    shown = json.dumps(box.ask("status"))
+    assert "48.5" not in shown
+    assert "0.53" not in shown
+    assert box.stop() == 0
+
+
+def _rmc(second: int) -> bytes:
+    body = f"GNRMC,12000{second}.00,A,4831.0000,N,00032.0000,E,0.0,0.0,221126,,,A"
+    checksum = 0
+    for byte in body.encode():
+        checksum ^= byte
+    return f"${body}*{checksum:02X}\r\n".encode()
+
+
+def test_check_lists_what_is_there_and_what_to_do(box: Box) -> None:
+    done = boitier("check", "--config", str(box.config), "--json")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    checks = {entry["what"]: entry for entry in found["checks"]}
+    assert found["good"] is False
+    assert checks["CAN"] == {
+        "what": "CAN", "good": False, "found": "no interface absent0",
+        "todo": "plug the adapter in; systemctl start boitier-can@absent0",
+    }  # fmt: skip
+    assert checks["key set"]["good"] is True
+    assert checks["relay board"]["good"] is True
+    assert all(entry["todo"] for entry in found["checks"] if not entry["good"])
+    words = boitier("check", "--config", str(box.config))
+    assert words.returncode == 1
+    assert "plug the adapter in" in words.stdout
+
+
+def test_check_tells_all_mistakes_of_the_settings_at_once(box: Box) -> None:
+    box.config.write_text(box.config.read_text().replace("[can]", "[can]\nchanel = 1").replace("7b796", "zz"))
+    done = boitier("check", "--config", str(box.config), "--json")
+    assert done.returncode == 1
+    wrong = [entry["found"] for entry in json.loads(done.stdout)["checks"] if entry["what"] == "settings"]
+    assert any(text.startswith("can.chanel") for text in wrong)
+
+
+def test_r9_check_lock_on_a_car_that_says_nothing_proves_nothing(box: Box) -> None:
+    box.start()
+    box.ask("status")
+    done = boitier("check", "--config", str(box.config), "lock", "--json")
+    assert done.returncode == 1, done.stderr
+    found = json.loads(done.stdout)
+    assert found["proven"] is False
+    assert "no read-back" in found["why"]
+    assert box.stop() == 0
+
+
+def test_a_request_that_makes_no_sense_is_answered(box: Box) -> None:
+    from drivers.local.control import ask
+
+    box.start()
+    box.ask("status")
+    assert ask(box.socket, {"op": "nonsense"}, 30)["ok"] is False
+    assert ask(box.socket, {"op": ["status"]}, 30)["ok"] is False
+    assert box.stop() == 0
+
+
+def test_words_for_people() -> None:
+    assert [ago(seconds) for seconds in (None, 0.4, 130, 10_800)] == ["unknown", "0.4 s", "2 min", "3 h"]
+    assert [yes(value) for value in (None, True, False)] == ["unknown", "yes", "no"]
+    assert bus({"channel": "can0", "state": "lost"}) == "can0: lost, tried again and again"
+    assert source({"lo_s": 1.0, "hi_s": None}) == "not known; drivers are let in by rule R18"
+    assert source({"lo_s": 10.0, "hi_s": 14.0, "source": "gnss"}) == "known to 4.0 s, from gnss"
+    told = part({"state": "waiting", "restarts": 3, "last_error": "DeviceGone: x"})
+    assert told == "waiting, started again 3 times (DeviceGone: x)"
+
+
+def test_status_of_a_daemon_that_tells_little_is_shown_all_the_same() -> None:
+    assert [title for title, _ in sections({})] == ["Box", "Door", "Around", "Records", "Parts"]
