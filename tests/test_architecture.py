@@ -118,12 +118,13 @@ def clock_readings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def test_only_drivers_clock_reads_a_clock() -> None:
+    """Waiting is a reading too: outside of the drivers, which wait for real devices, it is the clock's `sleep`."""
     wrong = [
         f"{name_of(path)}:{line} uses {what}: {WHY_CLOCK}"
         for path in sources(*PRODUCT)
         if name_of(path) != "drivers/clock.py"
         for line, what in clock_readings(path)
-        if what != "asyncio.sleep" or not _yields_only(path, line)
+        if what != "asyncio.sleep" or not (name_of(path).startswith("drivers/") or _yields_only(path, line))
     ]
     assert not wrong, "\n".join(wrong)
 
