@@ -132,7 +132,9 @@ class Store:
     ) -> tuple[int, ...]:
         """One durable transaction, waiting samples included; the numbers of the facts. Raises StoreBroken."""
         texts = tuple(self._when(fact.at).fact(fact.kind, fact.body) for fact in facts)
-        batch = Batch(self._when(), texts, dict(put or {}), tuple(drop))
+        # The end of a booking seals its samples, so that they travel with the bill.
+        seal = any(fact.kind == "booking" and fact.body.get("event") == "closed" for fact in facts)
+        batch = Batch(self._when(), texts, dict(put or {}), tuple(drop), seal=seal)
         return await self._worker.shielded(self._commit(batch))
 
     def sample(self, row: SampleRow) -> None:
