@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -88,7 +87,3 @@ async def connected(pipe: Any) -> AsyncIterator[Any]:
 def rows(database: Path, sql: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
         return db.execute(sql).fetchall()
-
-
-def text(value: object) -> str:
-    return json.dumps(value)
