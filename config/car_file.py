@@ -172,7 +172,8 @@ def _problems(path: str, tables: dict[str, Any]) -> list[Problem]:
             msgspec.convert(value, shape, str_keys=True)
         except msgspec.ValidationError as error:
             text, _, where = str(error).partition(" - at ")
-            found.append(Problem(path, key + where.strip("`").removeprefix("$"), text, "compare with config/cars/zoe-ph1/car.toml"))
+            where = key + where.strip("`").removeprefix("$")
+            found.append(Problem(path, where, text, "compare with config/cars/zoe-ph1/car.toml"))
     unknown = sorted(set(tables) - {"car", "lock", "message", "signal", "poll"})
     found += [Problem(path, key, "is not a known table", "known: car, lock, message, signal, poll") for key in unknown]
     return found or _wrong_bytes(path, tables)
