@@ -27,6 +27,7 @@ from .backend.pipe import Address
 from .backend.receiver import ReceiverProcess
 from .control import MachineGone
 from .link import Link
+from .truth import CarTruth
 from .world import World
 
 Message = dict[str, Any]
@@ -59,7 +60,10 @@ class Bench:
         self.desk = Desk(self._address("desk"), self.issuer)
         self.link = Link(self.broker.host, self.broker.port)
         self.vehicle = provision.Vehicle(secrets.token_bytes(8), car, **changes)
-        self.world = World(self.machine.call, wiring=provision.wiring(self.vehicle), **provision.physics(self.vehicle))
+        physics = provision.physics(self.vehicle)
+        # R8: every rental starts with the car plugged in.
+        truth = physics["battery"].filled(CarTruth(plugged=True, charging=True, awake=True), 17.2)
+        self.world = World(self.machine.call, truth, wiring=provision.wiring(self.vehicle), **physics)
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self.ready_ms = 0.0  # from exec to READY, as the inside saw it
         self._toml = ""

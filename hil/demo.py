@@ -21,7 +21,6 @@ from .bench import AgentFailed, Bench
 from .diary import Diary
 from .guest import GuestFailed
 from .report import Day, Row, page
-from .sky import FLERS
 from .story import CLERK, EXPECTED, Story
 from .words import LANGUAGES, Words
 
@@ -111,7 +110,7 @@ def the_day(bench: Bench, teller: Teller, words: Words, judgement: Judgement) ->
         happened=tuple(teller.told),
         rows=tuple(judgement.rows),
         route=tuple(held.track),
-        stations=((*FLERS, bench.vehicle.stations[0][0]),),
+        stations=tuple((lat, lon, name) for name, lat, lon, _ in bench.vehicle.stations),
         private_positions=judgement.private_positions,
         dead_zones=spans(diary, "link", "cut", "back", end_ms),
         power_cuts=spans(diary, "power", "cut", "back", end_ms),
