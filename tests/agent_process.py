@@ -119,6 +119,22 @@ class Box:
             checksum ^= byte
         self.reader.send(b"\x02" + digits + b"%02X" % checksum + b"\x03")
 
+    def fix(self, lat: str = "4831.0000,N", lon: str = "00032.0000,E") -> None:
+        """One epoch of a receiver that sees eight satellites, at the real time."""
+        now = time.time()
+        day, clock = time.strftime("%d%m%y", time.gmtime(now)), time.strftime("%H%M%S", time.gmtime(now))
+        clock += f".{int(now * 100) % 100:02d}"
+        self.gnss.send(sentence(f"GNRMC,{clock},A,{lat},{lon},0.0,0.0,{day},,,A"))
+        self.gnss.send(sentence(f"GNGGA,{clock},{lat},{lon},1,08,1.0,200.0,M,47.0,M,,"))
+
+    def learn_time(self) -> None:
+        """Three epochs that agree make the clock known (D21)."""
+        deadline = time.monotonic() + PATIENCE_S
+        while self.ask("status")["clock"]["source"] != "gnss":
+            assert time.monotonic() < deadline, "the clock was never learnt"
+            self.fix()
+            time.sleep(0.2)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Exit code; the budget of the ordered stop is five seconds."""
         assert self.process is not None
@@ -136,6 +152,14 @@ class Box:
         self._notify.close()
         for wire in (self.gnss, self.reader, self.relay):
             wire.close()
+
+
+def sentence(body: str) -> bytes:
+    """NMEA 0183, with its checksum."""
+    checksum = 0
+    for byte in body.encode():
+        checksum ^= byte
+    return f"${body}*{checksum:02X}\r\n".encode()
 
 
 def another_badge() -> bytes:

@@ -1,0 +1,109 @@
+"""The real daemon and a real backend: mosquitto with TLS, a receiver that acknowledges, a desk that books. No CAN."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from hil import tokens
+from hil.backend.broker import Broker
+from hil.backend.ca import Authority
+from hil.backend.desk import Desk
+from hil.backend.receiver import ReceiverProcess
+from tests.agent_process import BADGE, UNLOCK_ON, VEHICLE, Box
+from tests.hil_backend import address
+
+PATIENCE_S = 30.0
+
+
+@asynccontextmanager
+async def day(folder: Path) -> AsyncIterator[tuple[Box, Desk, Broker]]:
+    box = Box(folder)
+    broker = Broker(folder / "broker", Authority(folder / "ca"))
+    await broker.start()
+    receiver = ReceiverProcess(address(broker, "receiver"), folder / "backend.db")
+    desk = Desk(address(broker, "desk"), box.issuer)
+    try:
+        await receiver.start()
+        await desk.open()
+        identity = broker.authority.issue(VEHICLE)
+        with box.config.open("a") as config:
+            config.write(
+                f'[cloud]\nbrokers = ["127.0.0.1:{broker.port}"]\nca = "{broker.authority.certificate}"\n'
+                f'certificate = "{identity.certificate}"\nkey = "{identity.key}"\n'
+            )
+        yield box, desk, broker
+    finally:
+        await desk.close()
+        await receiver.stop()
+        await broker.stop()
+        box.close()
+
+
+def order(number: int = 7) -> tokens.Order:
+    now = int(time.time())
+    return tokens.Order(bytes.fromhex(VEHICLE), number, now - 60, now + 3600, now - 120, badge=BADGE)
+
+
+async def drained(box: Box) -> dict[str, Any]:
+    """Wait until the backend has acknowledged everything."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            status: dict[str, Any] = await asyncio.to_thread(box.ask, "status")
+            if status["records"]["facts"] == 0 and status["records"]["samples"] == 0:
+                return status
+            await asyncio.sleep(0.1)
+
+
+async def test_a_booking_by_mqtt_a_tap_and_the_records_at_the_backend(tmp_path: Path) -> None:
+    async with day(tmp_path) as (box, desk, _broker):
+        await asyncio.to_thread(box.start)
+        await desk.fact("boot", PATIENCE_S)
+        desk.book(order())
+        assert (await desk.booked(7, PATIENCE_S)).body["event"] == "stored"
+        box.tap()
+        await asyncio.to_thread(box.relay.wait_for, UNLOCK_ON)
+        opened = await desk.fact("booking", PATIENCE_S, event="opened")
+        assert opened.body["booking_kind"] == "private"
+        await desk.fact("access", PATIENCE_S, event="outcome", outcome="unknown")
+        status = await drained(box)
+        assert status["link"]["connected"] is True
+        assert box.stop() == 0
+        assert "Traceback" not in box.output()
+
+
+async def test_d12_a_remote_command_moves_the_lock_once_and_is_answered(tmp_path: Path) -> None:
+    async with day(tmp_path) as (box, desk, _broker):
+        await asyncio.to_thread(box.start)
+        await desk.fact("boot", PATIENCE_S)
+        await asyncio.to_thread(box.learn_time)
+        ident = desk.command(bytes.fromhex(VEHICLE), "unlock")
+        result = await desk.result(ident, PATIENCE_S)
+        assert result["code"] in ("unknown", "done"), result
+        await asyncio.to_thread(box.relay.wait_for, UNLOCK_ON)
+        desk.send_raw(bytes.fromhex(VEHICLE), "cmd", desk.commands[ident])
+        await drained(box)
+        status = await asyncio.to_thread(box.ask, "status")
+        assert status["door"]["counters"]["lock_moved"] == 1
+        assert box.stop() == 0
+
+
+async def test_a_stop_says_offline_and_a_frozen_broker_cannot_hold_it_up(tmp_path: Path) -> None:
+    async with day(tmp_path) as (box, desk, broker):
+        await asyncio.to_thread(box.start)
+        await desk.fact("boot", PATIENCE_S)
+        assert await asyncio.to_thread(box.stop) == 0
+        async with asyncio.timeout(PATIENCE_S):
+            while desk.states.get(VEHICLE, {}).get("online") is not False:
+                await asyncio.sleep(0.05)
+        await asyncio.to_thread(box.start)
+        async with asyncio.timeout(PATIENCE_S):
+            while not (await asyncio.to_thread(box.ask, "status"))["link"]["connected"]:
+                await asyncio.sleep(0.05)
+        broker.freeze()
+        assert await asyncio.to_thread(box.stop) == 0
+        broker.thaw()
