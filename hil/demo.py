@@ -1,4 +1,4 @@
-"""`make demo`: plays the story, compares both sides, prints the table, writes the report. Exit code 0 only if they agree.
+"""`make demo`: plays the story, compares both sides, prints the table, writes the report; 0 only if they agree.
 
 What is not here: the story (`story.py`), the oracle (`backend/ledger.py`), the page (`report.py`).
 """
@@ -85,7 +85,8 @@ def lock_marks(held: Holding) -> tuple[tuple[int, str, str], ...]:
         if fact.when_ms is None:
             continue
         if fact.kind == "access" and fact.body["event"] == "outcome":
-            marks.append((round(fact.when_ms), str(fact.body["action"]), f"{fact.body['action']}: {fact.body['outcome']}"))
+            action = str(fact.body["action"])
+            marks.append((round(fact.when_ms), action, f"{action}: {fact.body['outcome']}"))
         elif fact.kind == "refused":
             marks.append((round(fact.when_ms), "refused", str(fact.body["code"])))
     return tuple(marks)

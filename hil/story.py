@@ -1,4 +1,4 @@
-"""The story of the demo: one working day of a shared Zoé, told as it happens. Each line is one thing that somebody does.
+"""The story of the demo: one working day of a shared Zoé, told as it happens; a method for each thing that people do.
 
 What is not here: how the bench does it (`bench.py`), and whether both sides agree afterwards (`demo.py`).
 """
@@ -26,7 +26,7 @@ Tell = Callable[[str], None]
 
 
 class Story:
-    """tell: takes each sentence as it happens. The bench has been started; everything is told in the words' language."""
+    """tell: takes each sentence as it happens, in the language of the words. The bench has been started."""
 
     def __init__(self, bench: Bench, words: Words, tell: Tell) -> None:
         self.bench, self.world, self.words, self._tell = bench, bench.world, words, tell
