@@ -259,7 +259,14 @@ class HostMachine(Machine):
 
 
 def choose(bench: str = "auto", car: str = "-") -> Machine:
-    """The machine for `--bench`: `host`, `guest`, a real adapter's channel, or `auto` (host where it can)."""
+    """The machine for `--bench`: `host`, `guest`, a real adapter's channel, or `auto` (host where it can).
+
+    `systemd` is a guest in which the box is installed as a unit.
+    """
+    if bench == "systemd":
+        from .systemd_bench import SystemdMachine  # it is built from this file's machine
+
+        return SystemdMachine(car)
     if bench == "guest" or (bench == "auto" and not packages.host_has_can()):
         return GuestMachine(car)
     if bench in ("host", "auto"):
