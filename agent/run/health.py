@@ -54,9 +54,6 @@ class Alarms:
     def standing(self) -> dict[str, Mapping[str, object]]:
         return dict(self._standing)
 
-    def names(self) -> list[str]:
-        return sorted(self._standing)
-
     def _tell(self, name: str, event: str, detail: Mapping[str, object]) -> None:
         self.news.append(Fact("alarm", {"name": name, "event": event, "detail": dict(detail)}))
         self.wake.set()

@@ -1,0 +1,120 @@
+"""The trusted clock's state between sources, stamps and the floor file (D14, D21, R19)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agent.run.timekeeper import Timekeeper
+from drivers.ports import Fix
+from keyless.clock import BUILD_S
+from tests.fakes.clock import ManualClock, settle
+
+NOW_S = BUILD_S + 30_000.0
+
+
+def keeper(clock: ManualClock, path: Path) -> Timekeeper:
+    found = Timekeeper(clock, path)
+    found.load()
+    return found
+
+
+def fix(clock: ManualClock, at_s: float, satellites: int = 8, valid: bool = True) -> Fix:
+    return Fix(clock.now(), round(at_s * 1000), 48.5, 0.5, 3, 0.0, satellites, valid)
+
+
+def learn(clock: ManualClock, timekeeper: Timekeeper, at_s: float = NOW_S) -> None:
+    for second in range(3):
+        timekeeper.fix(fix(clock, at_s + second))
+        clock.move(1)
+
+
+def test_a_box_without_any_evidence_knows_its_build_date_as_the_floor(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    assert timekeeper.interval().lo_s == BUILD_S
+    assert timekeeper.stamp(clock.now()) == (None, "none")
+
+
+def test_d2_a_stamp_is_integer_milliseconds_rounded_outwards_with_its_source(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    learn(clock, timekeeper)
+    wall, source = timekeeper.stamp(clock.now())
+    assert source == "gnss"
+    assert wall is not None
+    assert all(isinstance(bound, int) for bound in wall)
+    assert wall[0] <= (NOW_S + 3) * 1000 <= wall[1]
+
+
+def test_an_event_of_the_past_of_this_boot_is_stamped_with_its_own_time(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    learn(clock, timekeeper)
+    then = clock.now()
+    clock.move(100)
+    before, after = timekeeper.stamp(then)[0], timekeeper.stamp(clock.now())[0]
+    assert before is not None
+    assert after is not None
+    assert after[0] - before[0] > 90_000
+
+
+def test_void_fixes_teach_nothing(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    for second in range(5):
+        timekeeper.fix(fix(clock, NOW_S + second, valid=False))
+        clock.move(1)
+    assert timekeeper.interval().source == "none"
+
+
+async def test_d14_the_floor_is_on_disk_after_a_gain_of_trust_and_holds_after_a_restart(tmp_path: Path) -> None:
+    clock, path = ManualClock(), tmp_path / "floor.json"
+    timekeeper = keeper(clock, path)
+    running = asyncio.create_task(timekeeper.run())
+    timekeeper.heard(int(NOW_S))
+    await settle()
+    assert path.is_file()
+    running.cancel()
+    later = keeper(ManualClock(boot="b0070000000000a2"), path)
+    assert later.interval().lo_s == NOW_S
+    assert later.interval().hi_s is None
+
+
+async def test_the_floor_is_written_at_most_every_ten_minutes_otherwise(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    running = asyncio.create_task(timekeeper.run())
+    for second in range(1200):
+        timekeeper.fix(fix(clock, NOW_S + second))
+        clock.move(1)
+        await asyncio.sleep(0)
+    await settle()
+    assert 1 <= int(str(timekeeper.status()["written"])) <= 4
+    running.cancel()
+
+
+FORGED = b'{"v":1,"floor_s":9e99,"boot":"x","anchor":null,"check":"0"}'
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", FORGED, b"\xff"])
+def test_a_damaged_floor_file_is_the_build_date(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "floor.json"
+    path.write_bytes(content)
+    assert keeper(ManualClock(), path).interval().lo_s == BUILD_S
+
+
+async def test_a_disk_that_refuses_is_tried_again_and_stops_nothing(tmp_path: Path) -> None:
+    clock, folder = ManualClock(), tmp_path / "later"
+    timekeeper = keeper(clock, folder / "floor.json")
+    running = asyncio.create_task(timekeeper.run())
+    timekeeper.heard(int(NOW_S))
+    await settle()
+    assert timekeeper.status()["write_failed"] == 1
+    assert timekeeper.interval().lo_s == NOW_S
+    folder.mkdir()
+    await clock.advance(60)
+    assert (folder / "floor.json").is_file()
+    running.cancel()
