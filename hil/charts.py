@@ -53,7 +53,8 @@ def _bands(axis: Axis, bands: Sequence[Band], height: float) -> list[str]:
         if right <= left:
             continue
         parts.append(f'<rect class="band {escape(band.kind)}" x="{left:.1f}" y="{TOP}" width="{right - left:.1f}" height="{height:.1f}"/>')
-        parts.append(f'<text class="bandlabel" x="{left + 4:.1f}" y="{TOP + 11}">{escape(band.label)}</text>')
+        label_y = TOP + height - 5 if band.kind == "booking" else TOP + 11  # bookings hold the other bands inside them
+        parts.append(f'<text class="bandlabel" x="{left + 4:.1f}" y="{label_y:.1f}">{escape(band.label)}</text>')
     return parts
 
 
@@ -124,7 +125,8 @@ def route(
         return (40 + (lon - min(lons)) * squeeze * scale, height - 40 - (lat - min(lats)) * scale)
 
     body = []
-    for (lat_a, lon_a, _), (lat_b, lon_b, kind) in pairwise(points):
+    ways = list(pairwise(points))
+    for (lat_a, lon_a, _), (lat_b, lon_b, kind) in sorted(ways, key=lambda way: way[1][2] == "dead"):  # marks on top
         (x1, y1), (x2, y2) = place(lat_a, lon_a), place(lat_b, lon_b)
         body.append(f'<line class="way {escape(kind)}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>')
     for lat, lon, name in stations:
