@@ -184,7 +184,7 @@ def test_the_five_package_names_are_provided_by_our_distribution_alone() -> None
 
 def test_the_version_that_costs_nothing_to_read_is_the_version_of_the_distribution() -> None:
     """It stands twice because asking the package metadata takes 20 ms of the way to an open door (D24)."""
-    assert VERSION == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == VERSION
 
 
 def test_there_is_no_python_under_systemd() -> None:
