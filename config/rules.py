@@ -15,7 +15,6 @@ from typing import Any
 HEX_16 = re.compile(r"[0-9a-f]{16}")
 HEX_64 = re.compile(r"[0-9a-f]{64}")
 BROKER = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
-CAR_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 INTERFACE = re.compile(r"[^\s/]{1,15}")  # the kernel's IFNAMSIZ is 16 with its closing zero
 BAUD_RATES = (4800, 9600, 19200, 38400, 57600, 115200, 230400)
 CARS = Path(__file__).resolve().parent / "cars"
@@ -36,8 +35,9 @@ class Rule:
 
 def find_car(name: str) -> Path | None:
     """The folder of a car: a name under config/cars, or a path. `None` when there is none."""
-    folder = CARS / name if CAR_NAME.fullmatch(name) else Path(name)
-    return folder if (folder / "car.toml").is_file() else None
+    if not name:
+        return None
+    return next((folder for folder in (CARS / name, Path(name)) if (folder / "car.toml").is_file()), None)
 
 
 def _absolute(text: str) -> bool:
