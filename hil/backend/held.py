@@ -17,11 +17,16 @@ from .numbers import Numbers
 from .payload import unpack
 
 Wall = tuple[int, int]
+Window = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class HeldFact:
-    """when_ms: the middle of its wall interval, else reckoned from its boot's other facts, else None."""
+    """when_ms: the middle of its wall interval, else reckoned from its boot's other facts, else None.
+
+    window: when_ms twice; for a boot that a power cut ended before it knew the time, from the last fact of the boot
+    before to the first of the boot after. None: nothing tells.
+    """
 
     stream: str
     n: int
@@ -32,6 +37,7 @@ class HeldFact:
     wall: Wall | None
     when_ms: float | None
     arrived_ms: int
+    window: Window | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,14 @@ class Holding:
             if fact.kind == kind and all(fact.body.get(key) == value for key, value in body.items())
         ]
 
+    def window(self, boot: str, at: int) -> Window | None:
+        """When it was so many milliseconds after the start of that boot, as far as its facts tell."""
+        for fact in self.facts:
+            if fact.boot == boot and fact.window is not None:
+                shift = 0 if fact.when_ms is None else at - fact.at
+                return fact.window[0] + shift, fact.window[1] + shift
+        return None
+
     @property
     def track(self) -> list[tuple[int, float, float]]:
         """(milliseconds since 1970, latitude, longitude) of every sample that has a position."""
@@ -108,12 +122,25 @@ def _facts(db: sqlite3.Connection, vehicle: str) -> tuple[HeldFact, ...]:
              ORDER BY (SELECT min(arrived_ms) FROM facts AS f WHERE f.stream = facts.stream), stream, n"""
     rows = db.execute(sql, (vehicle,)).fetchall()
     offsets = _offsets([(boot, at, low, high) for _, _, _, _, boot, at, low, high, _ in rows if low is not None])
+    whens = [
+        (low + high) / 2 if low is not None else at + offsets[boot] if boot in offsets else None
+        for _, _, _, _, boot, at, low, high, _ in rows
+    ]
     found = []
-    for stream, n, kind, body, boot, at, low, high, arrived in rows:
+    for place, (stream, n, kind, body, boot, at, low, high, arrived) in enumerate(rows):
         wall = None if low is None else (low, high)
-        when = (low + high) / 2 if wall else at + offsets[boot] if boot in offsets else None
-        found.append(HeldFact(stream, n, kind, json.loads(body), boot, at, wall, when, arrived))
+        window = _window(whens, place, arrived)
+        found.append(HeldFact(stream, n, kind, json.loads(body), boot, at, wall, whens[place], arrived, window))
     return tuple(found)
+
+
+def _window(whens: list[float | None], place: int, arrived_ms: int) -> Window | None:
+    """Facts are numbered in the order of time: an undated one lies between its dated neighbours."""
+    if (when := whens[place]) is not None:
+        return when, when
+    before = next((when for when in reversed(whens[:place]) if when is not None), None)
+    after = next((when for when in whens[place:] if when is not None), float(arrived_ms))
+    return None if before is None else (before, max(before, min(after, float(arrived_ms))))
 
 
 def _offsets(known: list[tuple[str, int, int, int]]) -> dict[str, float]:

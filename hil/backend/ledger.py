@@ -111,9 +111,7 @@ def _locks(judgement: Judgement, held: Holding, diary: Diary, tolerance: Toleran
     judgement.row("badges and codes shown", str(taps), f"{taps - len(missing)} answered", missing)
 
 
-def _booking(
-    judgement: Judgement, held: Holding, diary: Diary, expected: Expected, tolerance: Tolerance
-) -> None:
+def _booking(judgement: Judgement, held: Holding, diary: Diary, expected: Expected, tolerance: Tolerance) -> None:
     """Opened and closed once, with the readings of the car at that time."""
     number = expected.booking
     opened = held.of("booking", event="opened", booking=number)
@@ -124,22 +122,22 @@ def _booking(
     if len(closed) != int(bool(expected.how)):
         faults.append(f"closed {len(closed)} times instead of {int(bool(expected.how))}")
     for fact in opened:
-        faults += _reading("start", fact.body.get("start"), fact, diary, tolerance)
+        faults += _reading("start", fact.body.get("start"), held, diary, tolerance)
         if fact.body.get("booking_kind") != expected.kind:
             faults.append(f"kind {fact.body.get('booking_kind')} instead of {expected.kind}")
     for fact in closed:
-        faults += _closing(fact, expected, diary, tolerance)
+        faults += _closing(fact, expected, held, diary, tolerance)
     legs = [leg for leg in held.of("leg", event="closed") if leg.body.get("booking") == number]
-    faults += _legs(legs, diary, tolerance)
+    faults += _legs(legs, held, diary, tolerance)
     holds = "; ".join(_summary(fact.body) for fact in closed) or ("open" if opened else "nothing")
     judgement.row(f"booking {number} ({expected.kind})", _truth(opened, closed, diary), holds, faults)
 
 
-def _closing(fact: HeldFact, expected: Expected, diary: Diary, tolerance: Tolerance) -> Iterator[str]:
+def _closing(fact: HeldFact, expected: Expected, held: Holding, diary: Diary, tolerance: Tolerance) -> Iterator[str]:
     body = fact.body
     if body.get("how") not in expected.how:
         yield f"closed as {body.get('how')} instead of {' or '.join(expected.how)}"
-    yield from _reading("end", body.get("end"), fact, diary, tolerance)
+    yield from _reading("end", body.get("end"), held, diary, tolerance)
     start, end = _when(body.get("start")), _when(body.get("end"))
     if start is None or end is None:
         return
@@ -154,25 +152,25 @@ def _closing(fact: HeldFact, expected: Expected, diary: Diary, tolerance: Tolera
         yield f"lasted {duration} ms by one clock and {end - start:.0f} ms by the other"
 
 
-def _legs(legs: Sequence[HeldFact], diary: Diary, tolerance: Tolerance) -> Iterator[str]:
+def _legs(legs: Sequence[HeldFact], held: Holding, diary: Diary, tolerance: Tolerance) -> Iterator[str]:
     for number, count in Counter(leg.body.get("leg") for leg in legs).items():
         if count > 1:
             yield f"leg {number} closed {count} times"
     for leg in legs:
         for end in ("start", "end"):
-            yield from _reading(f"leg {leg.body.get('leg')}, {end}", leg.body.get(end), leg, diary, tolerance)
+            yield from _reading(f"leg {leg.body.get('leg')}, {end}", leg.body.get(end), held, diary, tolerance)
 
 
-def _reading(what: str, reading: Any, fact: HeldFact, diary: Diary, tolerance: Tolerance) -> Iterator[str]:
+def _reading(what: str, reading: Any, held: Holding, diary: Diary, tolerance: Tolerance) -> Iterator[str]:
     """The instruments at that time, within what the car itself showed around it."""
     if not isinstance(reading, dict):
         yield f"{what}: no reading"
         return
-    when = _when(reading) or (fact.when_ms if reading.get("boot") == fact.boot else None)
+    when = reading.get("wall") or held.window(str(reading.get("boot")), int(reading.get("at") or 0))
     if when is None:
         yield f"{what}: nobody can say when"
         return
-    low, high = reading["wall"] or (when, when)
+    low, high = when
     for key, allowed in (("odometer_km", tolerance.km), ("energy_kwh", tolerance.kwh)):
         least, most = diary.spread(key, low - tolerance.slack_ms, high + tolerance.slack_ms)
         value = reading.get(key)

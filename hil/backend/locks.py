@@ -13,6 +13,7 @@ from .coverage import dark
 from .held import HeldFact, Holding
 
 REPEAT_MS = 2_000  # the box takes a badge that stays on the reader for one tap
+UNDER_WAY_MS = 1_500  # a tap so shortly before the power went may not have been read yet; what moved is asked anyway
 
 
 def compare(moved: Sequence[Moment], held: Holding, diary: Diary, match_ms: int) -> tuple[int, list[str]]:
@@ -23,14 +24,14 @@ def compare(moved: Sequence[Moment], held: Holding, diary: Diary, match_ms: int)
     faults += [f"{n} outcomes carry the id {access}" for access, n in _ids(outcomes).items() if n > 1]
     by_id = {fact.body.get("access"): fact for fact in outcomes}
     faults += [f"intent {fact.n} has no outcome" for fact in intents if fact.body.get("access") not in by_id]
-    free, pairs = [fact for fact in intents if fact.when_ms is not None], 0
+    free, pairs = [fact for fact in intents if fact.window is not None], 0
     for moment in moved:
         action = "lock" if moment.value == "locked" else "unlock"
         fits = [fact for fact in free if fact.body.get("action") == action and _before(fact, moment, match_ms)]
         if not fits:
             faults.append(f"{moment.value} at {moment.at_ms} by {moment.detail} has no intent")
             continue
-        intent = min(fits, key=lambda fact: abs((fact.when_ms or 0) - moment.at_ms))
+        intent = min(fits, key=lambda fact: _distance(fact, moment.at_ms))
         free.remove(intent)
         pairs += 1
         if (outcome := by_id.get(intent.body.get("access"))) and outcome.body.get("outcome") == "failed":
@@ -50,7 +51,14 @@ def _done_but_not(outcome: HeldFact, diary: Diary) -> str | None:
 
 def _before(intent: HeldFact, moment: Moment, match_ms: int) -> bool:
     """An intent lies before its movement; a wall interval may say a little after."""
-    return intent.when_ms is not None and -match_ms <= intent.when_ms - moment.at_ms <= match_ms / 2
+    return intent.window is not None and (
+        intent.window[0] - match_ms / 2 <= moment.at_ms <= intent.window[1] + match_ms
+    )
+
+
+def _distance(fact: HeldFact, at_ms: float) -> float:
+    low, high = fact.window or (0.0, 0.0)
+    return max(low - at_ms, at_ms - high, 0.0)
 
 
 def _ids(facts: Sequence[HeldFact]) -> Counter[object]:
@@ -60,21 +68,26 @@ def _ids(facts: Sequence[HeldFact]) -> Counter[object]:
 def taps(held: Holding, diary: Diary, match_ms: int) -> tuple[int, list[str]]:
     """(taps and codes that the box must have noticed, those without an answer in the records)."""
     answers = [fact for fact in held.facts if fact.kind == "refused" or _begins(fact)]
-    free, counted, missing = [fact for fact in answers if fact.when_ms is not None], 0, []
+    free, counted, missing = [fact for fact in answers if fact.window is not None], 0, []
     last: dict[str, int] = {}
     spans = dark(diary)
     for moment in diary.of("tap", "keys"):
         repeated = moment.at_ms - last.get(moment.value, -REPEAT_MS) < REPEAT_MS
         last[moment.value] = moment.at_ms
-        if repeated or any(begin <= moment.at_ms <= end for begin, end in spans):
+        if repeated or any(begin - UNDER_WAY_MS <= moment.at_ms <= end for begin, end in spans):
             continue
         counted += 1
-        fits = [fact for fact in free if -2_500 <= (fact.when_ms or 0) - moment.at_ms <= match_ms]
+        fits = [fact for fact in free if _answers(fact, moment.at_ms, match_ms)]
         if fits:
-            free.remove(fits[0])
+            free.remove(min(fits, key=lambda fact: _distance(fact, moment.at_ms)))
         else:
             missing.append(f"{moment.what} at {moment.at_ms} left no record")
     return counted, missing
+
+
+def _answers(fact: HeldFact, at_ms: int, match_ms: int) -> bool:
+    low, high = fact.window or (0.0, 0.0)
+    return low - match_ms <= at_ms <= high + 2_500
 
 
 def _begins(fact: HeldFact) -> bool:
