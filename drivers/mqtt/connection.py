@@ -136,6 +136,7 @@ class Connection:
 
     def _make(self, client_id: str, will: tuple[str, bytes]) -> Client:
         from paho.mqtt.client import Client as Paho
+        from paho.mqtt.client import error_string
         from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
         outer = self
@@ -147,7 +148,9 @@ class Connection:
                 outer._thread = threading.current_thread()
                 why = "the connection ended"
                 try:
-                    return super().loop_forever(timeout, False)
+                    code = super().loop_forever(timeout, False)
+                    why = f"the connection ended: {error_string(code)}"
+                    return code
                 except Exception as error:
                     why = f"{type(error).__name__}: {error}"
                     return 1

@@ -37,6 +37,7 @@ _COUNTS: Final = (
     "pubacks",
     "arrived",
     "stuck_threads",
+    "mistakes",
 )
 
 
@@ -142,7 +143,8 @@ class Session:
         if self._up:
             # An orderly end suppresses the will, so its message is ours to send.
             with contextlib.suppress(DeviceError, TimeoutError):
-                await asyncio.wait_for(self.publish(*self._will, retain=True), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self.publish(*self._will, retain=True)
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -153,7 +155,7 @@ class Session:
 
     async def _run(self) -> None:
         turn, waits = 0, backoff(self._rng, *self._backoff_s)
-        while True:
+        while not self._closed:
             broker = self._brokers[turn % len(self._brokers)]
             turn += 1
             steady = False
@@ -161,6 +163,10 @@ class Session:
                 steady = await self._connect(broker)
             except (OSError, ValueError) as error:  # addresses and certificates that cannot be used
                 self._note(f"{broker}: {error}")
+            except Exception as error:
+                self._counts["mistakes"] += 1
+                self._note(f"{broker}: {error!r}")
+                _log.exception("this should not happen")
             if steady:
                 waits = backoff(self._rng, *self._backoff_s)
             await asyncio.sleep(next(waits))
@@ -190,7 +196,8 @@ class Session:
         """Until the connection is over; why it is."""
         while True:
             try:
-                event = await asyncio.wait_for(inbox.get(), ALIVE_S)
+                async with asyncio.timeout(ALIVE_S):  # not wait_for: in Python 3.11 it can swallow a cancellation
+                    event = await inbox.get()
             except TimeoutError:
                 if not connection.alive:
                     return "the network thread ended without a word"

@@ -1,0 +1,487 @@
+"""The pipe to the broker against a broker of bytes that misbehaves as told, and against a real mosquitto with TLS.
+
+Each trap is one that was reproduced with paho 2.2: a dead thread that says it is connected, a stop that hangs, a
+backlog that is sent again by itself, an exception that ends everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from drivers.errors import DeviceError, DeviceGone
+from drivers.mqtt.session import Session, backoff
+from drivers.ports import Arrived
+from tests import fake_broker as fake
+from tests.brokers import Mosquitto, certificates, mosquitto
+from tests.fake_broker import FakeBroker
+
+VEHICLE = "9f3c1a77e2b04d58"
+UP, DOWN = f"boitier/v1/{VEHICLE}/up/facts", f"boitier/v1/{VEHICLE}/down/ack"
+STATE = f"boitier/v1/{VEHICLE}/up/state"
+QUICK = {"establish_s": 1.0, "stall_s": 0.5, "backoff_s": (0.02, 0.05)}
+
+Make = Callable[..., Session]
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[FakeBroker]:
+    async with fake.fake_broker() as one:
+        yield one
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Make]:
+    made: list[Session] = []
+
+    def one(*brokers: str, tls: tuple[str, str, str] = ("", "", ""), client: str = VEHICLE, **more: object) -> Session:
+        options = {"subscriptions": (DOWN,), "keepalive_s": 5} | QUICK | more
+        made.append(Session(brokers, *tls, client, STATE, b"gone", jitter_seed="seed", **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield one
+    for session in made:
+        await session.close()
+
+
+async def event(session: Session) -> Arrived | bool:
+    return await asyncio.wait_for(session.next_event(), 20)
+
+
+async def message(session: Session) -> Arrived:
+    while True:
+        one = await event(session)
+        if isinstance(one, Arrived):
+            return one
+
+
+async def up(session: Session) -> None:
+    while await event(session) is not True:
+        pass
+
+
+async def alive(session: Session) -> None:
+    """Sooner or later a message gets through."""
+    for _ in range(50):
+        while not session.connected:
+            await up(session)
+        with contextlib.suppress(DeviceError):
+            await asyncio.wait_for(session.publish(UP, b"alive"), 20)
+            return
+    raise AssertionError(session.trouble)
+
+
+async def lost(awaitable: object) -> DeviceError:
+    with pytest.raises(DeviceError) as caught:
+        await asyncio.wait_for(awaitable, 20)  # type: ignore[arg-type]
+    return caught.value
+
+
+# --- what it says ----------------------------------------------------------------------------------------------------
+
+
+async def test_d6_connect_is_3_1_1_with_a_lasting_session_and_a_retained_will(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    await up(session)
+    link = await broker.link()
+    body = link.of(fake.CONNECT)[0].body
+    assert body[:7] == b"\x00\x04MQTT\x04"
+    assert body[7] == 0b0010_1100  # will retained, will at QoS 1, no clean session
+    assert int.from_bytes(body[8:10], "big") == 5
+    assert fake.subscribed(link.of(fake.SUBSCRIBE)[0].body) == [DOWN]
+    assert session.connected
+
+
+async def test_publish_ends_with_the_puback_and_not_before(broker: FakeBroker, make: Make) -> None:
+    broker.habits.puback = False
+    session = make(broker.address, stall_s=20.0)
+    await up(session)
+    future = asyncio.ensure_future(session.publish(UP, b"one", retain=True))
+    link = await broker.link()
+    (packet,) = await link.until(fake.PUBLISH)
+    assert (packet.topic, packet.payload, packet.flags) == (UP, b"one", 0b0011)
+    assert not future.done()
+    link.send(b"\x40\x02" + packet.number.to_bytes(2, "big"))
+    await asyncio.wait_for(future, 20)
+    assert session.counters()["pubacks"] == 1
+
+
+async def test_nothing_is_published_without_a_connection_and_nothing_is_queued(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    error = await lost(session.publish(UP, b"early"))
+    assert isinstance(error, DeviceGone)
+    assert not error.may_have_happened
+    await up(session)
+    await session.publish(UP, b"late")
+    assert [packet.payload for packet in broker.published()] == [b"late"]
+
+
+def test_paho_is_not_imported_before_the_first_connection() -> None:
+    code = (
+        "import sys; from drivers.mqtt.session import Session;"
+        "Session(['h:1'], '', '', '', 'c', 't', b'', [], 30, 's');"
+        "print([m for m in sys.modules if m.split('.')[0] == 'paho'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_more_than_the_broker_may_have_is_refused_and_not_queued(broker: FakeBroker, make: Make) -> None:
+    broker.habits.puback = False
+    session = make(broker.address, stall_s=20.0)
+    await up(session)
+    futures = [session.publish(UP, b"%d" % i) for i in range(25)]
+    assert "too many" in str(await lost(futures[-1]))
+    link = await broker.link()
+    assert len(await link.until(fake.PUBLISH, 20)) == 20
+
+
+# --- what it is told -------------------------------------------------------------------------------------------------
+
+
+async def test_a_message_is_acknowledged_only_when_its_receiver_says_so(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    await up(session)
+    link = await broker.link()
+    link.publish(DOWN, b"word", 77)
+    arrived = await message(session)
+    assert (arrived.topic, arrived.payload, arrived.retained) == (DOWN, b"word", False)
+    await session.publish(UP, b"x")
+    assert link.of(fake.PUBACK) == []
+    arrived.acknowledge()
+    (puback,) = await link.until(fake.PUBACK)
+    assert puback.number == 77
+
+
+async def test_an_acknowledgement_for_a_lost_connection_goes_nowhere(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    await up(session)
+    link = await broker.link()
+    link.publish(DOWN, b"word", 77)
+    arrived = await message(session)
+    link.cut()
+    await up(session)
+    arrived.acknowledge()
+    await session.publish(UP, b"x")
+    assert (await broker.link(2)).of(fake.PUBACK) == []
+
+
+async def test_a_topic_that_is_no_text_does_not_end_the_thread(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    await up(session)
+    link = await broker.link()
+    link.publish("boitier/\udcff\udcfe", b"?", 5)
+    arrived = await message(session)
+    assert arrived.topic == ""
+    arrived.acknowledge()
+    await link.until(fake.PUBACK)
+    await session.publish(UP, b"still there")
+
+
+async def test_a_flood_that_nobody_reads_ends_the_connection_and_not_the_memory(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    await up(session)
+    link = await broker.link()
+    for number in range(1, 400):
+        link.publish(DOWN, b"x" * 10, number)
+    await link.ended()
+    assert session.counters()["arrived"] <= 257
+    assert "faster" in session.trouble
+
+
+# --- a broker that misbehaves ----------------------------------------------------------------------------------------
+
+
+async def test_a_broker_that_never_acknowledges_is_given_up_and_its_publishes_fail(
+    broker: FakeBroker, make: Make
+) -> None:
+    broker.habits.puback = False  # it answers pings all the while, so the connection itself looks well
+    session = make(broker.address)
+    await up(session)
+    error = await lost(session.publish(UP, b"x"))
+    assert error.may_have_happened
+    assert error.retryable
+    assert "does not acknowledge" in session.trouble
+    broker.habits.puback = True
+    await up(session)
+    await session.publish(UP, b"y")
+    assert [packet.payload for packet in broker.published()] == [b"x", b"y"]  # paho sent nothing again by itself
+
+
+async def test_a_connection_closed_in_the_middle_fails_what_was_on_its_way(broker: FakeBroker, make: Make) -> None:
+    broker.habits.close_after = 3
+    session = make(broker.address)
+    await up(session)
+    done = await asyncio.gather(*(session.publish(UP, b"%d" % i) for i in range(8)), return_exceptions=True)
+    assert done[:2] == [None, None]
+    assert all(isinstance(one, DeviceGone) and one.may_have_happened for one in done[2:])
+    assert await event(session) is False
+    assert not session.connected or session.counters()["connects"] == 2
+    await up(session)
+    assert (await broker.link(2)).of(fake.PUBLISH) == []  # a new client, with no backlog of its own
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 9])
+async def test_a_refused_connect_is_counted_and_tried_again(broker: FakeBroker, make: Make, code: int) -> None:
+    broker.habits.connack = code
+    session = make(broker.address)
+    session.open()
+    await broker.link(2)
+    assert not session.connected
+    assert session.trouble
+    broker.habits.connack = 0
+    await up(session)
+    protocols = {link.of(fake.CONNECT)[0].body[:7] for link in broker.links if link.seen}
+    assert protocols == {b"\x00\x04MQTT\x04"}  # never talked down to an older protocol
+
+
+@pytest.mark.parametrize("silent", ["connack", "suback"])
+async def test_a_broker_that_does_not_answer_is_given_up(broker: FakeBroker, make: Make, silent: str) -> None:
+    setattr(broker.habits, silent, None)
+    session = make(broker.address)
+    session.open()
+    await broker.link(2)
+    assert "no answer" in session.trouble
+    setattr(broker.habits, silent, 0)
+    await up(session)
+
+
+async def test_an_acl_that_refuses_our_subscription_is_counted_and_shown(broker: FakeBroker, make: Make) -> None:
+    broker.habits.suback = 0x80
+    session = make(broker.address)
+    await up(session)
+    assert session.counters()["subscriptions_refused"] == 1
+    assert "1 subscriptions refused" in session.trouble
+
+
+async def test_a_half_open_link_is_noticed_by_its_silence(broker: FakeBroker, make: Make) -> None:
+    broker.habits.pong = False
+    session = make(broker.address, keepalive_s=1)
+    await up(session)
+    assert await event(session) is False
+
+
+async def test_brokers_take_turns(broker: FakeBroker, make: Make) -> None:
+    async with fake.fake_broker() as other:
+        broker.habits.connack = 5
+        session = make(broker.address, "127.0.0.1:1", other.address)
+        await up(session)
+        assert len(broker.links) == len(other.links) == 1
+        (await other.link()).cut()
+        await broker.link(2)  # the next in the list, and around again
+        await other.link(2)
+
+
+async def test_addresses_and_files_that_cannot_be_used_never_end_the_session(
+    broker: FakeBroker, make: Make, tmp_path: Path
+) -> None:
+    bad = ("no-port", "host:port", "." * 300 + ":1883", "example.invalid:8883", "127.0.0.1:0", broker.address)
+    session = make(*bad)
+    await up(session)
+    assert session.counters()["connects"] == len(bad)
+    missing = make(broker.address, tls=(str(tmp_path / "ca"), str(tmp_path / "c"), str(tmp_path / "k")))
+    missing.open()
+    while missing.counters()["connects"] < 2:
+        await asyncio.sleep(0.01)
+    assert "No such file" in missing.trouble
+
+
+async def test_without_certificates_no_other_machine_is_spoken_to(make: Make) -> None:
+    session = make("192.0.2.1:1883")
+    session.open()
+    while not session.trouble:
+        await asyncio.sleep(0.01)
+    assert "only a broker on this machine" in session.trouble
+
+
+async def test_public_packet_cases_do_not_crash_it(broker: FakeBroker, make: Make, shared: Path) -> None:
+    """Every client case of mosquitto's own suite, sent by the broker: no dead thread, and it works afterwards."""
+    lines = (shared / "data" / "mqtt" / "mosquitto-lib-expanded.tsv").read_text().split("\n")[1:]
+    cases = [line.split("\t") for line in lines if line.split("\t")[3:4] == ["4"]]
+    assert len(cases) > 100
+    session = make(broker.address, backoff_s=(0.001, 0.002))
+    await up(session)
+    for case in cases:
+        while not session.connected:
+            await up(session)
+        link = broker.links[-1]
+        for step in case[-1].split():
+            if step.startswith("send:"):
+                link.send(bytes.fromhex(step.removeprefix("send:")))
+        with contextlib.suppress(DeviceError):
+            await asyncio.wait_for(session.publish(UP, b"alive"), 20)
+    await alive(session)
+    assert session.counters()["stuck_threads"] == session.counters()["mistakes"] == 0
+
+
+async def test_random_bytes_from_the_broker_do_not_crash_it(broker: FakeBroker, make: Make) -> None:
+    rng = random.Random(61)
+    session = make(broker.address, backoff_s=(0.001, 0.002), stall_s=0.1)
+    await up(session)
+    for _ in range(40):
+        while not session.connected:
+            await up(session)
+        broker.links[-1].send(rng.randbytes(rng.randrange(1, 40)))
+        with contextlib.suppress(DeviceError):
+            await asyncio.wait_for(session.publish(UP, b"alive"), 20)
+    await alive(session)
+    assert session.counters()["stuck_threads"] == session.counters()["mistakes"] == 0
+
+
+# --- the thread and the end ------------------------------------------------------------------------------------------
+
+
+async def test_an_exception_on_the_network_thread_is_a_lost_connection_and_not_a_zombie(
+    broker: FakeBroker, make: Make
+) -> None:
+    session = make(broker.address)
+    await up(session)
+    connection = session._connection
+    assert connection is not None
+    connection._client._packet_handle = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    (await broker.link()).publish(DOWN, b"x", 1)
+    assert await event(session) is False
+    assert "ZeroDivisionError" in session.trouble
+    await up(session)
+
+
+async def test_a_mistake_in_a_callback_does_not_end_the_connection(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    await up(session)
+    connection = session._connection
+    assert connection is not None
+    connection._client.on_message = lambda *_: 1 / 0
+    (await broker.link()).publish(DOWN, b"x", 1)
+    await session.publish(UP, b"still there")
+    assert session.connected
+
+
+async def test_trap_8_closing_is_bounded_while_a_message_is_unacknowledged(broker: FakeBroker, make: Make) -> None:
+    broker.habits.puback = False
+    session = make(broker.address, stall_s=60.0)
+    await up(session)
+    future = asyncio.ensure_future(session.publish(UP, b"x"))
+    await asyncio.wait_for(session.close(), 10)
+    await lost(future)
+    assert not [one for one in threading.enumerate() if "paho" in one.name]
+
+
+async def test_closing_is_bounded_while_the_broker_takes_no_bytes(make: Make) -> None:
+    async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"\x20\x02\x00\x00")
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        gate.set()
+        await stop.wait()
+        writer.close()
+
+    gate, stop = asyncio.Event(), asyncio.Event()
+    server = await asyncio.start_server(deaf, "127.0.0.1", 0)
+    session = make(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", subscriptions=(), stall_s=60.0)
+    await up(session)
+    await gate.wait()
+    futures = [session.publish(UP, b"x" * 2_000_000) for _ in range(8)]
+    await asyncio.wait_for(session.close(), 10)
+    for future in futures:
+        await lost(future)
+    stop.set()
+    server.close()
+    await server.wait_closed()
+
+
+async def test_closing_says_the_wills_words_itself_and_disconnects(broker: FakeBroker, make: Make) -> None:
+    session = make(broker.address)
+    await up(session)
+    await session.close()
+    await session.close()
+    link = await broker.link()
+    await link.until(fake.DISCONNECT)
+    last = link.of(fake.PUBLISH)[-1]
+    assert (last.topic, last.payload, last.flags & 1) == (STATE, b"gone", 1)
+    assert await event(session) is False
+    with pytest.raises(DeviceGone):
+        await event(session)
+
+
+async def test_closing_before_anything_was_opened(make: Make) -> None:
+    await make("127.0.0.1:1").close()
+
+
+def test_back_off_has_full_jitter_doubles_to_a_minute_and_differs_by_vehicle() -> None:
+    waits = list(itertools.islice(backoff(random.Random("a"), 1.0, 60.0), 5000))
+    for number, limit in enumerate((1, 2, 4, 8, 16, 32, 60, 60)):
+        assert 0 <= waits[number] <= limit
+    assert max(waits) > 55
+    assert min(waits[10:]) < 5
+    assert waits == list(itertools.islice(backoff(random.Random("a"), 1.0, 60.0), 5000))
+    assert waits[:3] != list(itertools.islice(backoff(random.Random("b"), 1.0, 60.0), 3))
+
+
+# --- a real broker ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def real(tmp_path: Path) -> AsyncIterator[Mosquitto]:
+    async with mosquitto(tmp_path, VEHICLE) as broker:
+        yield broker
+
+
+async def test_tls_with_a_client_certificate_both_ways_through_mosquitto(real: Mosquitto, make: Make) -> None:
+    car = make(real.address, tls=real.files(VEHICLE))
+    backend = make(real.address, tls=real.files("backend"), client="backend", subscriptions=(UP,))
+    await up(car)
+    await up(backend)
+    await car.publish(UP, b"fact")
+    arrived = await message(backend)
+    assert arrived.payload == b"fact"
+    arrived.acknowledge()
+    await backend.publish(DOWN, b"ack")
+    assert (await message(car)).payload == b"ack"
+
+
+async def test_a_broker_killed_and_started_again_is_found_again(real: Mosquitto, make: Make) -> None:
+    car = make(real.address, tls=real.files(VEHICLE))
+    await up(car)
+    real.kill()
+    assert await event(car) is False
+    await real.start()
+    await up(car)
+    await car.publish(UP, b"fact")
+
+
+async def test_the_will_is_spoken_when_the_car_vanishes(real: Mosquitto, make: Make) -> None:
+    backend = make(real.address, tls=real.files("backend"), client="backend", subscriptions=(STATE,))
+    car = make(real.address, tls=real.files(VEHICLE))
+    await up(backend)
+    await up(car)
+    connection = car._connection
+    assert connection is not None
+    sock = connection._client.socket()
+    assert sock is not None
+    sock.shutdown(2)  # type: ignore[attr-defined]
+    arrived = await message(backend)
+    assert (arrived.topic, arrived.payload) == (STATE, b"gone")
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # paho lets go of a failed handshake's socket
+async def test_a_certificate_of_somebody_else_is_not_believed(real: Mosquitto, make: Make, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    certificates(other, (VEHICLE,))
+    wrong_ca = make(real.address, tls=(str(other / "ca.pem"), *real.files(VEHICLE)[1:]))
+    own = str(other / f"{VEHICLE}.pem"), str(other / f"{VEHICLE}.key")
+    wrong_own = make(real.address, tls=(real.files(VEHICLE)[0], *own))
+    for session in (wrong_ca, wrong_own):
+        session.open()
+        while session.counters()["connects"] < 3:
+            await asyncio.sleep(0.01)
+        assert not session.connected
+    assert "CERTIFICATE_VERIFY_FAILED" in wrong_ca.trouble
