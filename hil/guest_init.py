@@ -89,6 +89,16 @@ def prepare(settings: dict[str, Any]) -> None:
     links.switch("vcan0", True)
 
 
+def graft(top: Path) -> None:
+    """Lay unpacked packages over the system's folders, as if they were installed. top: `/` where they really are."""
+    if top == Path("/"):
+        return
+    for name in ("bin", "sbin", "lib"):
+        layers = [folder for folder in (top / name, top / "usr" / name) if folder.is_dir()]
+        lower = ":".join(map(str, [*layers, Path("/usr", name)]))
+        mount("overlay", Path("/usr", name), "overlay", f"lowerdir={lower}")
+
+
 def become_systemd(settings: dict[str, Any]) -> None:
     """Hand over to systemd as the first process; our control loop becomes a unit of it. Returns only by OSError.
 
@@ -102,17 +112,22 @@ def become_systemd(settings: dict[str, Any]) -> None:
     shutil.copytree(copy, "/etc", symlinks=True, dirs_exist_ok=True)
     shutil.rmtree(copy)
     mount("tmpfs", Path("/var/lib"), "tmpfs")
+    graft(Path(settings["systemd"]).parents[2])
     units = Path("/etc/systemd/system")
     shutil.rmtree(units, ignore_errors=True)  # the host's own services have no business here
     units.mkdir()
     (units / "serial-getty@ttyS0.service").symlink_to("/dev/null")
+    emptying = Path("/etc/tmpfiles.d/tmp.conf")  # at boot it empties /tmp, where a checkout may lie
+    emptying.parent.mkdir(exist_ok=True)
+    emptying.unlink(missing_ok=True)
+    emptying.symlink_to("/dev/null")
     words = [sys.executable, "-m", "hil.inside", "--device", "/dev/ttyS0", *settings["inside"]]
     (units / "bench.target").write_text("[Unit]\nRequires=basic.target\nWants=bench.service\nAfter=basic.target\n")
     lines = ["[Unit]", "After=basic.target", "[Service]", f"WorkingDirectory={settings['folder']}"]
     lines += [f'Environment="{name}={value}"' for name, value in settings["environment"].items()]
     lines += ["ExecStart=" + " ".join(f'"{word}"' for word in words), "ExecStopPost=/bin/systemctl poweroff"]
     (units / "bench.service").write_text("\n".join(lines) + "\n")
-    os.execv(settings["systemd"], ["systemd", "--unit=bench.target", "--log-target=console", "--log-level=warning"])
+    os.execv("/lib/systemd/systemd", ["systemd", "--unit=bench.target", "--log-target=console", "--log-level=warning"])
 
 
 def inside(settings: dict[str, Any]) -> None:
