@@ -45,6 +45,7 @@ def install() -> None:
     _run("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/boitier.conf")
     links.create(CHANNEL)
     announce(CHANNEL)
+    _run("systemctl", "add-wants", "bench.target", "boitier.service")  # and so systemd never forgets how it ended
     _run("systemctl", "daemon-reload")
     for name in WIRES:  # as udev does with serial lines
         device = (RUN / "wires" / name).resolve()
