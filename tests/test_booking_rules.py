@@ -139,7 +139,7 @@ def test_a_takeover_closes_one_and_opens_the_other_in_one_go() -> None:
     ]  # fmt: skip
     assert under.booking is not None
     assert (under.booking.booking, under.leg) == (8, None)
-    assert dict(after.put).keys() == {"booking/open"}
+    assert dict(after.put).keys() == {"booking/open", "booking/ended/7"}
     assert after.drop == ("leg/open",)
 
 

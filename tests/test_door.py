@@ -252,26 +252,6 @@ async def test_the_open_booking_and_its_leg_survive_a_power_cut(bench: DoorBench
     assert len(await bench.facts("booking", event="opened")) == 1
 
 
-async def test_an_extension_moves_the_paid_end_and_supersedes_the_old_token(bench: DoorBench) -> None:
-    await bench.book(7, ALICE, 0, HOUR)
-    await bench.tap(ALICE)
-    await bench.book(7, ALICE, 0, 3 * HOUR, revision=1)
-    assert bench.under.booking is not None
-    assert bench.under.booking.paid_to_s == 1_800_000_000 + 3 * HOUR
-    assert len(list((bench.folder / "bookings").glob("*.cwt"))) == 1
-    await bench.book(7, ALICE, 0, HOUR)
-    assert (await bench.facts("booking", event="refused"))[0]["code"] == "superseded"
-
-
-async def test_a_booking_is_stored_once_and_a_bad_one_is_refused_with_its_code(bench: DoorBench) -> None:
-    token = await bench.book(7, ALICE)
-    await bench.door.book(token)
-    await bench.door.book(token[:-1] + bytes([token[-1] ^ 1]))
-    await bench.book(9, ALICE, aud=b"another!")
-    assert [it["code"] for it in await bench.facts("booking", event="refused")] == ["signature", "wrong_vehicle"]
-    assert len(await bench.facts("booking", event="stored")) == 1
-
-
 async def test_d14_bookings_come_back_from_their_files_and_the_badge_opens_with_the_database_gone(
     bench: DoorBench,
 ) -> None:

@@ -7,7 +7,7 @@ An unknown signal (`None`) never blocks an end (R1).
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -120,6 +120,7 @@ class UnderWay:
 
     booking: OpenBooking | None = None
     leg: Leg | None = None
+    ended: set[int] = field(default_factory=set)  # numbers that were closed: they lose to a booking not yet used
 
 
 # --- ending ----------------------------------------------------------------------------------------------------------
@@ -232,6 +233,7 @@ class Consequence:
 
 
 BOOKING_KEY = "booking/open"
+ENDED_KEY = "booking/ended/"
 LEG_KEY = "leg/open"
 
 
@@ -244,6 +246,7 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
     if plan.opens is not None and not moved:
         return Consequence()
     facts: list[tuple[str, dict[str, object]]] = []
+    put: list[tuple[str, bytes]] = []
     drop: list[str] = []
     if plan.closes is not None and under.booking is not None:
         closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
@@ -255,11 +258,13 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
         if closing.soft:  # R1: granted, flagged, and somebody is told
             detail = {"booking": under.booking.booking, "how": closing.how.value, "soft": list(closing.soft)}
             facts.append(("alarm", {"name": "ended_flagged", "event": "raised", "detail": detail}))
+        put.append((f"{ENDED_KEY}{under.booking.booking}", b"1"))
         drop.append(BOOKING_KEY)
+        under.ended.add(under.booking.booking)
         under.booking = None
     if plan.opens is None or under.booking is not None:
-        return Consequence(tuple(facts), (), tuple(drop))
+        return Consequence(tuple(facts), tuple(put), tuple(drop))
     under.booking = plan.opens
     facts.append(("booking", plan.opens.opened_body()))
     drop = [key for key in drop if key != BOOKING_KEY]
-    return Consequence(tuple(facts), ((BOOKING_KEY, plan.opens.to_bytes()),), tuple(drop))
+    return Consequence(tuple(facts), (*put, (BOOKING_KEY, plan.opens.to_bytes())), tuple(drop))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -20,7 +20,7 @@ from keyless.trust import KeySet
 from keyless.verify import believe, store_check
 
 from ..run.store import Fact, Store, StoreBroken
-from .booking import BOOKING_KEY, UnderWay
+from .booking import BOOKING_KEY, ENDED_KEY, UnderWay
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,9 @@ class Bookings:
         """Drop what ended long ago. lo_s: the earliest it can be now."""
         gone = [name for name, booking in self._believed.items() if booking.exp + KEPT_S < lo_s]
         if gone:
-            await self._commit(None, {}, [TOKEN + name for name in gone])
+            numbers = {self._believed[name].booking for name in gone}
+            await self._commit(None, {}, [TOKEN + name for name in gone] + [f"{ENDED_KEY}{n}" for n in numbers])
+            self._under.ended -= numbers
             for name in gone:
                 self._forget(name)
 
@@ -165,7 +167,7 @@ class Bookings:
                     at_station=at_station,
                 )
                 judged.append((stored, found))
-        return best(judged, open_, now.lo_s)
+        return best(judged, open_, now.lo_s, self._under.ended)
 
     # --- inside
 
@@ -234,16 +236,19 @@ class Bookings:
 NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
 
 
-def best(judged: list[tuple[Booking, Booking | Refusal]], open_: int | None, now_s: float) -> Booking | Refusal:
-    """Among several tokens of one badge: the open booking's, then the one whose paid time is now, then the earliest
-    acceptable.
+def best(
+    judged: list[tuple[Booking, Booking | Refusal]], open_: int | None, now_s: float, ended: Set[int]
+) -> Booking | Refusal:
+    """Among several tokens of one badge: the open booking's, then one that was not used yet, then the one whose paid
+    time is now, then the earliest acceptable. ended: booking numbers that were closed before.
 
     None acceptable: the refusal that is nearest to being lifted, so that the driver is told the useful reason.
     """
     good = [found for _, found in judged if isinstance(found, Booking)]
     if good:
         paid_now = {it.cti: it.paid_from_s <= now_s < it.paid_to_s for it in good}
-        return min(good, key=lambda it: (it.booking != open_, not paid_now[it.cti], it.paid_from_s))
+        used = {it.cti: it.booking in ended for it in good}
+        return min(good, key=lambda it: (it.booking != open_, used[it.cti], not paid_now[it.cti], it.paid_from_s))
     bad = [(stored, found) for stored, found in judged if isinstance(found, Refusal)]
     if not bad:
         return refused(Code.NOT_STORED, "no stored booking names this badge")

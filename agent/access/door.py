@@ -19,7 +19,19 @@ from keyless.refusal import Code, Refusal, refused
 from ..car.legs import Leg
 from ..car.state import Moving
 from ..run.store import Fact, Store, StoreBroken
-from .booking import BOOKING_KEY, LEG_KEY, How, OpenBooking, Plan, Tap, hard, may_auto_close, may_take_over, tap
+from .booking import (
+    BOOKING_KEY,
+    ENDED_KEY,
+    LEG_KEY,
+    How,
+    OpenBooking,
+    Plan,
+    Tap,
+    hard,
+    may_auto_close,
+    may_take_over,
+    tap,
+)
 from .bookings import Bookings
 from .lockwork import Asked, Lockwork
 from .remote import Remote
@@ -72,6 +84,8 @@ class Door:
             vault = {}
         if BOOKING_KEY in vault:
             self._scene.under.booking = OpenBooking.from_bytes(vault[BOOKING_KEY])
+        ended = (name.removeprefix(ENDED_KEY) for name in vault if name.startswith(ENDED_KEY))
+        self._scene.under.ended |= {int(number) for number in ended if number.isdigit()}
         if LEG_KEY in vault:
             self._scene.under.leg = Leg.from_bytes(vault[LEG_KEY])
         self._bookings.load(vault)
