@@ -48,6 +48,15 @@ async def test_a_signed_command_opens_the_car_and_the_answer_names_the_fact(benc
     assert (await bench.facts("booking", event="opened"))[0]["booking"] == 7
 
 
+async def test_a_command_whose_token_is_over_is_answered_all_the_same(bench: DoorBench) -> None:
+    token = bench.mint(7, None, -3 * HOUR, -2 * HOUR)
+    await bench.door.command(bench.command(token, Action.UNLOCK, 1))
+    [(name, code, why, number)] = bench.answers
+    assert (name, code, why.split(":")[0]) == (f"{1:032x}", "refused", "expired")
+    assert number is not None
+    assert bench.lock.moves == []
+
+
 async def test_d12_a_repeat_returns_the_stored_answer_and_moves_nothing_also_after_a_restart(bench: DoorBench) -> None:
     await bench.prove()
     bench.lock.moves.clear()
