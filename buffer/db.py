@@ -14,11 +14,12 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from . import schema, vault
 from .errors import StorageDamaged, StorageError, StorageUnavailable, sorted_out
 
+Connection: TypeAlias = sqlite3.Connection  # for those who are handed one and must not open any
 PAGE_BYTES: Final = 1024  # D25: 40 % less written for a lone fact than 4 KiB
 SQLITE_VERSION: Final = sqlite3.sqlite_version
 WAL_RESET_FIXED: Final = (3, 51, 3)

@@ -272,7 +272,7 @@ async def test_d11_a_backend_that_went_back_too_far_is_told_what_will_never_come
     stream, _ = await store.next_facts(0, 1 << 20)
     await store.acknowledge(wire.Ack(stream, 5))
     clock.move(9 * 86_400)
-    await store._tidy()
+    await store._tidy(check=False)
     done = await store.acknowledge(wire.Ack(stream, 2))
     assert done.moved_back
     assert await bodies(store, "dropped") == [facts.dropped("facts", 3, 5, "purged")]

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
-from agent.sync import wire
-from agent.sync.disk import Disk
-from agent.sync.record import Batch, Columns, Fact, Opened, SampleRow, StoreBroken, Taken, When
-from agent.sync.worker import Worker
 from buffer.errors import StorageError, StorageFull
 from buffer.outbox import Acknowledged, FactRow, Pending, SampleBlob
 from config.settings import Buffer
 from drivers.ports import Clock, Instant
+
+from ..sync import wire
+from ..sync.disk import Disk
+from ..sync.record import Batch, Columns, Fact, Opened, SampleRow, StoreBroken, Taken, When
+from ..sync.waiting import Waiting
+from ..sync.worker import Worker
 
 __all__ = ["Fact", "Opened", "SampleRow", "Store", "StoreBroken"]
 
@@ -37,7 +39,7 @@ RETRY_MOST_S: Final = 60.0
 CHECK_AFTER_S: Final = 20.0  # the check of the file must not stand in the way of the first unlock
 TIDY_EVERY_S: Final = 3600.0
 
-_COUNTS: Final = ("commits", "facts", "failures", "lost_facts", "lost_samples", "acks", "odd_acks")
+_COUNTS: Final = ("commits", "facts", "failures", "acks", "odd_acks")
 
 Stamp = Callable[[Instant], tuple[list[int] | None, str]]
 
@@ -67,8 +69,8 @@ class Store:
         self._keep_ms = round(settings.keep_days * 86_400_000)
         self._disk = Disk(path, settings.max_mib << 20, vehicle, version, car)
         self._worker = Worker("store")
-        self._waiting: deque[SampleRow] = deque(maxlen=KEEP_SAMPLES)
-        self._kept: deque[str] = deque(maxlen=KEEP_FACTS)
+        self._waiting: Waiting[SampleRow] = Waiting(KEEP_SAMPLES)
+        self._kept: Waiting[str] = Waiting(KEEP_FACTS)
         self._retry_ns, self._retry_s = 0, ROUND_S
         self._counts = dict.fromkeys(_COUNTS, 0)
         self.fresh = asyncio.Event()
@@ -95,20 +97,14 @@ class Store:
 
     async def run(self) -> None:
         """Group commits, sealing, purging and recovery, until cancelled. The tick is a commit or a read that worked."""
-        started = self._clock.now().ns
-        checked, tidied = False, started
+        checked, due = False, self._clock.now().ns + CHECK_AFTER_S * 1e9
         while True:
             await self._clock.sleep(ROUND_S)
             now = self._clock.now().ns
             await self._round(now)
-            if not checked and now - started >= CHECK_AFTER_S * 1e9:
-                checked = True
-                with contextlib.suppress(StoreBroken):
-                    await self.check()
-                await self._tidy()
-            elif now - tidied >= TIDY_EVERY_S * 1e9:
-                tidied = now
-                await self._tidy()
+            if now >= due:
+                await self._tidy(check=not checked)
+                checked, due = True, now + TIDY_EVERY_S * 1e9
             self.ticked_ns = self._clock.now().ns
 
     async def close(self) -> None:
@@ -139,9 +135,7 @@ class Store:
 
     def sample(self, row: SampleRow) -> None:
         """Take a sample along with the next commit; never waits. The oldest goes when a thousand wait."""
-        if len(self._waiting) == KEEP_SAMPLES:
-            self._counts["lost_samples"] += 1
-        self._waiting.append(row)
+        self._waiting.add(row)
 
     async def use_columns(self, names: Sequence[str], steps: Sequence[float], units: Sequence[str]) -> int:
         """Say what the values of samples are; the number of the `columns` fact, a new one only when something changed.
@@ -168,8 +162,7 @@ class Store:
 
     async def read(self, prefix: str) -> dict[str, bytes]:
         """The vault by prefix; while the database is broken, what memory knows."""
-        return await self._worker.do(lambda: {key: value for key, value in self._disk.vault.items() if
-        key.startswith(prefix)})
+        return await self._worker.do(lambda: self._disk.recall(prefix))
 
     async def next_facts(
         self, after: int, limit_bytes: int, limit_rows: int = 50
@@ -195,7 +188,8 @@ class Store:
 
     def counters(self) -> dict[str, int]:
         kept = {"kept_facts": len(self._kept), "waiting_samples": len(self._waiting)}
-        return self._counts | kept | {"set_aside": self._disk.quarantined, "odd_samples": self._disk.odd_samples}
+        lost = {"lost_facts": self._kept.lost, "lost_samples": self._waiting.lost}
+        return self._counts | kept | lost | {"set_aside": self._disk.quarantined, "odd_samples": self._disk.odd_samples}
 
     # --- inside ---
 
@@ -212,8 +206,10 @@ class Store:
         taken = self._taken(rows)
         try:
             done = await self._worker.do(lambda: work(taken))
-        except StorageError as error:
-            self._give_back(rows)
+        except BaseException as error:
+            self._waiting.give_back(rows)
+            if not isinstance(error, StorageError):
+                raise
             self._break(error)
             raise StoreBroken(str(error)) from error
         self.fresh.set()
@@ -233,7 +229,7 @@ class Store:
 
     async def _round(self, now_ns: int) -> None:
         """One of: try again, commit a group, or prove by a read that the thread and the file are alive."""
-        waits = bool(self._waiting) and now_ns - self._waiting[0].at.ns >= ROUND_S * 1e9
+        waits = bool(self._waiting) and now_ns - self._waiting.oldest.at.ns >= ROUND_S * 1e9
         try:
             if self.broken:
                 await self._recover(now_ns)
@@ -244,11 +240,12 @@ class Store:
         except StoreBroken as error:
             _log.warning("samples wait: %s", error)
 
-    async def _tidy(self) -> None:
+    async def _tidy(self, *, check: bool) -> None:
         when = self._when()
-        if self._disk.is_open:
-            with contextlib.suppress(StoreBroken):
-                await self._reading(lambda: self._disk.tidy(when, self._keep_ms))
+        with contextlib.suppress(StoreBroken):
+            if check:
+                await self.check()
+            await self._reading(lambda: self._disk.tidy(when, self._keep_ms))
 
     async def _recover(self, now_ns: int) -> None:
         """Open what can be opened, and write what was kept; with doubling pauses."""
@@ -259,17 +256,15 @@ class Store:
         when = self._when()
         await self._reading(lambda: self._disk.open(when))
         over = Batch(when, (when.fact("alarm", {"name": "storage", "event": "cleared", "detail": self.trouble}),))
-        written = 0
-        while self._kept:
-            kept, self._kept = self._kept, deque(maxlen=KEEP_FACTS)
+        while kept := self._kept.take():
             try:
-                await self._reading(lambda kept=kept: self._disk.write(Batch(when, tuple(kept))))  # type: ignore[misc]
-            except StoreBroken:
-                self._kept = deque([*kept, *self._kept], maxlen=KEEP_FACTS)
-                raise
-            written += len(kept)
+                await self._worker.do(functools.partial(self._disk.write, Batch(when, kept)))
+            except StorageError as error:
+                self._kept.give_back(kept)
+                self._break(error)
+                return
+            _log.warning("database whole again, %d kept facts written", len(kept))
         self.broken, self._retry_s = False, ROUND_S
-        _log.warning("database whole again, %d kept facts written", written)
         await self._commit(over)
 
     def _break(self, error: StorageError) -> None:
@@ -279,7 +274,7 @@ class Store:
         if not self.broken:
             self.broken = True
             self._retry_ns = self._clock.now().ns + round(self._retry_s * 1e9)
-            self._keep_text(self._when().fact("alarm", {"name": "storage", "event": "raised", "detail": self.trouble}))
+            self._kept.add(self._when().fact("alarm", {"name": "storage", "event": "raised", "detail": self.trouble}))
             _log.error("database broken: %s", error)
         # A full disk can still be read and drained.
         if not isinstance(error, StorageFull):
@@ -287,24 +282,11 @@ class Store:
 
     def _keep(self, batch: Batch) -> None:
         for text in batch.facts:
-            self._keep_text(text)
+            self._kept.add(text)
         self._worker.submit(lambda: self._disk.remember(batch))
 
-    def _keep_text(self, text: str) -> None:
-        self._counts["lost_facts"] += int(len(self._kept) == KEEP_FACTS)
-        self._kept.append(text)
-
     def _take_rows(self) -> tuple[SampleRow, ...]:
-        if self._disk.columns is None:
-            return ()  # nobody said yet what the values are
-        rows = tuple(self._waiting)
-        self._waiting.clear()
-        return rows
-
-    def _give_back(self, rows: tuple[SampleRow, ...]) -> None:
-        every = [*rows, *self._waiting]
-        self._counts["lost_samples"] += max(0, len(every) - KEEP_SAMPLES)
-        self._waiting = deque(every, maxlen=KEEP_SAMPLES)
+        return self._waiting.take() if self._disk.columns is not None else ()  # or nobody said yet what they are
 
     def _taken(self, rows: tuple[SampleRow, ...]) -> tuple[Taken, ...]:
         return tuple(Taken(self._when(row.at), row.booking, row.values) for row in rows)

@@ -8,7 +8,6 @@ Synchronous and used by one thread only; waiting, bounding and remembering for l
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -81,7 +80,7 @@ class Disk:
         self.columns = Columns(stored[0], *map(tuple, stored[1:])) if stored else None
         return opened
 
-    def _settle(self, connection: sqlite3.Connection, rescued: dict[str, bytes]) -> dict[str, bytes]:
+    def _settle(self, connection: db.Connection, rescued: dict[str, bytes]) -> dict[str, bytes]:
         """Make file and memory say the same. Once a file was read, memory is the newer of the two."""
         stored = vault.read(connection, "")
         known = dict(self.vault) if self._loaded else rescued | stored | self.vault
@@ -92,7 +91,7 @@ class Disk:
         return known
 
     def _introduce(
-        self, connection: sqlite3.Connection, opened: db.Opened, known: dict[str, bytes], when: When
+        self, connection: db.Connection, opened: db.Opened, known: dict[str, bytes], when: When
     ) -> None:
         """First facts of a new stream: why it begins, and the columns its samples refer to."""
         if opened.quarantined is not None or opened.detail:
@@ -146,7 +145,7 @@ class Disk:
         self._dropped.difference_update(batch.put)
         self.vault.update(batch.put)
 
-    def _flush(self, connection: sqlite3.Connection, batch: Batch) -> samples.Run | None:
+    def _flush(self, connection: db.Connection, batch: Batch) -> samples.Run | None:
         """Put the waiting rows on disk, sealing every run that is complete; the run that stays open."""
         run, fresh, sealed = self._open, list[samples.Row](), False
         for taken in batch.rows:
@@ -178,12 +177,15 @@ class Disk:
             return None
         return taken.when.at_ms, samples.scale(taken.values, self.columns.steps)
 
-    def _seal(self, connection: sqlite3.Connection, run: samples.Run | None) -> bool:
+    def _seal(self, connection: db.Connection, run: samples.Run | None) -> bool:
         if run is None:
             return False
         stream = self.database.streams["samples"]
         outbox.seal(connection, lambda number: samples.seal(self._vehicle, stream, number, run))
         return True
+
+    def recall(self, prefix: str) -> dict[str, bytes]:
+        return {key: value for key, value in self.vault.items() if key.startswith(prefix)}
 
     def use_columns(self, wanted: Columns, batch: Batch) -> int:
         """Make `wanted` the list of columns from here on; the number of its fact, the old one when nothing changed."""
@@ -196,7 +198,7 @@ class Disk:
         return self.columns.number
 
     def _columns(
-        self, connection: sqlite3.Connection, wanted: Columns, known: dict[str, bytes], when: When
+        self, connection: db.Connection, wanted: Columns, known: dict[str, bytes], when: When
     ) -> Columns:
         number = outbox.append_fact(connection, when.fact("columns", wanted.body()))
         stored = wire.text([number, wanted.names, wanted.steps, wanted.units]).encode()

@@ -12,9 +12,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from agent.sync import wire
-from agent.sync.record import StoreBroken
 from drivers.ports import Arrived, Clock, CloudPort
+
+from . import wire
+from .record import StoreBroken
 
 _log = logging.getLogger(__name__)
 

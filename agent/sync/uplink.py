@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
-from agent.sync import wire
-from agent.sync.lane import Lane
-from agent.sync.record import StoreBroken
 from buffer.outbox import Acknowledged, FactRow, Pending, SampleBlob
 from drivers.errors import DeviceError
 from drivers.ports import Clock, CloudPort, Instant
+
+from . import wire
+from .lane import Lane
+from .record import StoreBroken
 
 _log = logging.getLogger(__name__)
 

@@ -114,7 +114,17 @@ class Connection:
             self._client.ack(number, 1)
 
     async def stop(self) -> bool:
-        """DISCONNECT, then the socket, then give up on the thread: bounded, where paho's own stop waits for ever."""
+        """DISCONNECT, then the socket, then give up on the thread: bounded, where paho's own stop waits for ever.
+
+        The last call of a connection's life. paho closes its wake-up sockets when its client is freed, so the client
+        is let go here: it and we know each other, and a collection of such circles may be hours away.
+        """
+        ended = await self._stop()
+        if ended:
+            del self._client
+        return ended
+
+    async def _stop(self) -> bool:
         with contextlib.suppress(Exception):
             self._client.disconnect()
         if await self._ended(0.5):

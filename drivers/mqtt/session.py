@@ -15,9 +15,8 @@ from collections import deque
 from collections.abc import Awaitable, Iterator, Sequence
 from typing import Final
 
-from drivers.errors import DeviceError, DeviceGone
-from drivers.ports import Arrived
-
+from ..errors import DeviceError, DeviceGone
+from ..ports import Arrived
 from .connection import Connection, Event, Lost, Message, Refused, Taken, Up
 
 _log = logging.getLogger(__name__)
