@@ -86,17 +86,18 @@ def _numbered(told: dict[str, Any]) -> Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """lost: records that the backend has acknowledged and the box knows nothing of: it will give their numbers again.
+    """lost: records (stream, number) that the backend has and the box knows nothing of: it gives their numbers again.
 
     changed: the same number with another content on both sides. unsound: not "ok" for SQLite.
     """
 
-    lost: int = 0
-    changed: int = 0
+    lost: frozenset[tuple[str, int]] = frozenset()
+    changed: frozenset[tuple[str, int]] = frozenset()
     unsound: tuple[str, ...] = ()
 
     def __add__(self, other: Losses) -> Losses:
-        return Losses(self.lost + other.lost, self.changed + other.changed, (*self.unsound, *other.unsound))
+        """Each record counts once, however many cuts find it missing."""
+        return Losses(self.lost | other.lost, self.changed | other.changed, (*self.unsound, *other.unsound))
 
 
 def compare(found: Found, database: Path, vehicle: str) -> Losses:
@@ -114,8 +115,10 @@ def _held(db: sqlite3.Connection, table: str, column: str, vehicle: str) -> Iter
 
 
 def _stream(numbered: Numbered | None, held: list[tuple[str, int, str]]) -> Losses:
-    if numbered is None:
-        return Losses(lost=len(held))
-    lost = sum(stream != numbered.stream or n > numbered.highest for stream, n, _ in held)
-    changed = sum(stream == numbered.stream and numbered.rows.get(n, digest) != digest for stream, n, digest in held)
-    return Losses(lost, changed)
+    lost, changed = set(), set()
+    for stream, n, digest in held:
+        if numbered is None or stream != numbered.stream or n > numbered.highest:
+            lost.add((stream, n))
+        elif numbered.rows.get(n, digest) != digest:
+            changed.add((stream, n))
+    return Losses(frozenset(lost), frozenset(changed))

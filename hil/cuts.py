@@ -63,7 +63,7 @@ class Outcome:
         verdict = "agrees" if not self.findings else f"{len(self.findings)} findings"
         return (
             f"{self.cuts} cuts, seed {self.seed}: {self.facts} facts and {self.samples} samples held, "
-            f"{self.losses.lost} acknowledged records lost, {self.losses.changed + self.twice} twice, "
+            f"{len(self.losses.lost)} acknowledged records lost, {len(self.losses.changed) + self.twice} twice, "
             f"integrity {'ok' if not self.losses.unsound else 'BROKEN'}, {self.orphans} intents resolved at boot; "
             f"{verdict}; {self.seconds:.0f} s"
         )
@@ -170,7 +170,12 @@ class CutDay:
 
     async def _evening(self) -> None:
         bench, outcome = self.bench, self.outcome
-        await self.life.home()
+        try:
+            await self.life.home()
+        except (AssertionError, TimeoutError) as error:
+            outcome.findings.append(
+                f"the clerk's booking could not be ended: {type(error).__name__} {error}".splitlines()[0]
+            )
         unanswered = await self.life.unanswered()
         outcome.findings += [f"booking {number} was sold, and the car never answered" for number in unanswered]
         if waiting := await bench.drained():
@@ -186,9 +191,9 @@ class CutDay:
         bench, outcome = self.bench, self.outcome
         losses = outcome.losses
         if losses.lost:
-            outcome.findings.append(f"{losses.lost} acknowledged records were lost")
+            outcome.findings.append(f"{len(losses.lost)} acknowledged records were lost")
         if losses.changed:
-            outcome.findings.append(f"{losses.changed} records differ on both sides")
+            outcome.findings.append(f"{len(losses.changed)} records differ on both sides")
         outcome.findings += [f"integrity_check: {word}" for word in losses.unsound]
         held = read(bench.database, bench.vehicle.ident.hex())
         outcome.twice, outcome.facts, outcome.samples = len(held.conflicts), len(held.facts), len(held.samples)
@@ -217,7 +222,7 @@ class CutDay:
 
 def _words(losses: Losses) -> str:
     sound = "integrity ok" if not losses.unsound else f"integrity: {losses.unsound[0]}"
-    return f"{losses.lost} acknowledged records lost, {losses.changed} changed, {sound}"
+    return f"{len(losses.lost)} acknowledged records lost, {len(losses.changed)} changed, {sound}"
 
 
 def main(argv: list[str]) -> int:
