@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import resource
 import sqlite3
 import subprocess
 import sys
@@ -13,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from buffer import db, outbox, retention, schema, vault
-from buffer.errors import StorageDamaged, StorageFull, StorageUnavailable
+from buffer import db, outbox, schema, vault
+from buffer.errors import StorageDamaged, StorageUnavailable
 
 BIG = 16 << 20
 
@@ -227,94 +224,3 @@ def test_a_file_that_vanishes_under_us_is_damage_and_not_a_silent_loss(
         path.write_bytes(b"")
     with pytest.raises(StorageDamaged):
         add(database)
-
-
-# --- a disk that refuses ---------------------------------------------------------------------------------------------
-
-
-def test_a_folder_in_the_place_of_the_file_is_unavailable(path: Path) -> None:
-    path.mkdir(parents=True)
-    with pytest.raises(StorageUnavailable):
-        db.open_or_replace(path, BIG)
-    assert path.is_dir()  # nothing was set aside: it may be somebody's
-
-
-def test_a_file_in_the_place_of_the_folder_is_unavailable(path: Path) -> None:
-    path.parent.write_text("")
-    with pytest.raises(StorageUnavailable):
-        db.open_or_replace(path, BIG)
-
-
-def fill(database: db.Database) -> int:
-    """Facts until there is no room; how many went in."""
-    done = 0
-    while True:
-        try:
-            add(database, 20, 400)
-        except StorageFull:
-            return done
-        done += 20
-
-
-def test_quota_refuses_whole_transactions_and_reading_goes_on(path: Path) -> None:
-    opened = db.open_or_replace(path, 200 * 1024).database
-    done = fill(opened)
-    assert outbox.pending(opened.connection).facts == done
-    assert opened.quick_check() == ()
-    opened.close()
-
-
-def test_disk_full_on_a_small_file_system_is_survived_by_the_ballast(tmp_path: Path) -> None:
-    """12 MiB of file system, a foreign filler, and the ballast as the only reserve."""
-    mount = tmp_path / "small"
-    mount.mkdir()
-    if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "t", mount]).returncode:
-        pytest.skip("only root may mount a small file system; the quota test covers the same statements")
-    try:
-        opened = db.open_or_replace(mount / "buffer.db", BIG).database
-        add(opened, 10)
-        assert retention.place_ballast(opened.path)
-        with (mount / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
-            while True:
-                filler.write(b"f" * 4096)
-        done = 10 + fill(opened)
-        assert retention.make_room(opened, lambda *dropped: "{}")
-        for _ in range(400):
-            add(opened)
-        assert outbox.pending(opened.connection).facts == done + 400
-        assert opened.quick_check() == ()
-        assert not retention.place_ballast(opened.path)  # no room for it, and it does not take the facts' room
-        opened.close()
-        again = db.open_or_replace(mount / "buffer.db", BIG)
-        assert not again.created
-        again.database.close()
-    finally:
-        subprocess.run(["umount", "--lazy", mount], check=True)
-
-
-def test_a_file_size_limit_is_a_full_or_failing_disk_and_rolls_back(path: Path) -> None:
-    """RLIMIT_FSIZE makes the kernel refuse every write beyond it, as a dying card does."""
-    code = f"""
-import resource, signal, sys
-from pathlib import Path
-from buffer import db, outbox
-from buffer.errors import StorageError
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-database = db.open_or_replace(Path({str(path)!r}), {BIG}).database
-resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-done = 0
-try:
-    while True:
-        with database.write() as connection:
-            outbox.append_fact(connection, "x" * 400)
-        done += 1
-except StorageError:
-    print(done)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    again = db.open_or_replace(path, BIG)
-    assert not again.created
-    assert outbox.pending(again.database.connection).facts >= int(done.stdout) > 0
-    assert again.database.quick_check() == ()
-    again.database.close()
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
