@@ -5,6 +5,7 @@ What is not here: measuring (one module a subject) and the page (`page.py`).
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -85,4 +86,4 @@ def share(ratio: float) -> str:
 def percentile(values: Sequence[float], percent: float) -> float:
     """The value that so many percent do not exceed (nearest rank)."""
     ordered = sorted(values)
-    return ordered[max(0, min(len(ordered), -(-len(ordered) * percent // 100)) - 1).__int__()]
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
