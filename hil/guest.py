@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -135,6 +136,9 @@ class Guest:
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # so that the cut finds every process of it, and nobody else's
             )
+        with contextlib.suppress(ProcessLookupError):  # it holds every file open that is in use inside
+            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, (most, most))
         self._listening = asyncio.create_task(self._listen(self._process))
         return ours.detach()
 
