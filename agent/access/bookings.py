@@ -63,6 +63,7 @@ class Bookings:
         self._tokens: dict[str, bytes] = {}
         self._believed: dict[str, Booking] = {}
         self._revisions: dict[int, int] = {}
+        self._recorded: set[str] = set()  # whose fact `stored` is in the database, or waits in memory for it
         self.counters = {"stored": 0, "refused": 0, "unreadable": 0}
 
     # --- start
@@ -72,6 +73,7 @@ class Bookings:
         for name, data in vault.items():
             if name.startswith(TOKEN):
                 self._tokens[name.removeprefix(TOKEN)] = data
+                self._recorded.add(name.removeprefix(TOKEN))
             elif name.startswith(REVISION) and data.isdigit():
                 self._revisions[int(name.removeprefix(REVISION))] = int(data)
         try:
@@ -111,8 +113,8 @@ class Bookings:
             await self._commit(Fact("booking", _body("refused", found.claims, found.code.value)))
             return found
         name = found.cti.hex()
-        if self._tokens.get(name) == token and name in self._believed:
-            return found
+        if self._tokens.get(name) == token and name in self._believed and name in self._recorded:
+            return found  # with its file alone, the power was cut before the backend could be told
         kept = self._write(name, token)
         self._tokens[name] = token
         self._keep(name, found)
@@ -124,6 +126,7 @@ class Bookings:
         fact = Fact("booking", _body("stored", found, None))
         if not await self._commit(fact, put, [TOKEN + old for old in gone]) and not kept:
             raise StoreBroken("neither the file nor the database took the booking")
+        self._recorded.add(name)
         for old in gone:
             self._forget(old)
         return found
@@ -209,6 +212,7 @@ class Bookings:
     def _forget(self, name: str) -> None:
         self._tokens.pop(name, None)
         self._believed.pop(name, None)
+        self._recorded.discard(name)
         with contextlib.suppress(OSError):  # the next start verifies it again and finds it superseded or over
             (self._folder / f"{name}.cwt").unlink(missing_ok=True)
 

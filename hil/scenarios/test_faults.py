@@ -18,6 +18,7 @@ import pytest
 
 from hil import cbor, tokens
 from hil.backend.ca import Authority
+from hil.backend.ledger import Expected
 from hil.bench import AgentFailed
 from hil.faults import Rig, badge
 from hil.sky import FLERS, Place, Sky
@@ -220,6 +221,25 @@ async def test_a_killed_agent_owes_an_outcome_and_pays_it(bench: Rig) -> None:
     await asyncio.sleep(1)
     bench.expected[number] = dataclasses.replace(bench.expected[number], opened=True, how=())
     await bench.ends(number)
+
+
+async def test_a_booking_of_which_a_cut_left_only_the_file_is_answered_when_it_comes_again(bench: Rig) -> None:
+    """The file is written first (D14); between it and the database lies a moment."""
+    number = next(bench._numbers)
+    order = bench.bench.order(number, badge(number))
+    token = bench.desk.issuer.token(order)
+    assert await bench.bench.stop_agent() == 0
+    path = f"{bench.bench.machine.data}/state/bookings/{order.token_id.hex()}.cwt"
+    await bench.inside("import sys; open(sys.argv[1], 'wb').write(bytes.fromhex(sys.argv[2]))", path, token.hex())
+    await bench.restart()
+    bench.desk.send_raw(bench.vehicle, "book", token)
+    assert (await bench.desk.booked(number, 30)).body["event"] == "stored"
+    bench.expected[number] = Expected(number, "staff", opened=False, how=())
+    await bench.serves(number)
+    bench.desk.send_raw(bench.vehicle, "book", token)  # and a third time: nothing new
+    await asyncio.sleep(1)
+    await bench.calm()
+    assert len(bench.held().of("booking", booking=number, event="stored")) == 1
 
 
 async def test_d14_a_broken_database_is_set_aside_and_the_door_opens(bench: Rig) -> None:

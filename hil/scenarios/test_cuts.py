@@ -1,0 +1,36 @@
+"""The day with power cuts at random moments: nothing acknowledged is lost, nothing is twice, the file is sound.
+
+BOITIER_CUTS=30 is the long form, whose counts go to docs/results.md; BOITIER_SEED plays the same moments again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from hil import results
+from hil.cuts import CutDay
+
+pytestmark = [pytest.mark.guest, pytest.mark.slow]
+CUTS = int(os.environ.get("BOITIER_CUTS", "6"))
+
+
+async def test_the_promise_holds_through_power_cuts(machine: str) -> None:
+    seed = int(os.environ.get("BOITIER_SEED", random.randrange(1 << 32)))
+    outcome = await CutDay(machine, CUTS, seed, lambda text: print(text, flush=True)).play()
+    print(outcome.line())
+    if "BOITIER_CUTS" in os.environ:
+        results.keep(results.PAGE, "power cuts", outcome.line())
+    assert not outcome.findings, "\n".join([f"seed {seed}", *outcome.findings])
+    assert outcome.cuts == CUTS
+    assert outcome.losses.unsound == ()
+    assert "relay" in outcome.moments, "no cut fell between intent and outcome"
+
+
+async def test_the_test_has_teeth_a_weakened_database_loses_what_was_acknowledged(machine: str) -> None:
+    """One cut with synchronous=NORMAL, which no setting of the product allows."""
+    outcome = await CutDay(machine, 1, 1, lambda text: print(text, flush=True), weak=True).play()
+    assert outcome.losses.lost
+    assert outcome.findings
