@@ -70,7 +70,7 @@ demo: packages ## one day of a shared Zoe, told as it happens
 	@$(RUN) -m hil demo $(if $(KEEP),--keep) $(if $(LANG_),--lang $(LANG_)) $(ARGS)
 
 bench: packages ## the numbers of docs/benchmarks.md, measured on this machine
-	@$(RUN) -m hil bench $(ARGS)
+	@$(RUN) -m hil.benchmarks $(ARGS)
 
 test-cuts: packages ## the day with CUTS=30 power cuts at random moments
 	BOITIER_CUTS=$(CUTS) $(RUN) -m pytest hil/scenarios -k cuts -s

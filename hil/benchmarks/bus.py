@@ -37,19 +37,18 @@ def figures(found: dict[str, Any], where: str) -> list[Figure]:
     drops = counters["bus_dropped_kernel"] + counters["bus_dropped_queue"]
     lost = ours["wanted"] - kernel["seen"] + drops
     cpu, other_cpu = (100 * one["cpu_s"] / one["seconds"] for one in (ours, other))
-    rate, other_lost = ours["sent"] / ours["seconds"], other["sent"] - other["frames"]
+    rate, events = (count / ours["seconds"] for count in (ours["sent"], counters["bus_events"]))
     note = (
-        f"{where}, kernel {found['machine']}; {rate:,.0f} frames/s sent, {counters['bus_events'] / ours['seconds']:.1f} "
-        f"events/s reach Python; CPU is counted in ticks of 10 ms there. python-can received {other['frames']:,} of "
-        f"{other['sent']:,} frames while it used that much"
+        f"{where}, kernel {found['machine']}; {rate:,.0f} frames/s sent, {events:.1f} events/s reach Python; CPU is "
+        f"counted in ticks of 10 ms there. python-can received {other['frames']:,} of {other['sent']:,} frames for "
+        "that much"
+    )
+    seen = (
+        f"the kernel compared {kernel['seen']:,} of {ours['wanted']:,}; {drops} dropped at the socket or in the queue"
     )
     return [
-        Figure(
-            "bus_cpu_percent", "CPU for reading a full bus, twelve messages mapped", cpu, "% of a core",
-            "python-can `recv` of every frame", other_cpu, LIMIT, of_ratio=True, note=note,
-        ),
-        Figure(
-            "bus_lost", "frames of the twelve that were lost", lost, "frames", "python-can, of all frames", other_lost, 0,
-            note=f"the kernel compared {kernel['seen']:,} of {ours['wanted']:,}; {drops} dropped at the socket or queue",
-        ),
+        Figure("bus_cpu_percent", "CPU for reading a full bus, twelve messages mapped", cpu, "% of a core",
+               "python-can `recv` of every frame", other_cpu, LIMIT, of_ratio=True, note=note),
+        Figure("bus_lost", "frames of the twelve that were lost", lost, "frames",
+               "python-can, of all frames", other["sent"] - other["frames"], 0, note=seen),
     ]  # fmt: skip

@@ -1,15 +1,15 @@
-"""Samples of a drive, as the sampler would keep them: the world's battery and route, speed that varies, noise.
+"""Samples of a drive, as the sampler would keep them: the world's battery, speed that varies, bends, noise.
 
 Every value has the resolution that the car gives it. What is not here: the bus in between.
 """
 
 from __future__ import annotations
 
+import math
 import random
 
 from config import vocabulary as v
 
-from ..sky import Route
 from ..truth import Battery, CarTruth
 
 # Order on the wire, as docs/contract.md names the columns.
@@ -19,14 +19,15 @@ COLUMNS = (
 )  # fmt: skip
 Row = tuple[int, list[float]]
 METRE = 0.000009  # degrees of latitude
+WIDER = 1.5  # a metre to the east is so much more in degrees, in Normandy
 
 
 def rows(count: int, every_ms: int, seed: int = 1) -> list[Row]:
     """So many samples, so far apart: milliseconds since the first (the loop that asks is up to 3 ms late), values."""
-    chance, route, battery = random.Random(seed), Route(), Battery()
+    chance, battery = random.Random(seed), Battery()
     truth = battery.filled(CarTruth(), 20.0)
-    at = along = 0.0
-    speed, wanted, drift = 0.0, 50.0, [0.0, 0.0]
+    at = along = course = bend = speed = 0.0
+    wanted, place, drift = 50.0, [48.7439, -0.5647], [0.0, 0.0]
     found: list[Row] = []
     for _ in range(count):
         if chance.random() < every_ms / 20_000:
@@ -39,14 +40,17 @@ def rows(count: int, every_ms: int, seed: int = 1) -> list[Row]:
         truth = battery.driven(truth, km * chance.choice((0.0, 1.0, 1.0, 2.0)))
         if truth.energy_kwh < 2:
             truth = battery.filled(truth, 20.0)  # the next rental
-        drift = [0.95 * each + chance.gauss(0, 0.3) for each in drift]
-        place = route.at(along)
+        bend = 0.9 * bend + chance.gauss(0, 0.02)  # radians a second: country roads
+        course += bend * seconds * (speed > 5)
+        place[0] += 1000 * km * math.cos(course) * METRE
+        place[1] += 1000 * km * math.sin(course) * METRE * WIDER
+        drift = [0.97 * each + chance.gauss(0, 0.4) for each in drift]  # metres: a receiver of a few euros
         soc = truth.soc_percent
         values = [
             stepped(soc, 0.02), stepped(soc, 0.5), stepped(truth.energy_kwh, 0.1), stepped(truth.range_km, 1),
             stepped(48_211.37 + along / 1000, 0.01), stepped(14 + at / 1_800_000 % 8, 1),
             stepped(14.1 + chance.gauss(0, 0.04), 0.0625), 9.0,
-            stepped(place.lat + drift[0] * METRE, 1e-5), stepped(place.lon + drift[1] * METRE * 1.5, 1e-5),
+            stepped(place[0] + drift[0] * METRE, 1e-5), stepped(place[1] + drift[1] * METRE * WIDER, 1e-5),
         ]  # fmt: skip
         found.append((round(at), values))
         at += every_ms + chance.choice((0, 1, 1, 1, 2, 3))

@@ -27,7 +27,10 @@ from .figure import ROOT, Figure, Say
 ROUNDS, QUICK_ROUNDS = 15, 2
 READY_S = 30.0
 LIMIT_MS = 150
-TELL = "import os, socket; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])"
+TELL = (
+    "import os, socket\n"
+    "socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET'])"
+)
 # What cannot be left out on the way to an open door: settings, records, signatures, a loop.
 NEEDED = (
     "import asyncio, json, logging, socket, sqlite3, tomllib, cbor2, msgspec\n"

@@ -37,8 +37,7 @@ def stamp(at: Instant) -> tuple[list[int] | None, str]:
 
 
 def prepared(now_s: int) -> tuple[bytes, Callable[[bytes], Booking], Callable[[], None]]:
-    """A real token of the bench's own encoder, the judgement that a tap asks for, and the bare check of its signature.
-    """
+    """A real token by the bench's own encoder, the judgement that a tap asks for, the bare check of its signature."""
     issuer, roots = tokens.Issuer(OPERATOR), tokens.Roots.fresh()
     data = tokens.keyset(roots, [(issuer, ("driver",))], 1, now_s - 60, now_s + 86_400)
     keyset = read_keyset(data, [bytes.fromhex(root) for root in roots.public], roots.threshold)
