@@ -118,8 +118,8 @@ async def test_status_answers_root_and_nobody_else(bench: SystemdBench) -> None:
     code, output = await bench.boitier("status", "--json")
     status = json.loads(output)
     assert (code, status["can"]["state"], status["alarms"]) == (0, "open", {})
-    stranger = ["systemd-run", "--wait", "--pipe", "--quiet", "--uid=nobody", "/opt/boitier/bin/boitier", "status"]
-    refused = await bench.machine.call({"do": "run", "argv": stranger})
+    stranger = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+    refused = await bench.machine.call({"do": "run", "argv": [*stranger, "/opt/boitier/bin/boitier", "status"]})
     assert refused["exit"] == 1, refused["output"]
     assert "Permission denied" in refused["output"]
 
