@@ -8,6 +8,7 @@ USAGE = """usage: python -m hil COMMAND [OPTIONS]
 
   demo   one working day of a shared Zoé, told and compared (python -m hil demo --help)
   up     a bench to play with: drive, break things, tap badges (python -m hil up --help)
+  do     one command for the bench that runs, from another terminal (python -m hil do help)
 """
 
 
@@ -22,6 +23,10 @@ def main() -> int:
             from . import prompt
 
             return prompt.main(rest)
+        case ["do", *rest]:
+            from . import remote
+
+            return remote.main(rest)
     print(USAGE, file=sys.stderr)
     return 2
 
