@@ -31,6 +31,7 @@ use_identity_as_username true
 acl_file {folder}/acl
 allow_anonymous false
 persistence false
+set_tcp_nodelay true
 {more}
 """
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from paho.mqtt.client import Client
 
 CONNECT_S: Final = 5.0
+MOST_WAITING: Final = 64  # messages handed over and not fetched yet; then the socket is read no further
+WAIT_S: Final = 60.0  # until nobody is believed to read any more
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -81,6 +83,8 @@ class Connection:
         host, _, port = broker.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
         self._subscriptions, self._keepalive_s = subscriptions, keepalive_s
+        self._room = threading.Semaphore(MOST_WAITING)
+        self._stopping = False
         self._started = False
         self._thread: threading.Thread | None = None
         self._tell: Callable[[Event], None] = lambda event: None
@@ -113,12 +117,17 @@ class Connection:
         if number:
             self._client.ack(number, 1)
 
+    def fetched(self) -> None:
+        """One of the messages handed over is no longer waiting."""
+        self._room.release()
+
     async def stop(self) -> bool:
         """DISCONNECT, then the socket, then give up on the thread: bounded, where paho's own stop waits for ever.
 
         The last call of a connection's life. paho closes its wake-up sockets when its client is freed, so the client
         is let go here: it and we know each other, and a collection of such circles may be hours away.
         """
+        self._stopping = True
         ended = await self._stop()
         if ended:
             del self._client
@@ -181,8 +190,13 @@ class Connection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
+        client.on_socket_open = self._on_socket_open
         client.on_message = self._on_message
         return client
+
+    def _on_socket_open(self, client: object, userdata: object, sock: Any) -> None:
+        # Otherwise a small packet behind another waits for the other side's delayed acknowledgement, 40 ms.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _on_connect(self, client: Client, userdata: object, flags: object, reason: Any, properties: object) -> None:
         if reason.is_failure:
@@ -206,7 +220,14 @@ class Connection:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""  # still handed on, so that it is acknowledged and does not come back for ever
-        self._tell(Message(topic, bytes(message.payload), bool(message.retain), number))
+        # Brokers send more than they say they would. Waiting here holds back the socket and nothing else.
+        for _ in range(round(WAIT_S / 0.1)):
+            if self._room.acquire(timeout=0.1):
+                self._tell(Message(topic, bytes(message.payload), bool(message.retain), number))
+                return
+            if self._stopping:
+                return
+        self._tell(Lost("messages come and nobody reads them"))
 
 
 def _context(ca: str, certificate: str, key: str) -> ssl.SSLContext:

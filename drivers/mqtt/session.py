@@ -22,7 +22,6 @@ from .connection import Connection, Event, Lost, Message, Refused, Taken, Up
 _log = logging.getLogger(__name__)
 
 MOST_OUTSTANDING: Final = 20  # paho's own in-flight limit: beyond it paho would queue
-MOST_WAITING: Final = 256  # messages not fetched yet; more means that nobody reads
 BACKOFF_S: Final = (1.0, 60.0)
 ALIVE_S: Final = 5.0  # how often the thread is looked at
 STEADY_S: Final = 5.0  # a connection that held this long starts the back-off anew
@@ -84,7 +83,7 @@ class Session:
         self._up = False
         self._steady = False
         self._due: dict[int, asyncio.Future[None]] = {}
-        self._events: deque[Arrived | bool] = deque()
+        self._events: deque[tuple[Arrived | bool, Connection | None]] = deque()
         self._some = asyncio.Event()
         self._inbox: asyncio.Queue[Event] | None = None
         self._deadline: asyncio.TimerHandle | None = None
@@ -129,7 +128,10 @@ class Session:
             if self._closed:
                 raise DeviceGone("the session is closed", retryable=False)
             await self._some.wait()
-        return self._events.popleft()
+        event, connection = self._events.popleft()
+        if connection is not None:
+            connection.fetched()
+        return event
 
     def counters(self) -> dict[str, int]:
         return dict(self._counts)
@@ -207,8 +209,7 @@ class Session:
                 case Taken(number):
                     self._take(number)
                 case Message():
-                    if not self._hand_over(connection, event):
-                        return "messages come faster than they are read"
+                    self._hand_over(connection, event)
                 case Refused(why):
                     self._counts["refused"] += 1
                     return f"refused: {why}"
@@ -258,20 +259,17 @@ class Session:
         if future is not None and not future.done():
             future.set_result(None)
 
-    def _hand_over(self, connection: Connection, message: Message) -> bool:
-        if len(self._events) >= MOST_WAITING:
-            return False
+    def _hand_over(self, connection: Connection, message: Message) -> None:
         self._counts["arrived"] += 1
 
         def acknowledge() -> None:
             if self._connection is connection:  # otherwise the broker sends it again, to the next connection
                 connection.acknowledge(message.number)
 
-        self._push(Arrived(message.topic, message.payload, message.retained, acknowledge))
-        return True
+        self._push(Arrived(message.topic, message.payload, message.retained, acknowledge), connection)
 
-    def _push(self, event: Arrived | bool) -> None:
-        self._events.append(event)
+    def _push(self, event: Arrived | bool, connection: Connection | None = None) -> None:
+        self._events.append((event, connection))
         self._some.set()
 
     def _note(self, trouble: str) -> None:
