@@ -148,6 +148,7 @@ class Broker:
                 "use_identity_as_username true",
                 "allow_anonymous false",
                 f"acl_file {self._acl}",
+                "set_tcp_nodelay true",  # else an acknowledgement waits for the other side's delayed TCP one
                 "persistence true",
                 f"persistence_location {self._store}/",
                 "autosave_interval 1",
