@@ -103,7 +103,9 @@ async def drained(site: Backend, facts: int, samples: list[Any]) -> dict[str, An
     filled = json.loads(await process.stdout.readline() or "{}")
     up, down = site.link.upward, site.link.downward
     process.stdin.write(b"go\n")
-    told = json.loads(await process.stdout.readline() or "{}")
+    if not (line := await process.stdout.readline()):
+        raise RuntimeError(f"nothing was drained; the program ended with {await process.wait()}")
+    told = json.loads(line)
     told |= {"upward": site.link.upward - up, "downward": site.link.downward - down}
     process.stdin.close()
     await process.wait()

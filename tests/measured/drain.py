@@ -26,6 +26,7 @@ from drivers.mqtt.session import Session
 from drivers.ports import Instant
 
 GROUP = 100
+PATIENCE_S = 60.0
 
 
 def stamp(at: Instant) -> tuple[list[int] | None, str]:
@@ -88,13 +89,17 @@ async def drain(store: Store, clock: SystemClock, job: dict[str, Any]) -> dict[s
     session.open()
     running = [asyncio.create_task(part.run()) for part in (uplink, downlink)]
     try:
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(PATIENCE_S):
             await done.wait()
         print(json.dumps({
             "seconds": times[-1] - times[1], "connect_s": times[1] - times[0], "connections": len(times) - 2,
             "cpu_s": time.process_time(), **uplink.counters(),
         }), flush=True)  # fmt: skip
         await asyncio.to_thread(sys.stdin.readline)
+    except TimeoutError:
+        pending = await store.pending()
+        told = (pending, uplink.counters(), downlink.counters(), session.counters(), session.trouble, times)
+        raise SystemExit(f"not drained after {PATIENCE_S:g} s: {told}") from None
     finally:
         for task in running:
             task.cancel()
