@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,8 @@ def socket_of(config: Path | None, socket: Path | None) -> Path:
         return socket
     if config is not None:
         return Path(settings_of(config).socket)
-    return Path(settings_of(DEFAULT_CONFIG).socket) if DEFAULT_CONFIG.is_file() else DEFAULT_SOCKET
+    # os.access, because is_file() raises where the folder is closed to this user: then the usual socket is tried.
+    return Path(settings_of(DEFAULT_CONFIG).socket) if os.access(DEFAULT_CONFIG, os.R_OK) else DEFAULT_SOCKET
 
 
 def answer_of(op: str, config: Path | None, socket: Path | None, patience_s: float = PATIENCE_S) -> Mapping[str, Any]:

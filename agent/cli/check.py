@@ -37,7 +37,9 @@ def check(ctx: click.Context, config: Path, as_json: bool) -> None:
 
 @check.command(epilog="Exit codes: 0 proven, 1 not proven, 2 wrong use.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for machines.")
-@click.option("--socket", type=click.Path(path_type=Path), default=None, help="Control socket of the daemon.")
+@click.option(
+    "--socket", type=click.Path(readable=False, path_type=Path), default=None, help="Control socket of the daemon."
+)
 @click.pass_obj
 def lock(config: Path, socket: Path | None, as_json: bool) -> None:
     """Lock and unlock five times and read the car's own signal back each time.

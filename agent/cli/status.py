@@ -20,7 +20,9 @@ Status = Mapping[str, Any]
 
 @click.command(epilog="Exit codes: 0 all is well, 1 an alarm stands or the daemon does not answer, 2 wrong use.")
 @click.option("--config", type=click.Path(path_type=Path), default=None, help="Settings file that names the socket.")
-@click.option("--socket", type=click.Path(path_type=Path), default=None, help="Control socket of the daemon.")
+@click.option(
+    "--socket", type=click.Path(readable=False, path_type=Path), default=None, help="Control socket of the daemon."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for machines.")
 def status(config: Path | None, socket: Path | None, as_json: bool) -> None:
     """What the daemon sees: car, lock, position, clock, records, link, alarms and every part.
