@@ -121,14 +121,17 @@ class Broker:
         await self.start()
 
     def lie(self, lying: bool) -> None:
-        """A broker that says PUBACK to a vehicle and drops the message: what a denying rule does in MQTT 3.1.1."""
+        """A broker that says PUBACK to a vehicle and drops the message, because nobody may read it any more.
+
+        Not by a rule that denies the vehicle its writing: mosquitto 2.0.11 ends the connection after such a PUBACK.
+        """
         self._write_acl(lying=lying)
         if self._child.pid is not None:
             os.kill(self._child.pid, signal.SIGHUP)
 
     def _write_acl(self, *, lying: bool) -> None:
-        vehicles = VEHICLES.replace("pattern write", "pattern deny") if lying else VEHICLES
-        self._acl.write_text(OFFICE + vehicles)
+        office = OFFICE.replace("topic read boitier/v1/+/up/", "topic deny boitier/v1/+/up/") if lying else OFFICE
+        self._acl.write_text(office + VEHICLES)
         self._acl.chmod(0o600)
 
     def _listens(self) -> bool:
