@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from config import car as cars
+from config import vocabulary as v
 
 from . import autopsy, provision
 from .backend.held import Holding, read
@@ -50,9 +51,7 @@ class Rig:
         if cars.lock_block(cars.find(self.bench.car)) is not None:
             code, output = await self.bench.boitier("check", "lock", "--socket", self.bench.socket)
             assert code == 0, output
-            await self.world.ignition(True)
-            await asyncio.sleep(2)
-            await self.world.ignition(False)
+            await self.wakes()
         await self.calm()
         self._usual = await self.bench.machine.call({"do": "proc"})
 
@@ -106,7 +105,7 @@ class Rig:
 
     async def status(self) -> Message:
         """`boitier status --json`; an alarm that stands is an answer too."""
-        code, output = await self.bench.boitier("status", "--config", self.bench.config, "--json")
+        code, output = await self.bench.boitier("status", "--socket", self.bench.socket, "--json")
         assert code in (0, 1), output
         found: Message = json.loads(output)
         return found
@@ -166,6 +165,14 @@ class Rig:
         """A whole short booking at the door, whatever is broken elsewhere."""
         await self.opens(number)
         await self.ends(number)
+
+    async def wakes(self) -> None:
+        """The ignition is on for a moment, until the box has heard the car's numbers."""
+        await self.world.ignition(True)
+        await self.until(lambda it: any(s["name"] == v.ODOMETER and s["fresh"] for s in it["signals"]))
+        await asyncio.sleep(1.5)
+        await self.world.ignition(False)
+        await asyncio.sleep(1)
 
     # --- breaking -----------------------------------------------------------------------------------------------------
 
