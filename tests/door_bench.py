@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +103,12 @@ class Answers(list[tuple[str, str, str, int | None]]):
 class DoorBench:
     """boot() and cut() are the power; tap(), say() and at() are the world."""
 
-    def __init__(self, folder: Path, *, key_holder: bool = False) -> None:
-        self.folder = folder
+    def __init__(
+        self, folder: Path, *, key_holder: bool = False, stations: Sequence[Station] = (HOME,), receiver: bool = True
+    ) -> None:
+        self.folder, self.receiver = folder, receiver
         self.settings = Settings(
-            Vehicle(VEHICLE.hex(), "zoe-ph1"), Keyless(OPERATOR, []), state=str(folder), station=[HOME],
+            Vehicle(VEHICLE.hex(), "zoe-ph1"), Keyless(OPERATOR, []), state=str(folder), station=list(stations),
             lock=Lock(confirm_s=0.0), booking=Booking(), tracking=Tracking(staff=True),
         )  # fmt: skip
         self.clock = ManualClock()
@@ -133,7 +136,7 @@ class DoorBench:
             self.folder / "boitier.db", self.clock, self.stamp, VEHICLE.hex(), self.settings.buffer
         )  # fmt: skip
         await self.store.open()
-        self.car = CarState(self.clock, self.settings.station)
+        self.car = CarState(self.clock, self.settings.station, receiver=self.receiver)
         self.under = UnderWay()
         self.authority = Authority(VEHICLE, OPERATOR, self.keyset())
         self.guard = Actuation()

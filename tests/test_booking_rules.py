@@ -35,12 +35,13 @@ from tests.test_legs import reading
 HOME = Where(True, "home")
 AWAY = Where(False)
 UNDER_THE_ROOF = Where(presumed="home")
+ANYWHERE = Where(anywhere=True)  # no station in the settings, or no receiver
 PARKED = CarNow(False, False, True, True, False, Moving.NO, HOME, 0.0)
 OPEN = OpenBooking(7, "aa" * 16, "bb" * 8, "private", 1_000, 2_000, reading(0, 100.0), 2)
 MAYBE = st.sampled_from([True, False, None])
 CARS = st.builds(
     CarNow, MAYBE, MAYBE, MAYBE, MAYBE, MAYBE, st.sampled_from(Moving),
-    st.sampled_from([HOME, AWAY, Where(), UNDER_THE_ROOF]), st.floats(0, 10_000),
+    st.sampled_from([HOME, AWAY, Where(), UNDER_THE_ROOF, ANYWHERE]), st.floats(0, 10_000),
 )  # fmt: skip
 
 
@@ -70,6 +71,9 @@ def test_r1_nothing_known_blocks_nothing() -> None:
         (HOME, False, Tap.PAUSE),
         (AWAY, True, Tap.PAUSE),
         (Where(), True, Tap.PAUSE),
+        (ANYWHERE, True, Tap.END),
+        (ANYWHERE, None, Tap.END),
+        (ANYWHERE, False, Tap.PAUSE),
         (UNDER_THE_ROOF, True, Tap.END),
         (UNDER_THE_ROOF, False, Tap.PAUSE),
     ],
@@ -104,6 +108,15 @@ def test_r2_a_forgotten_car_is_closed_after_ten_still_minutes_at_its_station() -
         {"doors_open": True}, {"key_returned": False}, {"moving": Moving.MAYBE},
     ):  # fmt: skip
         assert not may_auto_close(OPEN, replace(still, **worse), 2_000, 600), worse
+
+
+def test_r1_without_stations_or_receiver_a_booking_ends_anywhere_by_every_way_and_is_flagged() -> None:
+    car = replace(PARKED, where=ANYWHERE, still_s=600.0)
+    assert may_take_over(OPEN, car, 2_000)
+    assert may_auto_close(OPEN, car, 2_000, 600)
+    assert not may_take_over(OPEN, car, 1_999)
+    assert not may_auto_close(OPEN, replace(car, doors_open=True), 2_000, 600)
+    assert soft(car) == ("position_unknown",)
 
 
 def test_the_closing_record_counts_by_the_cars_own_figures() -> None:

@@ -25,9 +25,9 @@ HOME = Station("home", 48.4331, 0.0998)
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, *, receiver: bool = True) -> None:
         self.clock = ManualClock()
-        self.car = CarState(self.clock, (HOME,))
+        self.car = CarState(self.clock, (HOME,), receiver=receiver)
 
     def say(self, **values: float | str) -> None:
         names = {
@@ -154,6 +154,17 @@ def test_r1_under_the_roof_of_its_station_the_car_presumes_and_does_not_know() -
     it.say(speed=0.0, ignition="off", odometer=10.2)
     where = it.car.station(it.now)
     assert (where.at, where.name, where.presumed) == (None, None, "home")
+
+
+def test_r1_without_a_receiver_or_a_station_any_place_will_do_and_none_is_known() -> None:
+    blind = Bench(receiver=False).car.station(0)
+    assert (blind.at, blind.anywhere) == (None, True)
+    it = Bench()
+    assert it.car.station(it.now).anywhere is False, "a receiver without a fix yet is another matter"
+    roaming = CarState(it.clock, ())
+    assert (roaming.station(it.now).at, roaming.station(it.now).anywhere) == (None, True)
+    roaming.fix(Fix(it.clock.now(), 0, HOME.lat, HOME.lon, 3, 0.0, 8, True))
+    assert (roaming.station(it.now).at, roaming.station(it.now).anywhere) == (None, True)
 
 
 def test_void_epochs_change_nothing() -> None:

@@ -160,6 +160,20 @@ def test_d15_a_broken_car_folder_starts_with_the_relay_alone_and_an_alarm(box: B
     assert box.stop() == 0
 
 
+def test_r1_without_a_receiver_the_second_tap_ends_the_booking(box: Box) -> None:
+    text = box.config.read_text().replace(f'[gnss]\ndevice = "{box.gnss.device}"\n', "")
+    box.config.write_text(text + '[[station]]\nname = "home"\nlat = 48.5\nlon = 0.5\n')
+    colleague = another_badge()  # R6; the reader takes no second tap of one badge within two seconds
+    box.store_booking()
+    box.store_booking(badge=colleague)
+    box.start()
+    box.tap()
+    box.reader.wait_for(b"O\n")
+    box.tap(colleague)
+    box.reader.wait_for(b"E\n")
+    assert box.stop() == 0
+
+
 def test_a_broker_that_is_not_there_delays_nothing_and_status_says_so(box: Box) -> None:
     pem = box.folder / "none.pem"
     cloud = f'[cloud]\nbrokers = ["127.0.0.1:1"]\nca = "{pem}"\ncertificate = "{pem}"\nkey = "{pem}"\n'

@@ -157,23 +157,24 @@ def tap(car: CarNow) -> Tap:
     """What a badge in mid booking means (R3, D16).
 
     Where the position was lost on the ramp of a station, a tap ends (R1, "no position under a roof"); with no such
-    presumption it pauses: a car park under a supermarket must not end a booking.
+    presumption it pauses: a car park under a supermarket must not end a booking. Without stations or a receiver every
+    place is as good (`Where.anywhere`).
     """
     if car.locked is not False:
         return Tap.UNLOCK
-    at_station = car.where.at is True or (car.where.at is None and car.where.presumed is not None)
+    at_station = car.where.ends_here or (car.where.at is None and car.where.presumed is not None)
     return Tap.END if at_station and car.key_returned is not False else Tap.PAUSE
 
 
 def may_take_over(open_: OpenBooking, car: CarNow, lo_s: float) -> bool:
     """R4. lo_s: the earliest it can be now; grace is not counted."""
-    return lo_s >= open_.paid_to_s and car.where.at is True and car.moving is Moving.NO and not hard(car)
+    return lo_s >= open_.paid_to_s and car.where.ends_here and car.moving is Moving.NO and not hard(car)
 
 
 def may_auto_close(open_: OpenBooking, car: CarNow, lo_s: float, still_s: float) -> bool:
-    """R2. Nobody stands there who could say otherwise, so "at station" must be known, not presumed."""
+    """R2. Nobody stands there who could say otherwise, so "at station" must be known, not presumed, where it can be."""
     at_rest = car.moving is Moving.NO and car.still_s >= still_s
-    return lo_s >= open_.paid_to_s and car.where.at is True and at_rest and not hard(car)
+    return lo_s >= open_.paid_to_s and car.where.ends_here and at_rest and not hard(car)
 
 
 # --- what is written -------------------------------------------------------------------------------------------------

@@ -64,11 +64,15 @@ class Reading(TypedDict):
 
 
 class CarState:
-    """Written by the services of the car, read by everybody. Values outlive silence; belief does not."""
+    """Written by the services of the car, read by everybody. Values outlive silence; belief does not.
 
-    def __init__(self, clock: Clock, stations: Iterable[Station] = ()) -> None:
+    receiver: whether one is fitted; without it, or without stations, a booking may end anywhere (`stations.py`).
+    """
+
+    def __init__(self, clock: Clock, stations: Iterable[Station] = (), *, receiver: bool = True) -> None:
         self._clock = clock
         self._stations = tuple(stations)
+        self._nowhere = Where(anywhere=not (self._stations and receiver))
         self._signals: dict[str, Signal] = {}
         self._stale: set[str] = set()
         self._lost = False
@@ -184,7 +188,7 @@ class CarState:
         if fix is None:
             fix, moved_m = self._fix, self._moved_since_fix()
         if fix is None or fix.lat is None or fix.lon is None:
-            return Where()
+            return self._nowhere
         return locate(self._stations, fix.lat, fix.lon, moved_m)
 
     def reading(self, now: Instant, wall: list[int] | None, position: bool) -> Reading:

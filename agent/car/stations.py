@@ -25,11 +25,21 @@ class Where:
 
     presumed: the station the car was driving into when the position was lost (R1, "no position under a roof"); set only
     while at is not known. It may end a booking, with the flag that the position is unknown; it refuses nothing.
+
+    anywhere: nobody can ask for a station here, because the settings name none or no receiver is fitted. What needs a
+    station may then happen anywhere (R1: what is unknown never blocks an end); at stays `None`, so that the open
+    booking's driver keeps the rights of one who is away from it (R5).
     """
 
     at: bool | None = None
     name: str | None = None
     presumed: str | None = None
+    anywhere: bool = False
+
+    @property
+    def ends_here(self) -> bool:
+        """At a station, or where none can be asked for."""
+        return self.at is True or self.anywhere
 
 
 def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
@@ -46,7 +56,7 @@ def locate(stations: Sequence[Station], lat: float, lon: float, moved_m: float |
     """
     ranked = sorted((distance_m(lat, lon, it.lat, it.lon) - it.radius_m, it.name) for it in stations)
     if not ranked:
-        return Where()
+        return Where(anywhere=True)
     beyond_m, name = ranked[0]
     if moved_m is None:
         return Where()

@@ -79,7 +79,7 @@ class House:
 
         # the car: its lock signal now, the rest of its folder after READY
         self.folder, lock = self._car()
-        self.car = CarState(clock, settings.station)
+        self.car = CarState(clock, settings.station, receiver=bool(settings.gnss.device))
         self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
         self.under = UnderWay()
         self.journey = Journey(clock, self.store, self.car, self.under, stamp, settings.tracking)

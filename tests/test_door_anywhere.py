@@ -1,0 +1,44 @@
+"""A car without stations, or without a receiver: bookings end at the car all the same (R1), and R5 holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.ports import Feedback
+from tests.door_bench import ALICE, BOB, HOUR, DoorBench
+
+
+@pytest.mark.parametrize("fitted", [{"stations": ()}, {"receiver": False}])
+async def test_r1_a_booking_ends_at_the_car_by_tap_takeover_and_by_itself(tmp_path: Path, fitted: Any) -> None:
+    bench = DoorBench(tmp_path, **fitted)
+    await bench.boot()
+    bench.say(ignition="off", speed=0.0, door="no")
+    await bench.book(7, ALICE, 0, HOUR)
+    await bench.book(8, BOB, 0, 2 * HOUR)
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
+    await bench.tap(ALICE)
+    bench.clock.move(HOUR)
+    assert await bench.tap(BOB) is Feedback.OPENED
+    bench.clock.move(HOUR)
+    await bench.until(lambda: bench.clock.sleepers > 0)
+    await bench.wait(4)
+    closed = await bench.facts("booking", event="closed")
+    assert [it["how"] for it in closed] == ["ended", "takeover", "auto_closed"]
+    assert {tuple(it["soft"]) for it in closed} == {("position_unknown",)}
+    assert {it["end"]["at_station"] for it in closed} == {None}
+    await bench.off()
+
+
+async def test_r5_without_a_receiver_the_driver_under_way_is_never_refused_however_late(tmp_path: Path) -> None:
+    bench = DoorBench(tmp_path, receiver=False)
+    await bench.boot()
+    await bench.prove()
+    await bench.book(7, ALICE, 0, HOUR)
+    await bench.tap(ALICE)
+    bench.say(ignition="on", speed=0.0, locked="yes")
+    bench.clock.move(3 * 86_400)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    await bench.off()
