@@ -81,6 +81,9 @@ RULES: Mapping[str, Rule] = {
     "lock.unlock_pulse_ms": _PULSE, "lock.lock_pulse_ms": _PULSE,
     "lock.confirm_s": _between(0.5, 30),
     "booking.auto_close_min": _between(1, 24 * 60),
+    "booking.key_holder": Rule(
+        lambda fitted: not fitted, "must be false: there is no input driver in this version; leave it false"
+    ),
     "buffer.keep_days": _between(0, 366),
     "buffer.max_mib": _between(8, 1024 * 64),
     "cloud.brokers": Rule(

@@ -71,7 +71,10 @@ class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Booking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """auto_close_min: minutes without movement after the booked end until the box ends the booking by itself (R2)."""
+    """auto_close_min: minutes without movement after the booked end until the box ends the booking by itself (R2).
+
+    key_holder: kept for the day an input can be read; `true` is refused until then (`rules.py`).
+    """
 
     auto_close_min: float = 10.0
     key_holder: bool = False

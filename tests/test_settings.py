@@ -98,6 +98,12 @@ def test_what_only_shows_in_meaning_is_found(tmp_path: Path, car: Path, extra: s
     assert key in problems(tmp_path, text(car, extra, lock))
 
 
+def test_a_key_holder_is_refused_because_nothing_would_read_it(tmp_path: Path, car: Path) -> None:
+    found = problems(tmp_path, text(car, "booking.key_holder = true"))
+    assert list(found) == ["booking.key_holder"]
+    assert "no input driver in this version; leave it false" in found["booking.key_holder"].hint
+
+
 def test_more_signatures_than_roots_can_never_come_together(tmp_path: Path, car: Path) -> None:
     assert "keyless.threshold" in problems(tmp_path, text(car).replace("[lock]", "threshold = 3\n[lock]"))
 

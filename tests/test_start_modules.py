@@ -160,6 +160,15 @@ def test_d15_a_broken_car_folder_starts_with_the_relay_alone_and_an_alarm(box: B
     assert box.stop() == 0
 
 
+def test_d15_a_key_holder_in_the_settings_starts_with_an_alarm_that_nothing_reads_it(box: Box) -> None:
+    box.config.write_text(box.config.read_text() + "[booking]\nkey_holder = true\n")
+    box.start()
+    [problem] = box.ask("status")["alarms"]["settings_broken"]["problems"]
+    assert "no input driver" in problem
+    assert box.stop() == 0
+    assert not (box.state / "settings.good.toml").exists()
+
+
 def test_r1_without_a_receiver_the_second_tap_ends_the_booking(box: Box) -> None:
     text = box.config.read_text().replace(f'[gnss]\ndevice = "{box.gnss.device}"\n', "")
     box.config.write_text(text + '[[station]]\nname = "home"\nlat = 48.5\nlon = 0.5\n')

@@ -77,7 +77,7 @@ class Rest:
 
     async def _settings(self) -> None:
         chosen = self._house.chosen
-        if chosen.is_copy:
+        if chosen.problems:  # a good copy is used, or they are of the kind that a car starts with (D15)
             self._house.alarms.raised("settings_broken", problems=[str(problem) for problem in chosen.problems])
         try:
             startup.keep(chosen)

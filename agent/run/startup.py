@@ -17,7 +17,8 @@ DEFAULT_CONFIG: Final = Path("/etc/boitier/agent.toml")
 DEFAULT_STATE: Final = "/var/lib/boitier"
 GOOD_COPY: Final = "settings.good.toml"
 STATE_LINE: Final = re.compile(r'^\s*state\s*=\s*["\'](/[^"\']*)["\']', re.MULTILINE)
-OPENS_ANYHOW: Final = {"vehicle.car"}  # D15: a broken car folder starts with the relay, and says so
+# D15: a broken car folder starts with the relay, and says so; a key holder that nothing reads keeps no door shut.
+OPENS_ANYHOW: Final = {"vehicle.car", "booking.key_holder"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +28,6 @@ class Chosen:
     settings: Settings
     file: Path
     problems: tuple[Problem, ...]
-
-    @property
-    def is_copy(self) -> bool:
-        return self.file.name == GOOD_COPY
 
 
 def choose(config: Path) -> Chosen:
