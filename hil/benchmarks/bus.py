@@ -36,18 +36,19 @@ def figures(found: dict[str, Any], where: str) -> list[Figure]:
     counters, kernel = ours["counters"], ours["kernel"]
     drops = counters["bus_dropped_kernel"] + counters["bus_dropped_queue"]
     lost = ours["wanted"] - kernel["seen"] + drops
+    copies = ours["copies"]
     cpu, other_cpu = (100 * one["cpu_s"] / one["seconds"] for one in (ours, other))
-    rate, events = (count / ours["seconds"] for count in (ours["sent"], counters["bus_events"]))
+    rate, events = ours["sent"] / ours["seconds"], counters["bus_events"] / ours["seconds"] / copies
     note = (
-        f"{where}, kernel {found['machine']}; {rate:,.0f} frames/s sent, {events:.1f} events/s reach Python; CPU is "
-        f"counted in ticks of 10 ms there. python-can received {other['frames']:,} of {other['sent']:,} frames for "
-        "that much"
+        f"{where}, kernel {found['machine']}; {rate:,.0f} frames/s sent, {events:.1f} events/s reach Python. CPU is "
+        f"counted in ticks of 10 ms there, so {copies} such readers ran in one process and this is one's share. python-can "
+        f"received {other['frames']:,} of {other['sent']:,} frames for that much"
     )
     seen = (
-        f"the kernel compared {kernel['seen']:,} of {ours['wanted']:,}; {drops} dropped at the socket or in the queue"
+        f"compared by the kernel for all readers: {kernel['seen']:,} of {ours['wanted']:,}; {drops} dropped after that"
     )
     return [
-        Figure("bus_cpu_percent", "CPU for reading a full bus, twelve messages mapped", cpu, "% of a core",
+        Figure("bus_cpu_percent", "CPU for reading a full bus, twelve messages mapped", cpu / copies, "% of a core",
                "python-can `recv` of every frame", other_cpu, LIMIT, of_ratio=True, note=note),
         Figure("bus_lost", "frames of the twelve that were lost", lost, "frames",
                "python-can, of all frames", other["sent"] - other["frames"], 0, note=seen),
