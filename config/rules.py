@@ -18,6 +18,8 @@ BROKER = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5
 INTERFACE = re.compile(r"[^\s/]{1,15}")  # the kernel's IFNAMSIZ is 16 with its closing zero
 BAUD_RATES = (4800, 9600, 19200, 38400, 57600, 115200, 230400)
 CARS = Path(__file__).resolve().parent / "cars"
+EXAMPLE_VEHICLE = "0" * 16
+EXAMPLE_ROOTS_BELOW = 1 << 16  # those of agent.toml are 1, 2 and 3: not keys that anybody holds
 LOCK_DRIVERS = ("relay", "diagnostic")
 CONTROL_SOCKET_BYTES = 107  # sun_path holds 108 with its closing zero
 
@@ -115,6 +117,7 @@ def judge(key: str, value: object) -> Finding | None:
 
 def judge_together(values: Values) -> Iterator[tuple[str, Finding]]:
     """What only shows when keys are read together; a key whose value is already wrong is absent from `values`."""
+    yield from _placeholders(values)
     yield from _lock(values)
     yield from _cloud(values)
     yield from _stations(values)
@@ -127,6 +130,15 @@ def judge_together(values: Values) -> Iterator[tuple[str, Finding]]:
         known = ", ".join(sorted(path.parent.name for path in CARS.glob("*/car.toml"))) or "none installed"
         right = f"must be one of {known}, or the path of a folder with a car.toml"
         yield "vehicle.car", (f"{car!r} names no car folder", right)
+
+
+def _placeholders(values: Values) -> Iterator[tuple[str, Finding]]:
+    """What was copied from the example and never replaced: two cars of one id, or a key set that nobody can sign."""
+    if values.get("vehicle.id") == EXAMPLE_VEHICLE:
+        right = "must be replaced by 16 random hex digits: python3 -c \"import secrets; print(secrets.token_hex(8))\""
+        yield "vehicle.id", ("is the example's", right)
+    if any(int(root, 16) < EXAMPLE_ROOTS_BELOW for root in values.get("keyless.roots") or ()):
+        yield "keyless.roots", ("are the example's", "must be replaced by the public keys of the operator's own roots")
 
 
 def _lock(values: Values) -> Iterator[tuple[str, Finding]]:

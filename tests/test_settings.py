@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from config.errors import ConfigError, Problem
 from config.settings import Settings, examine, load
 
 ROOT = Path(__file__).resolve().parents[1]
-KEYS = [f"{number:064x}" for number in range(1, 4)]
+KEYS = [sha256(bytes([number])).hexdigest() for number in range(1, 4)]
 NAMES = sorted({key.rpartition(".")[2] for key in rules.RULES})
 
 
@@ -104,6 +105,15 @@ def test_a_key_holder_is_refused_because_nothing_would_read_it(tmp_path: Path, c
     assert "no input driver in this version; leave it false" in found["booking.key_holder"].hint
 
 
+def test_what_was_copied_from_the_example_must_be_replaced(tmp_path: Path, car: Path) -> None:
+    example = (ROOT / "config" / "agent.toml").read_text()
+    found = problems(tmp_path, example)
+    assert set(found) == {"vehicle.id", "keyless.roots"}
+    assert all("must be replaced by" in problem.hint for problem in found.values())
+    one_left = text(car).replace(KEYS[1], f"{2:064x}")
+    assert list(problems(tmp_path, one_left)) == ["keyless.roots"]
+
+
 def test_more_signatures_than_roots_can_never_come_together(tmp_path: Path, car: Path) -> None:
     assert "keyless.threshold" in problems(tmp_path, text(car).replace("[lock]", "threshold = 3\n[lock]"))
 
@@ -145,7 +155,7 @@ def test_the_commented_defaults_are_the_defaults_in_code() -> None:
     """config/agent.toml shows every key once, with the value that holds without it."""
     settings, found = examine(ROOT / "config" / "agent.toml")
     assert settings is not None
-    assert {problem.key for problem in found} <= {"vehicle.car"}
+    assert {problem.key for problem in found} == {"vehicle.id", "keyless.roots"}, "what everybody must replace"
     shown = (ROOT / "config" / "agent.toml").read_text()
     for field in msgspec.structs.fields(Settings):
         value = getattr(settings, field.name)
