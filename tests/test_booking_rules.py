@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import product
 
@@ -28,7 +29,7 @@ from agent.access.booking import (
     tap,
 )
 from agent.car.legs import Leg
-from agent.car.state import Moving
+from agent.car.state import Moving, Reading
 from agent.car.stations import Where
 from tests.test_legs import reading
 
@@ -137,11 +138,25 @@ def test_duration_across_a_power_cut_comes_from_the_wall_or_not_at_all() -> None
     assert duration_ms(reading(5_000), end) is None  # type: ignore[arg-type]
 
 
-def test_a_start_on_a_sleeping_car_is_completed_and_never_overwritten() -> None:
-    start = {**reading(0, None), "plugged": None}
-    assert completed(start, reading(9, 100.0))["odometer_km"] == 100.0  # type: ignore[arg-type]
-    assert completed(start, reading(9, 100.0))["at"] == 0  # type: ignore[arg-type]
-    assert completed(reading(0, 99.0), reading(9, 100.0)) == reading(0, 99.0)
+def opened_with(start: Reading, *provisional: str) -> OpenBooking:
+    return replace(OPEN, start=start, provisional=provisional)
+
+
+def test_a_start_on_a_sleeping_car_is_completed_and_what_it_said_is_never_overwritten() -> None:
+    better = completed(opened_with({**reading(0, None), "plugged": None}), reading(9, 100.0), ())
+    assert (better.start["odometer_km"], better.start["at"]) == (100.0, 0)
+    known = opened_with(reading(0, 99.0))
+    assert completed(known, reading(9, 100.0), ()) == known
+
+
+def test_a_start_that_was_only_recalled_is_replaced_by_the_cars_first_words() -> None:
+    recalled = opened_with({**reading(0, 99.0), "plugged": "yes"}, "odometer_km", "plugged")
+    asleep = completed(recalled, {**reading(9, 99.0), "plugged": "yes"}, ("odometer_km", "plugged"))
+    assert asleep == recalled, "nothing was heard yet"
+    half = completed(asleep, {**reading(9, 99.0), "plugged": "no"}, ("odometer_km",))
+    assert (half.start["plugged"], half.provisional) == ("no", ("odometer_km",))
+    heard = completed(half, {**reading(10, 100.0), "plugged": "yes"}, ())
+    assert (heard.start["odometer_km"], heard.start["plugged"], heard.provisional) == (100.0, "no", ())
 
 
 def test_a_takeover_closes_one_and_opens_the_other_in_one_go() -> None:
@@ -172,7 +187,12 @@ def test_r1_a_broken_relay_does_not_bill_on() -> None:
 def test_values_come_back_from_disk_as_they_were() -> None:
     assert OpenBooking.from_bytes(OPEN.to_bytes()) == OPEN
     assert OpenBooking.from_bytes(b"[]") is None
-    for opens, closes in product((None, OPEN), (None, Closing(How.FORCED, reading(), ("a",), ("b",)))):
+    recalled = opened_with(OPEN.start, "plugged")
+    assert OpenBooking.from_bytes(recalled.to_bytes()) == recalled
+    older = json.loads(OPEN.to_bytes())
+    del older["provisional"]
+    assert OpenBooking.from_bytes(json.dumps(older).encode()) == OPEN
+    for opens, closes in product((None, recalled), (None, Closing(How.FORCED, reading(), ("a",), ("b",)))):
         assert Plan.from_json(Plan(opens, closes).to_json()) == Plan(opens, closes)
 
 

@@ -181,6 +181,9 @@ def test_what_was_known_before_a_cut_is_a_number_to_start_from_and_never_fresh()
     found = it.car.reading(it.clock.now(), None, position=False)
     assert (found["odometer_km"], found["soc_percent"]) == (99.0, 50.0)
     assert it.car.fresh(ODOMETER) is None
+    assert it.car.provisional() == ("odometer_km",)
+    it.say(odometer=99.0)
+    assert it.car.provisional() == ()
 
 
 def test_r2_stillness_counts_from_the_last_movement() -> None:

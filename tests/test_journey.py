@@ -91,6 +91,57 @@ async def test_a_start_on_a_sleeping_car_is_completed_by_its_first_words(bench: 
     assert (closed["start"]["odometer_km"], closed["km"], closed["legs"]) == (100.0, 0.49, 1)
 
 
+async def test_a_power_cut_costs_at_most_a_minute_of_the_cars_numbers(bench: DoorBench) -> None:
+    await bench.journey.tick()
+    for second in range(125):
+        bench.say(odometer=100.0 + second, energy=20.0)
+        await bench.journey.tick()
+        bench.clock.move(1)
+    await bench.cut()
+    known = bench.car.reading(bench.clock.now(), None, position=False)
+    assert known["odometer_km"] is not None
+    assert 224.0 - 60 <= known["odometer_km"] < 224.0
+    assert known["energy_kwh"] == 20.0
+
+
+async def test_the_cars_numbers_are_written_once_a_minute_and_only_while_they_change(bench: DoorBench) -> None:
+    bench.say(odometer=100.0)
+    writes = []
+    for _ in range(300):
+        await bench.journey.tick()
+        writes.append((await bench.store.read("car/last")).get("car/last"))
+        bench.clock.move(1)
+        bench.say(energy=20.0 + len(writes) if len(writes) < 150 else 20.0)
+    changes = [index for index in range(1, 300) if writes[index] != writes[index - 1]]
+    assert changes == [60, 120, 180]
+
+
+async def test_a_booking_that_starts_from_recalled_numbers_is_corrected_by_the_cars_first_words(
+    bench: DoorBench,
+) -> None:
+    bench.say(odometer=90.0, energy=20.0, soc=80.0, plugged="no")
+    bench.clock.move(60)
+    await bench.journey.tick()
+    await bench.cut()
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    [opened] = await bench.facts("booking", event="opened")
+    assert (opened["start"]["energy_kwh"], opened["start"]["plugged"]) == (20.0, "no")
+    await bench.journey.tick()
+    await bench.cut()
+    bench.say(energy=14.0, soc=60.0, plugged="yes")
+    await drive(bench, 50)
+    bench.clock.move(1)
+    bench.park()
+    bench.say(energy=13.0)
+    await bench.journey.tick()
+    await bench.tap(ALICE)
+    [closed] = await bench.facts("booking", event="closed")
+    start = closed["start"]
+    assert (start["energy_kwh"], start["soc_percent"], start["plugged"]) == (14.0, 60.0, "yes")
+    assert (start["odometer_km"], closed["km"], closed["energy_kwh"]) == (100.0, 0.49, 1.0)
+
+
 async def test_a_parked_booking_is_sampled_once_a_minute(bench: DoorBench) -> None:
     await bench.book(7, ALICE)
     await bench.tap(ALICE)

@@ -7,13 +7,16 @@ An unknown signal (`None`) never blocks an end (R1).
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from ..car.legs import Leg, close, driven_km
 from ..car.state import Moving, Reading
 from ..car.stations import Where
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class OpenBooking:
     """The booking that has the car. kind: private, staff, relocation, maintenance. paid_*: billed bounds, seconds since
     1970.
 
-    legs: how many began so far. Survives a power cut as JSON (`to_bytes`).
+    legs: how many began so far. provisional: fields of `start` only recalled from before a power cut, until the car
+    says them. Survives a power cut as JSON (`to_bytes`).
     """
 
     booking: int
@@ -50,6 +54,7 @@ class OpenBooking:
     paid_to_s: int
     start: Reading
     legs: int = 0
+    provisional: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -58,9 +63,14 @@ class OpenBooking:
     def from_bytes(cls, data: bytes) -> OpenBooking | None:
         """`None` when these bytes are no booking of ours."""
         try:
-            return cls(**json.loads(data))
+            return cls.from_json(json.loads(data))
         except (ValueError, TypeError):
             return None
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> OpenBooking:
+        """What an earlier version wrote lacks `provisional`."""
+        return cls(**{**found, "provisional": tuple(found.get("provisional", ()))})
 
     def opened_body(self) -> dict[str, object]:
         """The body of the fact `booking` opened."""
@@ -111,7 +121,7 @@ class Plan:
         if closes is not None:
             lists = {"soft": tuple(closes["soft"]), "hard_overridden": tuple(closes["hard_overridden"])}
             closes = Closing(**{**closes, **lists, "how": How(closes["how"])})
-        return cls(None if opens is None else OpenBooking(**opens), closes)
+        return cls(None if opens is None else OpenBooking.from_json(opens), closes)
 
 
 @dataclass(slots=True)
@@ -211,17 +221,26 @@ def duration_ms(start: Reading, end: Reading) -> int | None:
     return None if begun is None or ended is None else (sum(ended) - sum(begun)) // 2
 
 
-def completed(start: Reading, seen: Reading) -> Reading:
+def completed(open_: OpenBooking, seen: Reading, recalled: Collection[str]) -> OpenBooking:
     """A booking opens on a sleeping car: what it did not say then is taken from its first words, before it has driven.
+
+    recalled: fields of `seen` that the car has not said since a power cut. They fill a gap and never replace anything.
     """
-    return {
+    start = open_.start
+    told = {name for name in open_.provisional if name not in recalled}
+
+    def first(name: str, old: Value, new: Value) -> Value:
+        return new if old is None or name in told else old
+
+    better: Reading = {
         **start,
-        "odometer_km": seen["odometer_km"] if start["odometer_km"] is None else start["odometer_km"],
-        "soc_percent": seen["soc_percent"] if start["soc_percent"] is None else start["soc_percent"],
-        "energy_kwh": seen["energy_kwh"] if start["energy_kwh"] is None else start["energy_kwh"],
-        "range_km": seen["range_km"] if start["range_km"] is None else start["range_km"],
-        "plugged": seen["plugged"] if start["plugged"] is None else start["plugged"],
+        "odometer_km": first("odometer_km", start["odometer_km"], seen["odometer_km"]),
+        "soc_percent": first("soc_percent", start["soc_percent"], seen["soc_percent"]),
+        "energy_kwh": first("energy_kwh", start["energy_kwh"], seen["energy_kwh"]),
+        "range_km": first("range_km", start["range_km"], seen["range_km"]),
+        "plugged": first("plugged", start["plugged"], seen["plugged"]),
     }
+    return replace(open_, start=better, provisional=tuple(it for it in open_.provisional if it not in told))
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,7 @@ class Scene:
             paid_from_s=booking.paid_from_s,
             paid_to_s=booking.paid_to_s,
             start=self.reading(kind),
+            provisional=self._car.provisional(),
         )
 
     def closing(self, how: How, hard_overridden: tuple[str, ...] = ()) -> Closing:

@@ -25,6 +25,7 @@ from .state import CarState, Moving, Reading
 log = logging.getLogger(__name__)
 
 TICK_S: Final = 1.0
+KEEP_EVERY_NS: Final = 60_000_000_000  # the car's newest numbers, while they change: what a power cut may cost of them
 CAR_KEY: Final = "car/last"
 REMEMBERED: Final = (ODOMETER, SOC, SOC_FINE, ENERGY, RANGE, PLUGGED)
 
@@ -52,6 +53,8 @@ class Journey:
         self._sampled_ns: int | None = None
         self._unbooked = 0
         self._columns_said = False
+        self._kept = b""
+        self._kept_ns = clock.now().ns
         self.ticked_ns = clock.now().ns
 
     async def load(self) -> None:
@@ -63,6 +66,7 @@ class Journey:
         except (ValueError, AttributeError):
             known = []
         self._car.recall(known)
+        self._kept = self._numbers()
         plugged = self._last(PLUGGED)
         self._plugged = plugged if isinstance(plugged, str) else None
 
@@ -74,16 +78,16 @@ class Journey:
 
     async def close(self) -> None:
         """A clean stop saves the newest numbers; a power cut loses at most a minute of them."""
-        await self._write([], {CAR_KEY: self._numbers()}, ())
+        await self._write([], {}, ())
 
     async def tick(self) -> None:
         now = self._clock.now()
         reading = self._reading(now)
-        facts, put = self._plug(reading)
-        leg_facts, leg_put, drop = self._legs(reading)
-        put |= leg_put | self._start(reading)
-        if facts or leg_facts or put or drop:
-            put[CAR_KEY] = self._numbers()
+        facts = self._plug(reading)
+        leg_facts, put, drop = self._legs(reading)
+        put |= self._start(reading)
+        stale = now.ns - self._kept_ns >= KEEP_EVERY_NS and self._numbers() != self._kept
+        if facts or leg_facts or put or drop or stale:
             await self._write([*facts, *leg_facts], put, drop)
         await self._sample(now)
 
@@ -114,23 +118,23 @@ class Journey:
         open_ = self._under.booking
         if open_ is None or open_.legs > 1 or (open_.legs == 1 and self._under.leg is None):
             return {}
-        start = completed(open_.start, reading)
-        if start == open_.start:
+        better = completed(open_, reading, self._car.provisional())
+        if better == open_:
             return {}
-        self._under.booking = replace(open_, start=start)
-        return {BOOKING_KEY: self._under.booking.to_bytes()}
+        self._under.booking = better
+        return {BOOKING_KEY: better.to_bytes()}
 
-    def _plug(self, reading: Reading) -> tuple[list[Fact], dict[str, bytes]]:
+    def _plug(self, reading: Reading) -> list[Fact]:
         signal = self._car.fresh(PLUGGED)
         if signal is None or signal.value == self._plugged:
-            return [], {}
+            return []
         before, self._plugged = self._plugged, str(signal.value)
         if before is None:
-            return [], {}
+            return []
         open_ = self._under.booking
         event = "plugged" if self._plugged == "yes" else "unplugged"
         body = {"event": event, "booking": open_.booking if open_ is not None else None, "reading": reading}
-        return [Fact("plug", body)], {CAR_KEY: b""}
+        return [Fact("plug", body)]
 
     async def _sample(self, now: Instant) -> None:
         open_ = self._under.booking
@@ -173,7 +177,9 @@ class Journey:
         return signal.value if signal is not None else None
 
     async def _write(self, facts: list[Fact], put: dict[str, bytes], drop: tuple[str, ...]) -> None:
+        """Always with the car's newest numbers."""
+        self._kept, self._kept_ns = self._numbers(), self._clock.now().ns
         try:
-            await self._store.commit(facts, put=put, drop=drop)
+            await self._store.commit(facts, put={**put, CAR_KEY: self._kept}, drop=drop)
         except StoreBroken:
             log.warning("the database is broken; %d facts are kept in memory", len(facts))

@@ -75,6 +75,7 @@ class CarState:
         self._nowhere = Where(anywhere=not (self._stations and receiver))
         self._signals: dict[str, Signal] = {}
         self._stale: set[str] = set()
+        self._recalled: set[str] = set()
         self._lost = False
         self._fix: Fix | None = None
         self._fix_odometer: float | None = None
@@ -87,6 +88,7 @@ class CarState:
         before = self._signals.get(signal.name)
         self._signals[signal.name] = signal
         self._stale.discard(signal.name)
+        self._recalled.discard(signal.name)
         self._lost = False
         if self._shows_movement(before, signal):
             self._moved_ns = signal.at_ns
@@ -105,11 +107,14 @@ class CarState:
         self._lost = True
 
     def recall(self, signals: Iterable[Signal]) -> None:
-        """What was known before the power was cut: numbers to start from, stale from the first moment."""
+        """What was known before the power was cut: numbers to start from, stale from the first moment
+        and provisional until heard.
+        """
         for signal in signals:
             if signal.name not in self._signals:
                 self._signals[signal.name] = signal
                 self._stale.add(signal.name)
+                self._recalled.add(signal.name)
 
     def fix(self, fix: Fix) -> None:
         """A void epoch changes nothing: the last good fix ages."""
@@ -210,6 +215,14 @@ class CarState:
             wall=wall,
             position=[fix.lat, fix.lon] if fix is not None and fix.lat is not None and fix.lon is not None else None,
         )
+
+    def provisional(self) -> tuple[str, ...]:
+        """Fields of a reading that were known before the power was cut and not heard since: maybe of yesterday."""
+        charge = SOC if SOC in self._signals else SOC_FINE
+        sources = {
+            "odometer_km": ODOMETER, "soc_percent": charge, "energy_kwh": ENERGY, "range_km": RANGE, "plugged": PLUGGED,
+        }  # fmt: skip
+        return tuple(field for field, signal in sources.items() if signal in self._recalled)
 
     # --- inside
 
