@@ -41,8 +41,8 @@ def figures(found: dict[str, Any], where: str) -> list[Figure]:
     rate, events = ours["sent"] / ours["seconds"], counters["bus_events"] / ours["seconds"] / copies
     note = (
         f"{where}, kernel {found['machine']}; {rate:,.0f} frames/s sent, {events:.1f} events/s reach Python. CPU is "
-        f"counted in ticks of 10 ms there, so {copies} such readers ran in one process and this is one's share. python-can "
-        f"received {other['frames']:,} of {other['sent']:,} frames for that much"
+        f"counted in ticks of 10 ms there, so {copies} such readers ran in one process and this is one's share. "
+        f"python-can received {other['frames']:,} of {other['sent']:,} frames for that much"
     )
     seen = (
         f"compared by the kernel for all readers: {kernel['seen']:,} of {ours['wanted']:,}; {drops} dropped after that"

@@ -121,7 +121,8 @@ def figures(costs: Costs, facts: int, samples: int, sealed: tuple[int, int]) -> 
         f"highest of the day {costs.peak_kib / 1024:.1f} MiB; {max(costs.threads)} threads; {costs.cpu_s:.1f} s of CPU"
     )
     air = f"{costs.connections} connections through the bench's link; the state is told every 5 s here, not every 30 s"
-    short = f"{samples} samples in {sealed[0]} runs: a road five times as fast makes short runs that change much"
+    short = f"{samples} samples in {sealed[0]} runs: a road five times as fast makes short runs that change much, "
+    short += "so this may lie above the 12 bytes of a full run"
     device = f"the block device was given {costs.disk_bytes:,} bytes, the file system's own among them; {day}"
     return [
         Figure("day_rss_mib", "resident memory after the demo's day", costs.last_kib / 1024, "MiB",

@@ -159,7 +159,7 @@ def sizes(full: dict[str, Any], minute: dict[str, Any], other: dict[str, Any]) -
     plain, plain_wire = other["bytes"] / other["count"], other["upward"] / other["count"]
     found = []
     for key, what, told in (("", f"{BLOB} in a run", full), ("_minute", f"{SECONDLY} in a run, one a second", minute)):
-        runs = f"{told['count']:,} samples of ten signals in {told['runs']} runs"
+        runs = f"{told['count']:,} samples of ten signals in {told['runs']} runs, of a computed drive (road.py)"
         found += [
             Figure(f"payload{key}_bytes", f"payload of a sample, {what}", told["payload"] / told["count"], "bytes",
                    "JSON with names", plain, PAYLOAD_LIMIT, note=runs),
