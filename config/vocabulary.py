@@ -1,4 +1,5 @@
-"""The one list of signal names: COVESA VSS paths (version 6 tree, our own leaves marked), units as strings, range in km (D4).
+"""The one list of signal names: COVESA VSS paths (version 6 tree, our own leaves marked), units as strings, range in
+km (D4).
 
 low and high are plausible bounds: a value outside is counted and never reported. step is the resolution that is stored:
 samples carry round(value / step) as an integer.

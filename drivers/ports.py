@@ -1,6 +1,7 @@
 """The socket panel: what the agent may ask of the outside world, and the values that come back.
 
-Values are frozen; ports are small. A driver implements one port and is passed in by `agent/run/app.py`; nothing is looked up.
+Values are frozen; ports are small. A driver implements one port and is passed in by `agent/run/app.py`; nothing is
+looked up.
 What is *not* here: business rules, and any type of the libraries behind the ports.
 """
 
@@ -17,7 +18,8 @@ class Instant:
     """When something happened, by this board alone.
 
     boot: 16 hex digits, new at every boot of the machine. ns: nanoseconds since that boot, suspend counted.
-    wall_ms: the system's wall clock in integer milliseconds; a label that nothing may be decided by (D21), `None` where unread.
+    wall_ms: the system's wall clock in integer milliseconds; a label that nothing may be decided by (D21), `None`
+    where unread.
     """
 
     boot: str
@@ -82,7 +84,7 @@ class BusState(StrEnum):
 
 
 class CanWatch(Protocol):
-    """Sampled reading of a bus. `events` ends only when closed: errors close and reopen inside, counted."""
+    """Sampled reading of a bus. `next_event` raises nothing: errors close and reopen inside, counted."""
 
     @property
     def state(self) -> BusState: ...
@@ -107,8 +109,9 @@ class CanWatch(Protocol):
 class Fix:
     """Position, date, time and validity of one and the same epoch.
 
-    time_ms: the receiver's UTC as integer milliseconds, `None` while it knows no date. lat, lon: degrees WGS 84, `None` without
-    a fix. mode: 0 none, 2 two-dimensional, 3 three-dimensional. speed_mps: metres per second. valid: the receiver itself says so.
+    time_ms: the receiver's UTC as integer milliseconds, `None` while it knows no date. lat, lon: degrees WGS 84, `None`
+    without a fix. mode: 0 none, 2 two-dimensional, 3 three-dimensional. speed_mps: metres per second. valid: the
+    receiver itself says so.
     """
 
     at: Instant
@@ -143,7 +146,9 @@ class LockAction(StrEnum):
 
 
 class LockOutcome(StrEnum):
-    """DONE only when the car's own proven lock signal read back (R9); UNKNOWN blocks nothing and is never repeated blindly."""
+    """DONE only when the car's own proven lock signal read back (R9); UNKNOWN blocks nothing and is never repeated
+    blindly.
+    """
 
     DONE = "done"
     FAILED = "failed"
@@ -219,7 +224,8 @@ class Arrived:
 class CloudPort(Protocol):
     """A thin pipe to one broker at a time: QoS 1, no queue of its own.
 
-    publish: returns an awaitable that ends when the broker has taken it; raises `DeviceError` when the connection is lost first.
+    publish: returns an awaitable that ends when the broker has taken it; raises `DeviceError` when the connection is
+    lost first.
     A PUBACK only frees the window; delivery is what the backend acknowledges (D10).
     """
 

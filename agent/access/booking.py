@@ -126,7 +126,9 @@ class Plan:
 
 @dataclass(slots=True)
 class UnderWay:
-    """The one mutable place for what is under way; the door writes the booking, the journey writes the leg."""
+    """The one mutable place for what is under way. The door opens and closes a booking and ends its leg, a new revision
+    moves its paid bounds (`bookings.py`); the journey writes legs, counts them and completes the start.
+    """
 
     booking: OpenBooking | None = None
     leg: Leg | None = None

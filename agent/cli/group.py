@@ -17,7 +17,7 @@ FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "token": ("agent.cli.token", "token", "Issue, inspect and verify booking tokens."),
 }
 
-EXITS: Final = "Exit codes: 0 good, 1 a finding, 2 wrong use. Every command has --json for machines."
+EXITS: Final = "Exit codes: 0 good, 1 a finding, 2 wrong use. All but run and token keyset have --json for machines."
 
 
 class Families(click.Group):
