@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from config.settings import Tracking
 from config.vocabulary import ODOMETER, PLUGGED, RANGE, SOC, SOC_FINE
 from drivers.mqtt.session import Session
 
 from ..car.privacy import may_keep_position
+from ..car.state import CarState
 from ..sync import wire
 from ..sync.downlink import Downlink
 from ..sync.uplink import Uplink
@@ -44,8 +46,16 @@ def compose(house: House) -> Callable[[], object]:
         cloud.brokers, cloud.ca, cloud.certificate, cloud.key, vehicle,
         wire.topic(vehicle, wire.Kind.WILL), wire.will(vehicle), Downlink.topics(vehicle), cloud.keepalive_s, vehicle,
     )  # fmt: skip
+
+    def newest() -> dict[str, object]:
+        open_ = house.under.booking
+        return state(
+            house.car, house.clock.now().ns, open_.kind if open_ is not None else None, settings.tracking,
+            house.door.locked(), house.standing_names(),
+        )  # fmt: skip
+
     uplink = Uplink(
-        session, house.store, house.clock, vehicle, lambda: state(house), house.timekeeper.stamp, cloud.state_every_s
+        session, house.store, house.clock, vehicle, newest, house.timekeeper.stamp, cloud.state_every_s
     )
 
     async def book(token: bytes) -> None:
@@ -68,22 +78,25 @@ def compose(house: House) -> Callable[[], object]:
     }  # fmt: skip
 
 
-def state(house: House) -> dict[str, object]:
-    """The car's part of `up/state`. No position in a private booking (R27): the gate is `car/privacy.py`."""
-    car, booking = house.car, house.under.booking
-    kind = booking.kind if booking is not None else None
+def state(
+    car: CarState, now_ns: int, kind: str | None, tracking: Tracking, locked: bool | None, alarms: Sequence[str]
+) -> dict[str, object]:
+    """The car's part of `up/state`. kind: of the booking under way, `None` without one. locked: as believed (R9).
 
-    def number(*names: str) -> object:
+    No position in a private booking (R27), nor where nobody's booking lets one be kept: the gate is `car/privacy.py`.
+    """
+
+    def last(*names: str) -> object:
         return next((signal.value for name in names if (signal := car.value(name)) is not None), None)
 
-    fix = car.position(house.clock.now().ns) if may_keep_position(kind, house.settings.tracking) else None
+    fix = car.position(now_ns) if may_keep_position(kind, tracking) else None
     return {
-        "soc": number(SOC, SOC_FINE),
-        "range_km": number(RANGE),
-        "odometer_km": number(ODOMETER),
-        "plugged": number(PLUGGED),
-        "locked": house.door.locked(),
+        "soc": last(SOC, SOC_FINE),
+        "range_km": last(RANGE),
+        "odometer_km": last(ODOMETER),
+        "plugged": last(PLUGGED),
+        "locked": None if locked is None else "yes" if locked else "no",
         "booking": kind,
         "position": [fix.lat, fix.lon] if fix is not None else None,
-        "alarms": house.standing_names(),
+        "alarms": list(alarms),
     }
