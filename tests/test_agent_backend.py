@@ -63,6 +63,7 @@ async def test_a_booking_by_mqtt_a_tap_and_the_records_at_the_backend(tmp_path: 
     async with day(tmp_path) as (box, desk, _broker):
         await asyncio.to_thread(box.start)
         await desk.fact("boot", PATIENCE_S)
+        await asyncio.to_thread(box.learn_time)
         desk.book(order())
         assert (await desk.booked(7, PATIENCE_S)).body["event"] == "stored"
         box.tap()
@@ -70,6 +71,11 @@ async def test_a_booking_by_mqtt_a_tap_and_the_records_at_the_backend(tmp_path: 
         opened = await desk.fact("booking", PATIENCE_S, event="opened")
         assert opened.body["booking_kind"] == "private"
         await desk.fact("access", PATIENCE_S, event="outcome", outcome="unknown")
+        async with asyncio.timeout(PATIENCE_S):
+            while desk.states.get(VEHICLE, {}).get("booking") != "private":
+                await asyncio.sleep(0.05)
+        said = desk.states[VEHICLE]
+        assert (said["locked"], said["position"], said["alarms"]) == ("no", None, [])
         status = await drained(box)
         assert status["link"]["connected"] is True
         assert box.stop() == 0
