@@ -1,7 +1,7 @@
 """The verbs behind the prompt: each does one thing to a running bench and says in plain words what came of it.
 
-What is not here: their grammar (`grammar.py`), what the driver does (`driving.py`), what only asks (`questions.py`), terminals and sockets (`prompt.py`,
-`remote.py`), and what happens by itself (`happenings.py`).
+What is not here: their grammar (`grammar.py`), what the person at the wheel does (`driving.py`), what only asks
+(`questions.py`), terminals and sockets (`prompt.py`, `remote.py`), and what happens by itself (`happenings.py`).
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from .words import Words
 Message = dict[str, Any]
 Sink = Callable[[str, bool], None]  # text, and whether it happened by itself
 LOOK_S = 0.2
+A_DATE_S = 1_000_000_000  # smaller ones are numbers of records
 ID_DIGITS = 16  # hex of this length and more is for machines
 
 
@@ -47,17 +49,19 @@ class Voices:
 
 def summary(kind: str, body: Mapping[str, Any]) -> str:
     """One line for a person: what is known, without the ids. Of a reading: odometer and charge."""
-    found = [f"{key} {text}" for key, value in body.items() if key != "event" and (text := _short(value))]
+    found = [f"{key} {text}" for key, value in body.items() if key != "event" and (text := _short(value, key))]
     return " ".join([kind, *([str(body["event"])] if "event" in body else [])]) + (
         f": {', '.join(found)}" if found else ""
     )
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, key: str = "") -> str:
+    if key in ("from", "to") and isinstance(value, int) and value > A_DATE_S:
+        return time.strftime("%H:%M", time.localtime(value))
     if isinstance(value, Mapping):
         if "odometer_km" in value:
             return f"at {value['odometer_km']} km, {value['soc_percent']} %"
-        return " ".join(f"{key} {text}" for key, inner in value.items() if (text := _short(inner)))
+        return " ".join(f"{key} {text}" for key, inner in value.items() if (text := _short(inner, key)))
     if isinstance(value, list):
         return f"{len(value)} of them" if len(value) > 3 else " and ".join(map(str, value))
     is_id = isinstance(value, str) and len(value) >= ID_DIGITS and not value.strip("0123456789abcdef")

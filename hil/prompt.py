@@ -58,11 +58,10 @@ async def play(bench: Bench, words: Words, sold: dict[int, str], greeting: str, 
     voices = Voices(printer)
     commands = Commands(bench, words, voices, sold, printer.colour)
 
-    async def asked(line: str) -> bool:
+    def asked(line: str) -> None:
         voices.happened(words("p_asked", line=line))
-        return await commands.do(line)
 
-    doorway = Doorway(bench.folder / "bench.sock", asked, voices)
+    doorway = Doorway(bench.folder / "bench.sock", commands.do, voices, asked)
     with ending_by_signal(commands.quitting):
         async with Happenings(bench, words, voices), doorway:
             await commands.do("book staff")

@@ -5,6 +5,7 @@ What is not here: whatever changes something (`commands.py`).
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from .happenings import Voices, summary
 from .words import Words
 
 DRAIN_S = 30.0
+SEAL_S = 63.0
 WIDTH = 110
 WAYS = ("ended", "auto_closed", "takeover", "forced")  # a player may end a booking as he likes
 
@@ -75,7 +77,8 @@ class Questions:
     async def judge(self) -> None:
         """Hand over what waits, where that is possible; then hold the diary against the backend."""
         try:
-            if self.bench.link.up:
+            if self.bench.link.up and self.bench.machine.running:
+                await self._sealed()
                 self.say("p_drains")
             if waiting := await (self.bench.drained(DRAIN_S) if self.bench.link.up else self.bench.waiting()):
                 self.say("p_undrained", count=waiting)
@@ -93,6 +96,19 @@ class Questions:
             self._voices(f"  - {finding}")
         verdict = self.words("agree" if judgement.agrees else "disagree")
         self._voices(f"{GREEN if judgement.agrees else RED}{verdict}{PLAIN}" if self._colour else verdict)
+
+    async def _sealed(self) -> None:
+        """The newest samples of a booking under way are sealed, and so on their way, within a minute."""
+        diary = self.bench.world.diary
+        roads, shown = diary.of("road"), diary.of("feedback")
+        if not roads or self.bench.world.truth.speed_kmh > 0:
+            return
+        if shown and shown[-1].value == "E" and shown[-1].at_ms > roads[-1].at_ms:
+            return  # the end of a booking seals them
+        left_s = SEAL_S - (time.time() - roads[-1].at_ms / 1000)
+        if left_s > 0:
+            self.say("p_seals", seconds=left_s)
+            await asyncio.sleep(left_s)
 
     def expected(self) -> list[ledger.Expected]:
         """What the desk has heard of each booking sold: the receiver, which hears for itself, must hold the same."""

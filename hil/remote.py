@@ -27,10 +27,17 @@ DIM, PLAIN = "\033[2m", "\033[0m"
 
 
 class Doorway:
-    """obey: does one line, and says whether it worked. linked: whether `LINK` leads here."""
+    """obey: does one line, and says whether it worked. asked: told of each line before. linked: `LINK` leads here."""
 
-    def __init__(self, path: Path, obey: Callable[[str], Awaitable[bool]], voices: Voices, link: Path = LINK) -> None:
-        self.path, self.link = path, link
+    def __init__(
+        self,
+        path: Path,
+        obey: Callable[[str], Awaitable[bool]],
+        voices: Voices,
+        asked: Callable[[str], None],
+        link: Path = LINK,
+    ) -> None:
+        self.path, self.link, self._asked = path, link, asked
         self.linked = False
         self._obey, self._voices = obey, voices
         self._server: asyncio.Server | None = None
@@ -68,6 +75,7 @@ class Doorway:
 
         try:
             line = str(json.loads(await reader.readline())["line"])
+            self._asked(line)
             with self._voices.also(lambda text, by_itself: send({"say": text, "by_itself": by_itself})):
                 done = await self._obey(line)
                 await asyncio.sleep(AFTER_S)
