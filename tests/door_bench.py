@@ -107,6 +107,7 @@ class DoorBench:
         self, folder: Path, *, key_holder: bool = False, stations: Sequence[Station] = (HOME,), receiver: bool = True
     ) -> None:
         self.folder, self.receiver = folder, receiver
+        self.signal, self.version = "BodyStatus", "test"  # what a proof of the lock holds for (D18)
         self.settings = Settings(
             Vehicle(VEHICLE.hex(), "zoe-ph1"), Keyless(OPERATOR, []), state=str(folder), station=list(stations),
             lock=Lock(confirm_s=0.0), booking=Booking(), tracking=Tracking(staff=True),
@@ -142,7 +143,7 @@ class DoorBench:
         self.guard = Actuation()
         lockwork = Lockwork(
             self.clock, self.store, lock or self.lock, self.car, self.under, self.guard, self.answers,
-            vehicle=VEHICLE.hex(), signal="BodyStatus", version="test", confirm_s=self.settings.lock.confirm_s,
+            vehicle=VEHICLE.hex(), signal=self.signal, version=self.version, confirm_s=self.settings.lock.confirm_s,
         )  # fmt: skip
         scene = Scene(
             self.clock, self.car, self.under, self.interval, self.stamp, lockwork.locked, lambda: self.key_returned,

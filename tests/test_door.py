@@ -65,6 +65,21 @@ async def test_d18_a_proof_survives_a_restart(bench: DoorBench) -> None:
     assert bench.door.status()["lock_proven"] is True
 
 
+@pytest.mark.parametrize("other", ["version", "signal"])
+async def test_d18_another_firmware_or_another_signal_must_prove_the_lock_anew(bench: DoorBench, other: str) -> None:
+    await bench.prove()
+    before = getattr(bench, other)
+    setattr(bench, other, "another")
+    await bench.cut()
+    assert bench.door.status()["lock_proven"] is False
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    assert (await bench.facts("access", event="outcome"))[-1]["outcome"] == "unknown"
+    setattr(bench, other, before)
+    await bench.cut()
+    assert bench.door.status()["lock_proven"] is True
+
+
 async def test_r3_paused_and_ended_look_different(bench: DoorBench) -> None:
     await bench.book(7, ALICE)
     bench.say(plugged="yes", odometer=100.0, energy=20.0)
