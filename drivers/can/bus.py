@@ -56,7 +56,8 @@ class Line:
         if not self.inbox and self._error is None:
             self._heard.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):  # wait_for of Python 3.11 can swallow a cancellation
+                    await self._heard.wait()
         if self._error is not None:
             raise self._error
 
