@@ -1,7 +1,8 @@
 """Real receivers' recordings, played into the serial line of a running box: the position it tells is what gpsd says.
 
-All the recordings are compared epoch by epoch at the driver (`tests/test_gnss_logs.py`); here three of them go the
-whole way: line, receiver, car, privacy, state, broker, backend.
+All the recordings are compared byte for byte, epoch by epoch, at the driver (`tests/test_gnss_logs.py`). Here three of
+them go the whole way: line, receiver, car, privacy, state, broker, backend. A running box believes no date of years ago
+(R19), so their times, and nothing else, are moved to now, and they are played at their own pace.
 """
 
 from __future__ import annotations
@@ -9,6 +10,12 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import xor
 from pathlib import Path
 
 import pytest
@@ -18,7 +25,8 @@ from hil.faults import Rig
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 CHANGES = {"extra": {"cloud": {"state_every_s": 1.0}}}
 DEGREES = 1e-6
-PIECES = 6
+TIMED = re.compile(rb"^\$(G[PNLA](?:RMC|GGA|GNS|GLL|ZDA|GST|GBS|GRS)),([^*]*)\*([0-9A-F]{2})\s*$")
+CLOCK = re.compile(rb"\d{6}(\.\d+)?")
 
 
 def read(path: Path) -> bytes:
@@ -40,6 +48,43 @@ def near(one: list[float] | tuple[float, float], other: tuple[float, float]) -> 
     return abs(one[0] - other[0]) < DEGREES and abs(one[1] - other[1]) < DEGREES
 
 
+def check(body: bytes) -> int:
+    return reduce(xor, body)
+
+
+def moved(lines: list[bytes], begin: datetime) -> Iterator[tuple[float, bytes]]:
+    """(seconds after the begin, line) with the first epoch at that time. A wrong checksum stays as wrong as it was."""
+    first: timedelta | None = None
+    now = 0.0
+    for line in lines:
+        found = TIMED.match(line)
+        fields = found[2].split(b",") if found else []
+        at = 4 if found and found[1].endswith(b"GLL") else 0
+        if found is None or len(fields) <= at or not CLOCK.fullmatch(fields[at]):
+            yield now, line
+            continue
+        clock, _, rest = fields[at].partition(b".")
+        of_day = timedelta(hours=int(clock[:2]), minutes=int(clock[2:4]), seconds=int(clock[4:6]))
+        first = of_day if first is None else first
+        there = begin + (of_day - first) % timedelta(days=1)
+        now = (there - begin).total_seconds()
+        fields[at] = f"{there:%H%M%S}".encode() + (b"." + rest if rest else b"")
+        if found[1].endswith(b"RMC") and fields[8]:
+            fields[8] = f"{there:%d%m%y}".encode()
+        if found[1].endswith(b"ZDA"):
+            fields[1:4] = f"{there:%d,%m,%Y}".encode().split(b",")
+        wrong = int(found[3], 16) ^ check(found[1] + b"," + found[2])
+        body = found[1] + b"," + b",".join(fields)
+        yield now, b"$%s*%02X\r\n" % (body, check(body) ^ wrong)
+
+
+async def play(rig: Rig, lines: list[bytes]) -> None:
+    began = time.time()
+    for due, line in moved(lines, datetime.fromtimestamp(began, UTC).replace(microsecond=0)):
+        await asyncio.sleep(max(0.0, began + due - time.time()))
+        await rig.sky(raw=line.hex())
+
+
 @pytest.mark.parametrize("log", ["nl2008u", "com-1289", "telit-pls83-w"])
 async def test_the_position_that_the_box_tells_is_what_gpsd_says(bench: Rig, shared: Path, log: str) -> None:
     folder = shared / "data/gnss/gpsd"
@@ -48,28 +93,42 @@ async def test_the_position_that_the_box_tells_is_what_gpsd_says(bench: Rig, sha
     number = await bench.booked()  # a staff booking, so that a position may be told at all
     await bench.opens(number)
     bench.world.sky_on = False
-    await asyncio.sleep(2.5)
-    clock = (await bench.status())["clock"]
-    mark = len(bench.held().states)
-    data = b"".join(it for it in read(folder / f"{log}.log").splitlines(keepends=True) if not it.startswith(b"#"))
-    size = -(-len(data) // PIECES)
-    for start in range(0, len(data), size):
-        piece = data[start : start + size]
-        for at in range(0, len(piece), 400):  # as fast as a line takes it, not faster than the box reads
-            await bench.sky(raw=piece[at : at + 400].hex())
-            await asyncio.sleep(0.02)
-        await asyncio.sleep(1.5)
-    await asyncio.sleep(2)
-    told = [state["position"] for _, state in bench.held().states[mark:] if state.get("position")]
-    wrong = [position for position in told if not any(near(position, it) for it in expected) and not home(position)]
-    assert not wrong
-    assert near(told[-1], expected[-1])
-    assert len({tuple(position) for position in told}) > 1, "the position never changed"
-    after = (await bench.status())["clock"]
-    assert after["floor_s"] >= clock["floor_s"]
-    assert after["lo_s"] > clock["lo_s"], "an old recording turned the clock back (R19)"
-    bench.world.sky_on = True
+    try:
+        await asyncio.sleep(2.5)
+        mark = len(bench.held().states)
+        lines = [it for it in read(folder / f"{log}.log").splitlines(keepends=True) if not it.startswith(b"#")]
+        await play(bench, lines)
+        await asyncio.sleep(3)
+        told = [state["position"] for _, state in bench.held().states[mark:] if state.get("position")]
+        clock = (await bench.status())["clock"]
+    finally:
+        bench.world.sky_on = True
+    assert not [it for it in told if not any(near(it, fix) for fix in expected) and not home(it)]
+    assert near(told[-1], expected[-1]), (told[-1], expected[-1])
+    assert len({tuple(it) for it in told}) > 1, "the position never changed"
+    assert clock["lo_s"] - 5 < time.time() < clock["hi_s"] + 5
     await asyncio.sleep(3)
+    await bench.ends(number)
+
+
+async def test_r19_the_same_recording_with_its_own_old_dates_moves_nothing(bench: Rig, shared: Path) -> None:
+    number = await bench.booked()
+    await bench.opens(number)
+    before = await bench.status()
+    mark = len(bench.held().states)
+    bench.world.sky_on = False
+    try:
+        for line in read(shared / "data/gnss/gpsd" / "com-1289.log").splitlines(keepends=True):
+            await bench.sky(raw=line.hex())
+        await asyncio.sleep(3)
+        after = await bench.status()
+    finally:
+        bench.world.sky_on = True
+    old = "implausible_date"
+    assert after["gnss"]["counters"][old] > before["gnss"]["counters"][old]
+    assert all(home(state["position"]) for _, state in bench.held().states[mark:] if state.get("position"))
+    assert after["clock"]["lo_s"] > before["clock"]["lo_s"]
+    await asyncio.sleep(2)
     await bench.ends(number)
 
 
