@@ -147,6 +147,8 @@ def examine(path: Path) -> tuple[Settings | None, tuple[Problem, ...]]:
     file = str(path)
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None, (Problem(file, "", "is not there", "copy config/agent.toml there and fill it in"),)
     except OSError as exc:
         return None, (Problem(file, "", exc.strerror or str(exc), "must be a readable file"),)
     except UnicodeDecodeError as exc:

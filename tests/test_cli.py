@@ -131,7 +131,26 @@ def test_check_tells_all_mistakes_of_the_settings_at_once(box: Box) -> None:
     done = boitier("check", "--config", str(box.config), "--json")
     assert done.returncode == 1
     wrong = [entry["found"] for entry in json.loads(done.stdout)["checks"] if entry["what"] == "settings"]
-    assert any(text.startswith("can.chanel") for text in wrong)
+    assert any(text.startswith(f"{box.config}: can.chanel: ") for text in wrong)
+
+
+def test_check_names_the_missing_file_and_what_to_put_there(tmp_path: Path) -> None:
+    done = boitier("check", "--config", str(tmp_path / "none.toml"), "--json")
+    assert done.returncode == 1
+    [entry] = json.loads(done.stdout)["checks"]
+    assert entry["found"] == f"{tmp_path / 'none.toml'}: is not there"
+    assert "copy config/agent.toml there" in entry["todo"]
+
+
+def test_check_names_the_file_of_a_car_folder_that_does_not_fit(box: Box) -> None:
+    car = box.folder / "my-car"
+    car.mkdir()
+    (car / "car.toml").write_text("this is no TOML")
+    box.config.write_text(box.config.read_text().replace('"zoe-ph1"', f'"{car}"'))
+    done = boitier("check", "--config", str(box.config), "--json")
+    found = [entry["found"] for entry in json.loads(done.stdout)["checks"] if entry["what"] == "car folder"]
+    assert found
+    assert all(text.startswith(str(car)) for text in found), found
 
 
 def test_r9_check_lock_on_a_car_that_says_nothing_proves_nothing(box: Box) -> None:

@@ -42,8 +42,8 @@ def examine(config: Path) -> list[Check]:
 
 
 def _problem(what: str, problem: Problem) -> Check:
-    where = f"{problem.key}: " if problem.key else ""
-    return Check(what, False, f"{where}{problem.problem}", problem.hint)
+    where = f"{problem.file}: {problem.key}" if problem.key else problem.file
+    return Check(what, False, f"{where}: {problem.problem}", problem.hint)
 
 
 def _car(settings: Settings) -> Iterator[Check]:
