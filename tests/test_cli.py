@@ -174,6 +174,24 @@ def test_a_request_that_makes_no_sense_is_answered(box: Box) -> None:
     assert box.stop() == 0
 
 
+def test_a_refusal_of_the_socket_itself_is_told_like_any_other(box: Box) -> None:
+    from contextlib import ExitStack
+    from socket import AF_UNIX, socket
+
+    box.start()
+    box.ask("status")
+    with ExitStack() as held:
+        for _ in range(8):
+            client = held.enter_context(socket(AF_UNIX))
+            client.connect(str(box.socket))
+            client.sendall(b'{"op":"modules"}\n')
+            assert client.recv(1)
+        done = boitier("status", "--socket", str(box.socket))
+    assert done.returncode == 1
+    assert "boitier refuses: busy" in done.stderr
+    assert box.stop() == 0
+
+
 def test_words_for_people() -> None:
     assert [ago(seconds) for seconds in (None, 0.4, 130, 10_800)] == ["unknown", "0.4 s", "2 min", "3 h"]
     assert [yes(value) for value in (None, True, False)] == ["unknown", "yes", "no"]

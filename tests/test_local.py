@@ -171,8 +171,9 @@ async def test_a_request_gets_its_answer_and_the_file_is_for_owner_and_group_alo
 async def test_bad_requests_are_answered_with_an_error_and_the_line_stays_open(server, tmp_path) -> None:
     lines = [b"hello\n", b"[]\n", b"\xff\xfe\n", b"[" * 60_000 + b"\n", b'{"do":"fail"}\n', b'{"do":"unsayable"}\n']
     answers = await say(tmp_path / "control.sock", *lines, b'{"do":"status"}\n')
-    assert [list(answer) for answer in answers] == [["error"]] * 6 + [["you said"]]
-    assert "no such thing" in answers[4]["error"]
+    assert [list(answer) for answer in answers] == [["ok", "why"]] * 6 + [["you said"]]
+    assert [answer.get("ok") for answer in answers] == [False] * 6 + [None]
+    assert "no such thing" in answers[4]["why"]
     assert server.counters() == {"clients": 1, "requests": 3, "refused": 0, "bad": 4, "failed": 2}
 
 
@@ -183,7 +184,8 @@ async def test_a_line_of_64_kib_is_the_longest(server, tmp_path) -> None:
     (answer,) = await say(tmp_path / "control.sock", padded(control.LINE_BYTES))
     assert "you said" in answer
     (answer,) = await say(tmp_path / "control.sock", padded(control.LINE_BYTES * 2))
-    assert "longer" in answer["error"]
+    assert answer["ok"] is False
+    assert "longer" in answer["why"]
 
 
 async def test_a_ninth_client_is_told_that_it_is_too_many(server, tmp_path) -> None:
@@ -193,7 +195,9 @@ async def test_a_ninth_client_is_told_that_it_is_too_many(server, tmp_path) -> N
         writer.write(b"{}\n")
         assert await reader.readline()
     reader, late = await asyncio.open_unix_connection(path)
-    assert "busy" in json.loads(await reader.readline())["error"]
+    answer = json.loads(await reader.readline())
+    assert answer["ok"] is False
+    assert "busy" in answer["why"]
     assert await reader.read() == b""
     for _, writer in [*held, (reader, late)]:
         writer.close()

@@ -50,7 +50,7 @@ def answer_of(op: str, config: Path | None, socket: Path | None, patience_s: flo
         click.echo("Is it running?  systemctl status boitier   or   boitier run --config FILE", err=True)
         sys.exit(1)
     if not answer.get("ok"):
-        click.echo(f"boitier refuses: {answer.get('why') or answer.get('error')}", err=True)
+        click.echo(f"boitier refuses: {answer.get('why')}", err=True)
         sys.exit(1)
     found: Mapping[str, Any] = answer[op]
     return found

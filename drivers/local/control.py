@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class ControlSocket:
-    """answer: gets a request, returns what is sent back. What goes wrong is answered as `{"error": text}`.
+    """answer: gets a request, returns what is sent back. What goes wrong is answered as `{"ok": false, "why": text}`.
 
     counters: "clients", "requests", "refused" (too many at once), "bad" (no JSON object, too long), "failed" (answer
     raised).
@@ -80,7 +80,7 @@ class ControlSocket:
         try:
             if crowded:
                 self._counters["refused"] += 1
-                await _reply(writer, {"error": f"busy: {CLIENTS} clients are connected already"})
+                await _reply(writer, _refusal(f"busy: {CLIENTS} clients are connected already"))
             else:
                 self._counters["clients"] += 1
                 await self._serve(reader, writer)
@@ -97,7 +97,7 @@ class ControlSocket:
                     line = await reader.readline()
             except ValueError:  # longer than the limit: where the next line begins is not known
                 self._counters["bad"] += 1
-                await _reply(writer, {"error": f"longer than {LINE_BYTES} bytes"})
+                await _reply(writer, _refusal(f"longer than {LINE_BYTES} bytes"))
                 return
             if not line.endswith(b"\n"):
                 return  # hung up; half a line is no request
@@ -108,10 +108,10 @@ class ControlSocket:
             request = json.loads(line)
         except (ValueError, RecursionError) as error:
             self._counters["bad"] += 1
-            return {"error": f"no JSON: {error}"}
+            return _refusal(f"no JSON: {error}")
         if not isinstance(request, dict):
             self._counters["bad"] += 1
-            return {"error": "a request is a JSON object"}
+            return _refusal("a request is a JSON object")
         self._counters["requests"] += 1
         try:
             answer = await self._answer(request)
@@ -120,8 +120,13 @@ class ControlSocket:
             # The boundary: a question must never end the daemon.
             self._counters["failed"] += 1
             _log.exception("control request failed")
-            return {"error": f"{type(error).__name__}: {error}"}
+            return _refusal(f"{type(error).__name__}: {error}")
         return answer
+
+
+def _refusal(why: str) -> Mapping[str, object]:
+    """The one form of an answer that is none; the agent's own refusals have it too."""
+    return {"ok": False, "why": why}
 
 
 async def _reply(writer: asyncio.StreamWriter, answer: Mapping[str, object]) -> None:
