@@ -167,3 +167,10 @@ def test_check_exits_1_with_a_finding(tmp_path: Path) -> None:
     result = CliRunner().invoke(car, ["check", str(tmp_path), "--json"])
     assert result.exit_code == 1
     assert "car.toml" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "show"])
+def test_an_unknown_car_is_wrong_use(command: str) -> None:
+    result = CliRunner().invoke(car, [command, "twingo"])
+    assert result.exit_code == 2
+    assert "twingo" in result.output

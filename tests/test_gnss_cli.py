@@ -88,6 +88,13 @@ def test_a_file_without_an_epoch_is_a_finding_and_never_a_traceback(tmp_path, co
     assert "Traceback" not in said
 
 
+def test_a_text_file_is_named_as_one_without_an_epoch(tmp_path) -> None:
+    (tmp_path / "notes.txt").write_text("taken on the way home\n" * 9)
+    code, _, said = boitier("decode", str(tmp_path / "notes.txt"))
+    assert code == 1
+    assert f"no epoch in {tmp_path / 'notes.txt'}" in said
+
+
 def test_a_missing_file_is_wrong_use(tmp_path) -> None:
     code, lines, said = boitier("decode", str(tmp_path / "none"))
     assert (code, lines) == (2, [])

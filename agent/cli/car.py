@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from config import car as cars
-from config.errors import ConfigError, Problem
+from config.errors import ConfigError
 
 if TYPE_CHECKING:
     from config.vocabulary import Signal
@@ -60,11 +60,11 @@ def show(model: str, as_json: bool) -> None:
 @click.argument("model")
 @as_json
 def check(model: str, as_json: bool) -> None:
-    """Does the folder of a car fit together? Exit 1 with every finding, each with message, signal and file."""
-    try:
-        problems: tuple[Problem, ...] = cars.check(cars.find(model))
-    except ConfigError as error:
-        problems = error.problems
+    """Does the folder of a car fit together? Exit 1 with every finding, each with message, signal and file.
+
+    An unknown car is wrong use: exit 2.
+    """
+    problems = cars.check(_find(model))
     for problem in problems:
         keys = {"file": problem.file, "key": problem.key, "problem": problem.problem, "hint": problem.hint}
         click.echo(json.dumps(keys, ensure_ascii=False) if as_json else str(problem))
@@ -101,9 +101,18 @@ def decode(model: str, log: Path, as_json: bool) -> None:
         raise SystemExit(1)
 
 
-def _load(model: str) -> cars.CarModel:
+def _find(model: str) -> Path:
+    """A car that is not known is wrong use, in every command."""
     try:
-        return cars.load(cars.find(model))
+        return cars.find(model)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _load(model: str) -> cars.CarModel:
+    folder = _find(model)
+    try:
+        return cars.load(folder)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
 

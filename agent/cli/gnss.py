@@ -50,6 +50,8 @@ def decode(log: BufferedReader, as_json: bool) -> None:
         sys.exit(1)
     counted = [f"{name} {count}" for name, count in decoder.counters().items() if count]
     click.echo(", ".join(counted) or "not a byte of a receiver in it", err=True)
+    if not epochs:
+        click.echo(f"no epoch in {log.name}", err=True)
     sys.exit(0 if epochs else 1)
 
 
