@@ -26,6 +26,8 @@ pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.asyncio(loop_scop
 CHANGES = {"extra": {"cloud": {"state_every_s": 1.0}}}
 DEGREES = 1e-6
 TIMED = re.compile(rb"^\$(G[PNLA](?:RMC|GGA|GNS|GLL|ZDA|GST|GBS|GRS)),([^*]*)\*([0-9A-F]{2})\s*$")
+DAY = timedelta(days=1)
+GAP_S = 3.0
 CLOCK = re.compile(rb"\d{6}(\.\d+)?")
 
 
@@ -53,9 +55,12 @@ def check(body: bytes) -> int:
 
 
 def moved(lines: list[bytes], begin: datetime) -> Iterator[tuple[float, bytes]]:
-    """(seconds after the begin, line) with the first epoch at that time. A wrong checksum stays as wrong as it was."""
+    """(seconds after the begin, line) with the first epoch at that time. A wrong checksum stays as wrong as it was.
+
+    Pauses of minutes, in which nothing was recorded, are shortened.
+    """
     first: timedelta | None = None
-    now = 0.0
+    now = skipped = 0.0
     for line in lines:
         found = TIMED.match(line)
         fields = found[2].split(b",") if found else []
@@ -66,8 +71,10 @@ def moved(lines: list[bytes], begin: datetime) -> Iterator[tuple[float, bytes]]:
         clock, _, rest = fields[at].partition(b".")
         of_day = timedelta(hours=int(clock[:2]), minutes=int(clock[2:4]), seconds=int(clock[4:6]))
         first = of_day if first is None else first
-        there = begin + (of_day - first) % timedelta(days=1)
-        now = (there - begin).total_seconds()
+        later = ((of_day - first + DAY / 2) % DAY - DAY / 2).total_seconds()  # a sentence may look back a little
+        skipped += max(0.0, later - skipped - now - GAP_S)
+        there = begin + timedelta(seconds=later - skipped)
+        now = max(now, later - skipped)
         fields[at] = f"{there:%H%M%S}".encode() + (b"." + rest if rest else b"")
         if found[1].endswith(b"RMC") and fields[8]:
             fields[8] = f"{there:%d%m%y}".encode()
