@@ -89,6 +89,11 @@ class CanWatch(Protocol):
     @property
     def state(self) -> BusState: ...
 
+    @property
+    def trouble(self) -> str:
+        """Why the bus is lost; "" while it is not."""
+        ...
+
     def subscribe(self, wanted: tuple[Subscription, ...]) -> None:
         """Replace all subscriptions; takes effect at once and again after each reopen."""
         ...
@@ -163,6 +168,11 @@ class LockPort(Protocol):
     """
 
     async def act(self, action: LockAction) -> None: ...
+
+    @property
+    def trouble(self) -> str:
+        """Why the next act would probably fail, as far as can be known without moving anything; else ""."""
+        ...
 
     def counters(self) -> dict[str, int]: ...
 

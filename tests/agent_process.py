@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ class Box:
             else:
                 assert answer["ok"], answer
                 return answer[op]
+
+    def until(self, holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while not holds():
+            assert time.monotonic() < deadline, "it never happened"
+            time.sleep(0.05)
 
     def tap(self, badge: bytes = BADGE) -> None:
         digits = badge.hex().upper().encode()

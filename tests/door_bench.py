@@ -54,6 +54,7 @@ class StandInLock:
     def __init__(self, bench: DoorBench) -> None:
         self._bench = bench
         self.moves: list[LockAction] = []
+        self.trouble = ""
         self.mode = "obeys"  # obeys, silent (no read-back), gone, unsure, cut
         self.seen_pending: list[bool] = []
 

@@ -49,8 +49,10 @@ async def test_a_bus_that_is_not_there_is_lost_never_an_exception() -> None:
     watch.subscribe(())
     assert await watch.next_event() is BusState.LOST
     assert "nocan9" in watch.last_error
+    assert watch.trouble == watch.last_error
     watch.close()
     assert await watch.next_event() is BusState.CLOSED
+    assert watch.trouble == ""
     watch.close()
 
 

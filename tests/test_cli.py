@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.group import FAMILIES
-from agent.cli.status import ago, bus, part, sections, source, yes
+from agent.cli.status import ago, bus, connection, lock, part, receiver, sections, source, yes
 from tests.agent_process import Box
 
 BOITIER = [sys.executable, "-c", "import sys; sys.argv[0] = 'boitier'; from agent.cli.main import main; main()"]
@@ -87,12 +87,31 @@ def test_status_of_a_running_daemon_in_words_and_as_json(box: Box) -> None:
     box.ask("status")
     words = boitier("status", "--config", str(box.config))
     assert words.returncode == 0, words.stdout + words.stderr
-    for expected in ("No alarms.", "absent0: lost", "database", "whole", "drivers are let in by rule R18"):
+    lost = "absent0: lost, tried again and again (absent0: "
+    for expected in ("No alarms.", lost, "relay board", "database", "whole", "drivers are let in by rule R18"):
         assert expected in words.stdout
     machine = boitier("status", "--socket", str(box.socket), "--json")
     assert machine.returncode == 0
     found = json.loads(machine.stdout)
     assert found["parts"]["door"] == {"state": "running", "vital": True, "restarts": 0, "last_error": None}
+    assert box.stop() == 0
+
+
+def test_status_says_why_a_part_of_the_car_does_not_answer(box: Box) -> None:
+    pem = box.folder / "none.pem"
+    text = box.config.read_text().replace(f'[gnss]\ndevice = "{box.gnss.device}"\n', "")
+    text = text.replace(box.relay.device, "/dev/no-relay")
+    cloud = f'[cloud]\nbrokers = ["127.0.0.1:1"]\nca = "{pem}"\ncertificate = "{pem}"\nkey = "{pem}"\n'
+    box.config.write_text(text + cloud)
+    box.start()
+    box.until(lambda: bool(box.ask("status")["link"].get("trouble")))
+    found = box.ask("status")
+    words = " ".join(boitier("status", "--config", str(box.config)).stdout.split())
+    assert "satellite receiver not fitted" in words
+    assert "lock relay board: " in words
+    assert "/dev/no-relay" in words
+    assert found["can"]["error"].startswith("absent0: ")
+    assert f"not connected ({found['link']['trouble']})" in words
     assert box.stop() == 0
 
 
@@ -195,6 +214,10 @@ def test_a_refusal_of_the_socket_itself_is_told_like_any_other(box: Box) -> None
 def test_words_for_people() -> None:
     assert [ago(seconds) for seconds in (None, 0.4, 130, 10_800)] == ["unknown", "0.4 s", "2 min", "3 h"]
     assert [yes(value) for value in (None, True, False)] == ["unknown", "yes", "no"]
+    assert receiver({"fitted": False}) == "not fitted"
+    assert receiver({"fitted": True, "plugged": False}) == "absent or silent"
+    assert lock({"driver": "diagnostic"}) == "the car's own command"
+    assert connection({"configured": False}) == "no backend in the settings: records wait, the door works"
     assert bus({"channel": "can0", "state": "lost"}) == "can0: lost, tried again and again"
     assert source({"lo_s": 1.0, "hi_s": None}) == "not known; drivers are let in by rule R18"
     assert source({"lo_s": 10.0, "hi_s": 14.0, "source": "gnss"}) == "known to 4.0 s, from gnss"

@@ -51,6 +51,23 @@ def test_d17_frames_are_a0_channel_state_and_the_sum_of_the_three() -> None:
     assert frame(200, True) == bytes.fromhex("A0C80169")
 
 
+async def test_a_board_that_is_absent_or_pulled_out_is_known_before_the_next_tap(wall) -> None:
+    relay = board(wall, StepClock())
+    assert "not opened yet" in relay.trouble
+    wall.unplug()
+    assert not relay.open()
+    assert wall.device in relay.trouble
+    wall.plug()
+    assert relay.open()
+    assert relay.trouble == ""
+    wall.unplug()
+    assert relay.trouble == f"{wall.device}: is gone"
+    with pytest.raises(DeviceError):
+        await relay.act(LockAction.UNLOCK)
+    assert wall.device in relay.trouble
+    relay.close()
+
+
 async def test_one_act_is_one_pulse_of_the_configured_length(wall) -> None:
     clock = StepClock()
     relay = board(wall, clock)

@@ -28,7 +28,7 @@ class StandInWatch:
     """A bus that says what the test says; `drivers/can/watch.py` is tried on a real kernel bus in the guest."""
 
     def __init__(self) -> None:
-        self.state = BusState.OPEN
+        self.state, self.trouble = BusState.OPEN, ""
         self.wanted: tuple[Subscription, ...] = ()
         self.times = 0
         self.events: asyncio.Queue[Frame | Silence | BusState] = asyncio.Queue()

@@ -78,6 +78,10 @@ class Vehicle:
     def bus(self) -> BusState:
         return self._watch.state
 
+    @property
+    def bus_trouble(self) -> str:
+        return self._watch.trouble
+
     # --- what comes in
 
     async def _listen(self) -> None:

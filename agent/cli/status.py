@@ -67,13 +67,14 @@ def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
         ]),
         ("Around", [
             ("CAN bus", bus(can)),
-            ("satellite receiver", "answers" if gnss.get("plugged") else "absent or silent"),
+            ("lock", lock(found.get("lock", {}))),
+            ("satellite receiver", receiver(gnss)),
             ("clock", source(clock)),
         ]),
         ("Records", [
             ("database", "broken: facts wait in memory" if records.get("broken") else "whole"),
             ("waiting for the backend", f"{records.get('facts')} facts, {records.get('samples')} batches of samples"),
-            ("link", "connected" if link.get("connected") else "not connected: records wait, the door works"),
+            ("link", connection(link)),
         ]),
         ("Parts", [(name, part(state)) for name, state in found.get("parts", {}).items()]),
     ]  # fmt: skip
@@ -90,6 +91,27 @@ def bus(can: Mapping[str, Any]) -> str:
     words = {"open": "open", "lost": "lost, tried again and again", "closed": "not started yet"}
     state = words.get(str(can.get("state")), str(can.get("state")))
     return f"{can.get('channel')}: {state}" + (f" ({can['error']})" if can.get("error") else "")
+
+
+def lock(found: Mapping[str, Any]) -> str:
+    """What moves the lock, and what is known to be wrong with it."""
+    kind = {"relay": "relay board", "diagnostic": "the car's own command"}.get(str(found.get("driver")), "unknown")
+    return f"{kind}: {found['trouble']}" if found.get("trouble") else kind
+
+
+def receiver(gnss: Mapping[str, Any]) -> str:
+    if gnss.get("fitted") is False:
+        return "not fitted"
+    return "answers" if gnss.get("plugged") else "absent or silent"
+
+
+def connection(link: Mapping[str, Any]) -> str:
+    if link.get("connected"):
+        return "connected"
+    if link.get("configured") is False:
+        return "no backend in the settings: records wait, the door works"
+    trouble = f" ({link['trouble']})" if link.get("trouble") else ""
+    return f"not connected{trouble}: records wait, the door works"
 
 
 def source(clock: Mapping[str, Any]) -> str:

@@ -165,7 +165,9 @@ class Rest:
             "settings": lambda: str(house.chosen.file),
             "uptime_s": lambda: round((house.clock.now().ns - began_ns) / 1e9, 1),
             "door": house.door.status,
-            "lock": lambda: {"driver": settings.lock.driver, "counters": house.lock.counters()},
+            "lock": lambda: {
+                "driver": settings.lock.driver, "trouble": house.lock.trouble, "counters": house.lock.counters(),
+            },
             "reader": lambda: {"counters": house.reader.counters()} if house.reader else {"fitted": False},
             "clock": house.timekeeper.status,
             "can": self._can,
@@ -186,7 +188,7 @@ class Rest:
     def _can(self) -> dict[str, object]:
         vehicle = self._house.vehicle
         return {
-            "channel": self._house.settings.can.channel, "state": str(vehicle.bus),
+            "channel": self._house.settings.can.channel, "state": str(vehicle.bus), "error": vehicle.bus_trouble,
             "decoded": self._decoded, "counters": vehicle.counters(),
         }  # fmt: skip
 

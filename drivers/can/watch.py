@@ -54,6 +54,10 @@ class BcmWatch:
     def state(self) -> BusState:
         return self._state
 
+    @property
+    def trouble(self) -> str:
+        return self.last_error if self._state is BusState.LOST else ""
+
     def counters(self) -> dict[str, int]:
         return dict(self._counters)
 

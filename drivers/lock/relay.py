@@ -58,6 +58,7 @@ class RelayBoard:
         }
         self._offs = b"".join(frame(channel, False) for channel in sorted({unlock_channel, lock_channel}))
         self._port: Serial | None = None
+        self._why = f"{device}: not opened yet"
         self._one_at_a_time = asyncio.Lock()
         self._counters = dict.fromkeys(("acts", "opened", "failed", "unsure", "late_off"), 0)
 
@@ -87,6 +88,13 @@ class RelayBoard:
                 if not pulse.cancelled() and (error := pulse.exception()):
                     _log.warning("relay board: %s", error)
                 raise
+
+    @property
+    def trouble(self) -> str:
+        """A board that was pulled out is noticed by its device, before the next pulse fails."""
+        if self._port is None:
+            return self._why
+        return "" if os.path.exists(self._device) else f"{self._device}: is gone"
 
     def counters(self) -> dict[str, int]:
         return dict(self._counters)
@@ -146,7 +154,11 @@ class RelayBoard:
         """Raises `DeviceGone` with `may_have_happened` False: telling "off" moves nothing."""
         if self._port is not None:
             return
-        self._port = open_port(self._device, self._baud)
+        try:
+            self._port = open_port(self._device, self._baud)
+        except DeviceError as error:
+            self._why = str(error)
+            raise
         try:
             self._write(self._offs)
         except DeviceError as error:
@@ -163,9 +175,11 @@ class RelayBoard:
             while sent < len(data):
                 sent += os.write(self._port.fileno(), data[sent:])
         except BlockingIOError as error:
-            raise DeviceTimeout(f"{self._device}: takes no bytes", may_have_happened=sent > 0) from error
+            self._why = f"{self._device}: takes no bytes"
+            raise DeviceTimeout(self._why, may_have_happened=sent > 0) from error
         except OSError as error:
-            raise DeviceGone(f"{self._device}: {error}", may_have_happened=sent > 0) from error
+            self._why = f"{self._device}: {error}"
+            raise DeviceGone(self._why, may_have_happened=sent > 0) from error
 
     def _release(self) -> None:
         port, self._port = self._port, None
