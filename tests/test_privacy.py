@@ -45,7 +45,7 @@ def test_distance_agrees_with_a_known_one() -> None:
 def test_p3_at_station_is_answered_with_a_name_not_with_coordinates() -> None:
     assert locate((ALENCON, SEES), 48.4332, 0.0999) == Where(True, ALENCON.name)
     assert locate((ALENCON, SEES), 48.5, 0.1) == Where(False)
-    assert locate((), 48.5, 0.1) == Where()
+    assert locate((), 48.5, 0.1) == Where(anywhere=True)
 
 
 def test_r1_a_position_lost_on_the_ramp_is_unknown_with_a_presumption() -> None:
