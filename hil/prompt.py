@@ -64,14 +64,20 @@ async def play(bench: Bench, words: Words, sold: dict[int, str], greeting: str, 
     doorway = Doorway(bench.folder / "bench.sock", commands.do, voices, asked)
     with ending_by_signal(commands.quitting):
         async with Happenings(bench, words, voices), doorway:
-            await commands.do("book staff")
             greet(bench, words, printer, greeting, doorway)
-            if sys.stdin.isatty():
-                from .terminal import at_terminal  # brings prompt_toolkit, which a pipe does not need
+            # Something to tap with. Commands wait for it, since they are done one after the other.
+            booking = asyncio.create_task(commands.do("book staff"))
+            await asyncio.sleep(0)
+            try:
+                if sys.stdin.isatty():
+                    from .terminal import at_terminal  # brings prompt_toolkit, which a pipe does not need
 
-                code = await until(commands.quitting, at_terminal(commands))
-            else:
-                code = await until(commands.quitting, forever() if hold else from_pipe(commands))
+                    code = await until(commands.quitting, at_terminal(commands))
+                else:
+                    code = await until(commands.quitting, forever() if hold else from_pipe(commands))
+            finally:
+                booking.cancel()
+                await asyncio.gather(booking, return_exceptions=True)
         voices(words("p_end"))
     return code
 
@@ -105,7 +111,11 @@ def ending_by_signal(ending: asyncio.Event) -> Iterator[None]:
         yield
     finally:
         for number in ENDINGS:
-            loop.add_signal_handler(number, lambda: None)
+            loop.add_signal_handler(number, nothing)
+
+
+def nothing() -> None:
+    """For a signal that comes too late."""
 
 
 async def until(ending: asyncio.Event, work: Coroutine[Any, Any, int]) -> int:
@@ -175,6 +185,8 @@ async def up(options: argparse.Namespace) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return 1
     finally:
+        for number in ENDINGS:  # whoever presses Ctrl-C twice while it still boots must not leave half of it either
+            asyncio.get_running_loop().add_signal_handler(number, nothing)
         await bench.stop()
         printer(words("p_gone"), False)
 
