@@ -151,6 +151,8 @@ def conclude(bench: Bench, teller: Teller, words: Words, options: argparse.Names
     if options.lose_one:
         lose_one(bench.database, vehicle)
     judgement = judge(bench.world.diary, bench.database, vehicle, EXPECTED)
+    said = words.phrase
+    judgement.rows = [Row(said(r.what), said(r.happened), said(r.holds), r.agrees) for r in judgement.rows]
     day = the_day(bench, teller, words, judgement)
     options.out.mkdir(parents=True, exist_ok=True)
     report = options.out / f"demo-{words.language}.html"

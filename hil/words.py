@@ -16,12 +16,21 @@ class Words:
     def __init__(self, language: str) -> None:
         self.language = language
         self._texts: dict[str, str] = tomllib.loads((TEXTS / f"{language}.toml").read_text(encoding="utf-8"))
+        phrases = TEXTS / "phrases" / f"{language}.toml"  # English needs none: it is what the oracle speaks
+        found = tomllib.loads(phrases.read_text(encoding="utf-8")) if phrases.is_file() else {}
+        self._phrases: dict[str, str] = dict(sorted(found.items(), key=lambda pair: -len(pair[0])))
 
     def __call__(self, key: str, **values: object) -> str:
         return self._texts[key].format(**values)
 
     def all_keys(self) -> frozenset[str]:
         return frozenset(self._texts)
+
+    def phrase(self, text: str) -> str:
+        """A cell of the oracle's table in this language; what no phrase covers stays as it is."""
+        for english, said in self._phrases.items():
+            text = text.replace(english, said)
+        return text
 
     def refusal(self, code: str) -> str:
         """Plain words for a refusal code; the code itself where there are none."""

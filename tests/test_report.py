@@ -62,6 +62,12 @@ def test_page_is_self_contained_and_draws_every_picture(language: str) -> None:
     assert "a &lt;badge&gt; &amp; more" in text
 
 
+def test_the_oracles_table_is_french_in_french_and_untouched_in_english() -> None:
+    assert Words("en").phrase("samples while driving") == "samples while driving"
+    assert Words("fr").phrase("samples while driving") == "échantillons en roulant"
+    assert Words("fr").phrase("booking 61001 (staff)") == "réservation 61001 (agent)"
+
+
 def test_r27_a_position_of_a_private_booking_is_a_finding_not_a_footnote() -> None:
     assert _day().agrees
     day = _day(private_positions=1)
