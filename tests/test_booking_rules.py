@@ -111,12 +111,11 @@ def test_r2_a_forgotten_car_is_closed_after_ten_still_minutes_at_its_station() -
         assert not may_auto_close(OPEN, replace(still, **worse), 2_000, 600), worse
 
 
-def test_r1_without_stations_or_receiver_a_booking_ends_anywhere_by_every_way_and_is_flagged() -> None:
+def test_r1_without_stations_or_receiver_a_booking_ends_anywhere_by_hand_and_r5_not_by_itself() -> None:
     car = replace(PARKED, where=ANYWHERE, still_s=600.0)
     assert may_take_over(OPEN, car, 2_000)
-    assert may_auto_close(OPEN, car, 2_000, 600)
     assert not may_take_over(OPEN, car, 1_999)
-    assert not may_auto_close(OPEN, replace(car, doors_open=True), 2_000, 600)
+    assert not may_auto_close(OPEN, car, 2_000, 600)
     assert soft(car) == ("position_unknown",)
 
 

@@ -12,7 +12,7 @@ from tests.door_bench import ALICE, BOB, HOUR, DoorBench
 
 
 @pytest.mark.parametrize("fitted", [{"stations": ()}, {"receiver": False}])
-async def test_r1_a_booking_ends_at_the_car_by_tap_takeover_and_by_itself(tmp_path: Path, fitted: Any) -> None:
+async def test_r1_a_booking_ends_at_the_car_by_tap_and_takeover_and_r5_not_by_itself(tmp_path: Path, fitted: Any) -> None:
     bench = DoorBench(tmp_path, **fitted)
     await bench.boot()
     bench.say(ignition="off", speed=0.0, door="no")
@@ -26,7 +26,7 @@ async def test_r1_a_booking_ends_at_the_car_by_tap_takeover_and_by_itself(tmp_pa
     await bench.until(lambda: bench.clock.sleepers > 0)
     await bench.wait(4)
     closed = await bench.facts("booking", event="closed")
-    assert [it["how"] for it in closed] == ["ended", "takeover", "auto_closed"]
+    assert [it["how"] for it in closed] == ["ended", "takeover"]
     assert {tuple(it["soft"]) for it in closed} == {("position_unknown",)}
     assert {it["end"]["at_station"] for it in closed} == {None}
     await bench.off()

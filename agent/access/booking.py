@@ -184,9 +184,11 @@ def may_take_over(open_: OpenBooking, car: CarNow, lo_s: float) -> bool:
 
 
 def may_auto_close(open_: OpenBooking, car: CarNow, lo_s: float, still_s: float) -> bool:
-    """R2. Nobody stands there who could say otherwise, so "at station" must be known, not presumed, where it can be."""
+    """R2. Nobody stands there who could say otherwise, so "at station" must be known: a late driver far from home, in a
+    car that cannot tell where it is, must not come back to a closed booking (R5). Takeover ends a forgotten one.
+    """
     at_rest = car.moving is Moving.NO and car.still_s >= still_s
-    return lo_s >= open_.paid_to_s and car.where.ends_here and at_rest and not hard(car)
+    return lo_s >= open_.paid_to_s and car.where.at is True and at_rest and not hard(car)
 
 
 # --- what is written -------------------------------------------------------------------------------------------------
