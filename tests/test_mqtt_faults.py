@@ -13,11 +13,13 @@ from drivers.errors import DeviceError, DeviceGone
 from tests import fake_broker as fake
 from tests.fake_broker import FakeBroker
 from tests.session_bench import (  # noqa: F401 (fixtures)
+    DOWN,
     UP,
     Make,
     alive,
     event,
     lost,
+    message,
     the_broker,
     the_make,
     up,
@@ -93,6 +95,56 @@ async def test_a_half_open_link_is_noticed_by_its_silence(broker: FakeBroker, ma
     session = make(broker.address, keepalive_s=1)
     await up(session)
     assert await event(session) is False
+
+
+async def test_a_huge_message_is_refused_by_its_header_and_each_time_waited_for_longer(
+    broker: FakeBroker, make: Make
+) -> None:
+    session = make(broker.address, backoff_s=(0.02, 10.0))
+    session._rng.uniform = lambda a, b: b  # type: ignore[method-assign]
+    await up(session)
+    header = bytes([0x32]) + fake.length(200 << 20)
+    for number in range(1, 6):
+        link = await broker.link(number)
+        await link.until(fake.SUBSCRIBE)
+        link.send(header + b"\0\1x\0\1")  # and 200 MiB would follow
+        began = asyncio.get_running_loop().time()
+        await link.ended()
+        assert session.trouble == "" or "209715200 bytes" in session.trouble
+        await broker.link(number + 1)
+        waited = asyncio.get_running_loop().time() - began
+    assert waited > 0.25  # 0.02, 0.04, 0.08, 0.16, 0.32
+    assert session.counters()["oversize"] == 5
+    await alive(session)
+
+
+async def test_what_is_refused_by_its_header_never_counts_as_a_connection_that_held(
+    broker: FakeBroker, make: Make
+) -> None:
+    session = make(broker.address, backoff_s=(5.0, 5.0))
+    await up(session)
+    session._steady = True
+    (await broker.link()).send(bytes([0x34]) + fake.length(9) + b"\0\1x\0\1abcd")  # QoS 2: kept until released
+    assert await event(session) is False
+    assert not session._steady
+    assert session._unread
+    assert "QoS 2" in session.trouble
+
+
+async def test_a_payload_beyond_64_kib_does_not_wait_in_memory_and_is_acknowledged(
+    broker: FakeBroker, make: Make
+) -> None:
+    session = make(broker.address)
+    await up(session)
+    link = await broker.link()
+    link.publish(DOWN, b"x" * (64 * 1024 + 1), 7)
+    link.publish(DOWN, b"x" * (64 * 1024), 8)
+    arrived = await message(session)
+    assert (arrived.topic, arrived.payload) == ("", b"")
+    arrived.acknowledge()
+    await link.until(fake.PUBACK)
+    assert len((await message(session)).payload) == 64 * 1024
+    assert session.counters()["oversize"] == 1
 
 
 async def test_brokers_take_turns(broker: FakeBroker, make: Make) -> None:

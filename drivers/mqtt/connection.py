@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 CONNECT_S: Final = 5.0
 MOST_WAITING: Final = 64  # messages handed over and not fetched yet; then the socket is read no further
 WAIT_S: Final = 60.0  # until nobody is believed to read any more
+MOST_PAYLOAD: Final = 64 * 1024  # a longer one is nobody's: it is handed on empty, to be acknowledged and counted
+MOST_PACKET: Final = 80 * 1024  # what announces more is not read at all: this box has 192 MiB
+QOS_2: Final = 0x04
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -42,12 +45,13 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """number: for our PUBACK, 0 where none is due."""
+    """number: for our PUBACK, 0 where none is due. oversize: topic and payload were left out."""
 
     topic: str
     payload: bytes
     retained: bool
     number: int
+    oversize: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,11 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The thread is about to end; nothing follows."""
+    """The thread is about to end; nothing follows. refused: we would not read what was announced, and it may well come
+    again."""
 
     why: str
+    refused: bool = False
 
 
 Event = Up | Taken | Message | Refused | Lost
@@ -85,6 +91,7 @@ class Connection:
         self._subscriptions, self._keepalive_s = subscriptions, keepalive_s
         self._room = threading.Semaphore(MOST_WAITING)
         self._stopping = False
+        self._unread = ""
         self._started = False
         self._thread: threading.Thread | None = None
         self._tell: Callable[[Event], None] = lambda event: None
@@ -163,18 +170,24 @@ class Connection:
         class Guarded(Paho):
             """paho's thread runs this; it ends with the connection, and never without saying so."""
 
+            def _sock_recv(self, bufsize: int) -> bytes:
+                # The fixed header is read byte by byte; more is asked for only when it has told the length.
+                if bufsize > 1:
+                    outer._judge(self._in_packet["command"], self._in_packet["remaining_length"])
+                return super()._sock_recv(bufsize)
+
             def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> Any:
                 outer._thread = threading.current_thread()
                 why = "the connection ended"
                 try:
                     code = super().loop_forever(timeout, False)
-                    why = f"the connection ended: {error_string(code)}"
+                    why = outer._unread or f"the connection ended: {error_string(code)}"
                     return code
                 except Exception as error:
                     why = f"{type(error).__name__}: {error}"
                     return 1
                 finally:
-                    outer._tell(Lost(why))
+                    outer._tell(Lost(why, bool(outer._unread)))
 
         client = Guarded(
             CallbackAPIVersion.VERSION2,
@@ -214,16 +227,29 @@ class Connection:
     def _on_publish(self, client: object, userdata: object, number: int, reason: object, properties: object) -> None:
         self._tell(Taken(number))
 
+    def _judge(self, command: int, length: int) -> None:
+        """Close the connection on a packet that would be kept in memory beyond reason; its header is all that was
+        read."""
+        if length > MOST_PACKET:
+            self._unread = f"a message of {length} bytes was announced and not read"
+        elif command >> 4 == 3 and command & QOS_2:  # paho would keep it until the broker releases it, 65535 times
+            self._unread = "a message came with QoS 2, which nobody asked for"
+        if self._unread:
+            raise ConnectionAbortedError(self._unread)
+
     def _on_message(self, client: Client, userdata: object, message: Any) -> None:
         number = message.mid if message.qos == 1 else 0
         try:
             topic = message.topic
         except UnicodeDecodeError:
             topic = ""  # still handed on, so that it is acknowledged and does not come back for ever
+        payload, oversize = bytes(message.payload), len(message.payload) > MOST_PAYLOAD
+        if oversize:
+            topic, payload = "", b""
         # Brokers send more than they say they would. Waiting here holds back the socket and nothing else.
         for _ in range(round(WAIT_S / 0.1)):
             if self._room.acquire(timeout=0.1):
-                self._tell(Message(topic, bytes(message.payload), bool(message.retain), number))
+                self._tell(Message(topic, payload, bool(message.retain), number, oversize))
                 return
             if self._stopping:
                 return

@@ -34,6 +34,7 @@ _COUNTS: Final = (
     "published",
     "pubacks",
     "arrived",
+    "oversize",
     "stuck_threads",
     "mistakes",
 )
@@ -81,7 +82,7 @@ class Session:
         self._rng, self._backoff_s = random.Random(jitter_seed), backoff_s
         self._connection: Connection | None = None
         self._up = False
-        self._steady = False
+        self._steady = self._unread = False
         self._due: dict[int, asyncio.Future[None]] = {}
         self._events: deque[tuple[Arrived | bool, Connection | None]] = deque()
         self._some = asyncio.Event()
@@ -175,6 +176,7 @@ class Session:
     async def _connect(self, broker: str) -> bool:
         """Live through one connection; whether it held for a while."""
         self._counts["connects"] += 1
+        self._unread = False
         loop = asyncio.get_running_loop()
         inbox: asyncio.Queue[Event] = asyncio.Queue()
         connection = Connection(broker, self._tls, self._client_id, self._will, self._subscriptions, self._keepalive_s)
@@ -185,7 +187,7 @@ class Session:
             self._note(f"{broker}: {await self._live(connection, inbox)}")
         finally:
             self._expect(None)
-            steady, self._steady = self._steady, False
+            steady, self._steady = self._steady and not self._unread, False
             self._down()
             self._connection = None
             if not await connection.stop():
@@ -213,7 +215,9 @@ class Session:
                 case Refused(why):
                     self._counts["refused"] += 1
                     return f"refused: {why}"
-                case Lost(why):
+                case Lost(why, refused):
+                    self._counts["oversize"] += int(refused)
+                    self._unread = refused
                     return why
 
     def _expect(self, seconds: float | None, otherwise: str = "") -> None:
@@ -261,6 +265,7 @@ class Session:
 
     def _hand_over(self, connection: Connection, message: Message) -> None:
         self._counts["arrived"] += 1
+        self._counts["oversize"] += int(message.oversize)
 
         def acknowledge() -> None:
             if self._connection is connection:  # otherwise the broker sends it again, to the next connection

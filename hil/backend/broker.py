@@ -158,6 +158,7 @@ class Broker:
                 "autosave_on_changes true",
                 "max_queued_messages 0",  # the default of 1000 drops what it has acknowledged
                 "max_inflight_messages 200",
+                "message_size_limit 65536",  # a vehicle closes on one of more than 80 KiB, and it would come again
                 "",
             ]
         )
