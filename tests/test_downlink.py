@@ -15,6 +15,8 @@ from drivers.ports import Arrived
 from tests.fakes.clock import ManualClock, settle
 
 VEHICLE = "9f3c1a77e2b04d58"
+SAID = b'{"v":1,"stream":"abababababababab","upto":4}'
+SURROGATE = b'{"v":1,"stream":"\\ud800","upto":0}'
 
 
 class Bench:
@@ -79,13 +81,13 @@ async def bench() -> AsyncIterator[Bench]:
 
 
 async def test_each_kind_goes_to_its_receiver_and_is_acknowledged_after(bench: Bench) -> None:
-    await bench.arrive(wire.Kind.ACK, b'{"v":1,"stream":"ab","upto":4}', "a")
+    await bench.arrive(wire.Kind.ACK, SAID, "a")
     await bench.arrive(wire.Kind.BOOK, b"\xd2 token", "b")
     await bench.arrive(wire.Kind.COMMAND, b"\x82 command", "c")
     await bench.arrive(wire.Kind.TRUST, b"\x83 list", "t")
     await bench.arrive(wire.Kind.CONFIG, b"later", "x")
     assert bench.got == [
-        ("ack", wire.Ack("ab", 4)),
+        ("ack", wire.Ack("ab" * 8, 4)),
         ("book", b"\xd2 token"),
         ("command", b"\x82 command"),
         ("trust", b"\x83 list"),
@@ -117,13 +119,25 @@ async def test_no_puback_before_it_is_durable_and_it_is_tried_again(bench: Bench
     assert bench.got == [("book", b"token")]
 
 
-async def test_a_mistake_in_a_receiver_is_counted_and_not_fatal(bench: Bench) -> None:
-    bench.fail = KeyError("a bug")
-    await bench.arrive(wire.Kind.COMMAND, b"x", "lost")
+@pytest.mark.parametrize("bug", [KeyError("a bug"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates")])
+async def test_a_mistake_in_a_receiver_is_counted_and_does_not_fill_the_brokers_window(
+    bench: Bench, bug: Exception
+) -> None:
+    bench.fail = bug
+    await bench.arrive(wire.Kind.COMMAND, b"x", "bad")
+    await bench.arrive(wire.Kind.ACK, SAID, "bad ack")
     bench.fail = None
     await bench.arrive(wire.Kind.COMMAND, b"y", "good")
     assert bench.got == [("command", b"y")]
-    assert bench.pubacks == ["good"]
+    assert bench.pubacks == ["bad", "bad ack", "good"]
+    assert bench.downlink.counters()["mistakes"] == 2
+    assert bench.downlink.counters()["waiting"] == 0
+
+
+async def test_a_disk_that_refuses_a_file_means_later(bench: Bench) -> None:
+    bench.fail = OSError(28, "No space left on device")
+    await bench.arrive(wire.Kind.TRUST, b"list")
+    assert (bench.pubacks, bench.downlink.counters()["waiting"]) == ([], 1)
 
 
 async def test_a_message_of_a_lost_connection_is_forgotten_because_it_comes_again(bench: Bench) -> None:
@@ -143,7 +157,7 @@ async def test_what_fails_for_ever_is_bounded(bench: Bench) -> None:
     assert bench.pubacks == []
 
 
-@pytest.mark.parametrize("payload", [b"", b"{", b"\x78\x9c", b"[]", b'{"v":1}', b"\xff" * 100])
+@pytest.mark.parametrize("payload", [b"", b"{", b"\x78\x9c", b"[]", b'{"v":1}', b"\xff" * 100, SURROGATE])
 async def test_a_malformed_acknowledgement_is_counted_and_never_comes_back(bench: Bench, payload: bytes) -> None:
     await bench.arrive(wire.Kind.ACK, payload)
     assert bench.got == []
@@ -153,7 +167,7 @@ async def test_a_malformed_acknowledgement_is_counted_and_never_comes_back(bench
 
 async def test_an_acknowledgement_that_cannot_be_stored_is_forgotten_because_it_is_said_again(bench: Bench) -> None:
     bench.fail = StoreBroken("no")
-    await bench.arrive(wire.Kind.ACK, b'{"v":1,"stream":"ab","upto":4}')
+    await bench.arrive(wire.Kind.ACK, SAID)
     assert bench.pubacks == ["m"]
 
 

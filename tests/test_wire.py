@@ -152,27 +152,29 @@ numbers = st.integers(0, 2**53 - 1)
 spans = st.lists(st.tuples(numbers, numbers)).map(tuple)
 
 
-@given(st.builds(wire.Ack, st.text(max_size=20), numbers, spans, st.lists(numbers).map(tuple)))
+@given(st.builds(wire.Ack, st.from_regex("[0-9a-f]{16}", fullmatch=True), numbers, spans, st.lists(numbers).map(tuple)))
 def test_acknowledgements_come_back_the_same(said: wire.Ack) -> None:
     assert wire.read_ack(wire.ack(said)) == said
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "{}", "[]", "1", "null", '{"v":2,"stream":"a","upto":1}', '{"v":1,"stream":7,"upto":1}', '{"v":1,"stream":"a"}',
-        '{"v":1,"stream":"a","upto":true}', '{"v":1,"stream":"a","upto":-1}', '{"v":1,"stream":"a","upto":1.5}',
-        '{"v":1,"stream":"a","upto":1,"ranges":{}}', '{"v":1,"stream":"a","upto":1,"ranges":[[1]]}',
-        '{"v":1,"stream":"a","upto":1,"ranges":[[1,"2"]]}', '{"v":1,"stream":"a","upto":1,"poison":[null]}',
-        '{"v":1,"stream":"a","upto":9007199254740993}',
-    ],
+STREAM = "51aa0c9d77e3f012"
+GOOD = f'{{"v":1,"stream":"{STREAM}","upto":1,"ranges":[[2,3]],"poison":[4]}}'
+BAD = (
+    ('"v":1', '"v":2'), (f'"{STREAM}"', "7"), ('"upto":1,', ""), ('"upto":1', '"upto":true'), ('"upto":1', '"upto":-1'),
+    ('"upto":1', '"upto":1.5'), ("[[2,3]]", "{}"), ("[[2,3]]", "[[1]]"), ("[[2,3]]", '[[1,"2"]]'), ("[4]", "[null]"),
+    ("[4]", "[-4]"), ("[4]", "[1e3]"), ('"upto":1', '"upto":9007199254740993'), ("51aa", "51a"), ("51aa", "51AA"),
+    ("51aa", "51ag"), ("51aa", "\\ud800a0a"), ("f012", "f012\\n"), ("51aa", "51aaa"), (STREAM, ""),
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "1", "null", *(GOOD.replace(a, b) for a, b in BAD)])
 def test_a_malformed_acknowledgement_is_no_acknowledgement(text: str) -> None:
+    assert wire.read_ack(GOOD.encode()) == wire.Ack(STREAM, 1, ((2, 3),), (4,))
     assert wire.read_ack(text.encode()) is None
 
 
 def test_an_acknowledgement_may_leave_out_what_is_empty_and_say_more_than_we_know() -> None:
-    assert wire.read_ack(b'{"v":1,"stream":"a","upto":3,"since":"2031"}') == wire.Ack("a", 3)
+    assert wire.read_ack(b'{"v":1,"stream":"51aa0c9d77e3f012","upto":3,"since":"2031"}') == wire.Ack(STREAM, 3)
 
 
 @given(st.binary(min_size=1, max_size=700), st.binary(min_size=1, max_size=700))

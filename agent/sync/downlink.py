@@ -23,12 +23,15 @@ RETRY_S: Final = 30.0
 RETRIED: Final = 16  # fewer than the 20 that a broker lets be outstanding, or nothing would come through any more
 MOST_BYTES: Final = 64 * 1024
 
+_COUNTS: Final = ("arrived", "malformed", "failed", "mistakes", "retried", "foreign", "reserved")
+
 Handler = Callable[[bytes], Awaitable[None]]
 
 
 class Downlink:
     """book, command, trust: return when what the payload asks for is on disk, or is refused for good. connection:
-    told of ups and downs. An exception from a handler means "not durable": no PUBACK, tried again later.
+    told of ups and downs. StoreBroken or OSError from a handler means "not durable": no PUBACK, tried again later.
+    Any other exception is a mistake of ours that would come again for ever: counted, and acknowledged.
     """
 
     name = "downlink"
@@ -56,7 +59,7 @@ class Downlink:
             wire.Kind.CONFIG: self._reserved,
         }
         self._again: deque[tuple[wire.Kind, Arrived]] = deque()
-        self._counts = dict.fromkeys(("arrived", "malformed", "failed", "retried", "foreign", "reserved"), 0)
+        self._counts = dict.fromkeys(_COUNTS, 0)
         self.ticked_ns = 0
 
     @staticmethod
@@ -105,10 +108,13 @@ class Downlink:
     async def _handle(self, kind: wire.Kind, event: Arrived) -> bool:
         try:
             await self._handlers[kind](event.payload)
-        except Exception:
+        except (StoreBroken, OSError) as error:
             self._counts["failed"] += 1
-            _log.exception("a message on %s is not durable yet", event.topic)
+            _log.warning("a message on %s is not durable yet: %s", event.topic, error)
             return False
+        except Exception:
+            self._counts["mistakes"] += 1
+            _log.exception("a message on %s is given up", event.topic)
         event.acknowledge()
         return True
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any, Final
 VERSION: Final = 1
 PREFIX: Final = "boitier/v1"
 PLAIN_BYTES: Final = 512  # D8: what is longer is compressed
+_STREAM: Final = re.compile("[0-9a-f]{16}")  # any other text never reaches the database
 MOST_BYTES: Final = 1 << 20  # an honest payload is far smaller; a compressed bomb is not
 
 
@@ -151,7 +153,8 @@ def ack(said: Ack) -> bytes:
 def read_ack(payload: bytes) -> Ack | None:
     """Unknown fields are ignored; `ranges` and `poison` may be absent."""
     said = unpack(payload)
-    if said is None or said.get("v") != VERSION or not isinstance(said.get("stream"), str):
+    stream: Any = said.get("stream") if said is not None else None
+    if said is None or said.get("v") != VERSION or not (isinstance(stream, str) and _STREAM.fullmatch(stream)):
         return None
     upto: Any = said.get("upto")
     ranges, poison = said.get("ranges", []), said.get("poison", [])
@@ -161,7 +164,7 @@ def read_ack(payload: bytes) -> Ack | None:
         return None
     if not all(map(_number, poison)):
         return None
-    return Ack(said["stream"], upto, tuple((a, b) for a, b in ranges), tuple(poison))
+    return Ack(stream, upto, tuple((a, b) for a, b in ranges), tuple(poison))
 
 
 def _number(value: object) -> bool:
