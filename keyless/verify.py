@@ -30,6 +30,7 @@ from .trust import IssuerKey, KeySet, key_is_stale
 
 UNSURE_ACCEPTED: Final = "clock_unsure_accepted"
 AFTER_END: Final = "after_end_open_booking"
+KEPT_S: Final = 2 * 86_400  # R13: two days after its end a stored token is of no more use to anybody
 LEVEL_0_START_S: Final = 86_400  # R18: without a clock, a driver's start may be this far after the floor
 _DRIVES: Final = (Role.DRIVER, Role.AGENT, Role.TECHNICIAN)  # roles that can sit in the open booking (R5)
 _STEP: Final = tuple(Code)
@@ -100,16 +101,27 @@ def store_check(
     now: Interval,
     superseded: Mapping[int, int],
     revoked: frozenset[bytes],
+    open_booking: int | None = None,
 ) -> Booking | Refusal:
-    """The same without the time window: a booking for tomorrow may be stored today. Opens nothing."""
+    """The same without the time window: a booking for tomorrow may be stored today. Opens nothing.
+
+    One that ended longer ago than it is kept (R13) is `expired`. With open_booking, the tokens of its drivers are kept
+    whatever their age, revocation or revision: which of them still counts is asked at the tap (R5, D20).
+    """
     outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
     if isinstance(outer, Refusal):
         return outer
-    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked)
+    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked, open_booking)
     signed = _signed(outer, situation)
     if isinstance(signed, Refusal):
         return signed
-    return _barred(signed, situation) or _booking(signed.claims, token, None, full=True)
+    barred = _barred(signed, situation)
+    if barred is not None:
+        return barred
+    claims = signed.claims
+    if now.lo_s > claims.exp + KEPT_S and not situation.is_open(claims):
+        return refused(Code.EXPIRED, "ended long ago", claims, until=claims.exp)
+    return _booking(claims, token, None, full=True)
 
 
 def believe_command(

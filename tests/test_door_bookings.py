@@ -52,3 +52,18 @@ async def test_a_booking_is_stored_once_and_a_bad_one_is_refused_with_its_code(b
     await bench.book(9, ALICE, aud=b"another!")
     assert [it["code"] for it in await bench.facts("booking", event="refused")] == ["signature", "wrong_vehicle"]
     assert len(await bench.facts("booking", event="stored")) == 1
+
+
+async def test_r13_a_token_that_ended_two_days_ago_is_not_stored(bench: DoorBench) -> None:
+    await bench.book(7, ALICE, -3 * 86_400, -3 * 86_400 + HOUR)
+    await bench.book(8, ALICE, -86_400, -86_400 + HOUR)
+    assert [it["code"] for it in await bench.facts("booking", event="refused")] == ["expired"]
+    assert bench.door.status()["bookings"] == 1
+
+
+async def test_a_token_for_another_car_or_operator_does_not_move_the_clock(bench: DoorBench) -> None:
+    await bench.book(9, ALICE, aud=b"another!", iat=2**40 - 1)
+    await bench.book(9, ALICE, iss="another.example", iat=2**40 - 1)
+    assert bench.heard == []
+    await bench.book(9, ALICE, iat=1_800_000_001)
+    assert bench.heard == [1_800_000_001]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,17 +17,18 @@ from drivers.local import files
 from keyless.claims import BadgeId, Booking, Claims, Interval
 from keyless.refusal import Code, Refusal, refused
 from keyless.trust import KeySet
-from keyless.verify import believe, store_check
+from keyless.verify import KEPT_S, believe, store_check
 
 from ..run.store import Fact, Store, StoreBroken
 from .booking import BOOKING_KEY, ENDED_KEY, UnderWay
+from .choice import best
 
 log = logging.getLogger(__name__)
 
 TOKEN: Final = "token/"
 REVISION: Final = "revision/"
-KEPT_S: Final = 2 * 86_400  # R13: two days after a token's end it is of no more use to anybody
 MOST: Final = 512  # stored tokens; a car knows a week ahead, so this is a mistake or an attack
+OURS: Final = (Code.REVOKED, Code.SUPERSEDED, Code.EXPIRED)  # refused, and yet our operator's word about this car
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Bookings:
         self._now, self._heard = now, heard
         self._tokens: dict[str, bytes] = {}
         self._believed: dict[str, Booking] = {}
+        self._barred: dict[str, Claims] = {}  # stored and not believed now; kept like the others
         self._revisions: dict[int, int] = {}
         self._recorded: set[str] = set()  # whose fact `stored` is in the database, or waits in memory for it
         self.counters = {"stored": 0, "refused": 0, "unreadable": 0}
@@ -87,17 +89,18 @@ class Bookings:
 
     def judge(self) -> None:
         """Verify all stored tokens again: at start, and when the key set or the list of the revoked changed."""
-        self._believed = {}
+        self._believed, self._barred = {}, {}
         for name, token in self._tokens.items():
-            found = self._check(token)
+            found = self._check(token, self._open)
             if isinstance(found, Booking):
                 self._keep(name, found)
-            else:
-                self.counters["unreadable"] += 1
-                log.warning("stored booking %s is not believed now: %s", name, found.code)
-        for name, booking in list(self._believed.items()):
-            if booking.revision < self._revisions.get(booking.booking, 0):
-                del self._believed[name]
+                continue
+            self.counters["unreadable"] += 1
+            log.warning("stored booking %s is not believed now: %s", name, found.code)
+            if found.claims is not None:
+                self._barred[name] = found.claims
+        for name in self._outdated():
+            self._barred[name] = self._believed.pop(name)
 
     # --- one more
 
@@ -106,6 +109,8 @@ class Bookings:
         nothing.
         """
         found = self._check(token)
+        if isinstance(found, Refusal) and found.code is Code.EXPIRED:  # neither revoked nor superseded, only old (R5)
+            found = self._check(token, self._open)
         if isinstance(found, Booking) and len(self._believed) >= MOST:
             found = refused(Code.STATE_GUARD, f"{MOST} bookings are stored already", found)
         if isinstance(found, Refusal):
@@ -118,7 +123,7 @@ class Bookings:
         kept = self._write(name, token)
         self._tokens[name] = token
         self._keep(name, found)
-        gone = self._superseded_by(found)
+        gone = self._outdated()
         put = {TOKEN + name: token} | self._extended(found)
         if found.booking:
             put[f"{REVISION}{found.booking}"] = str(found.revision).encode()
@@ -132,10 +137,15 @@ class Bookings:
         return found
 
     async def purge(self, lo_s: float) -> None:
-        """Drop what ended long ago. lo_s: the earliest it can be now."""
-        gone = [name for name, booking in self._believed.items() if booking.exp + KEPT_S < lo_s]
+        """Drop what ended long ago, and revisions that the open booking held on to while it was open (R5). lo_s: the
+        earliest it can be now.
+        """
+        stored: dict[str, Claims] = {**self._barred, **self._believed}
+        old = [name for name, it in stored.items() if it.exp + KEPT_S < lo_s and it.booking != self._open]
+        gone = {*old, *self._outdated()}
         if gone:
-            numbers = {self._believed[name].booking for name in gone}
+            left = {it.booking for name, it in stored.items() if name not in gone}
+            numbers = {stored[name].booking for name in gone} - left
             await self._commit(None, {}, [TOKEN + name for name in gone] + [f"{ENDED_KEY}{n}" for n in numbers])
             self._under.ended -= numbers
             for name in gone:
@@ -153,7 +163,7 @@ class Bookings:
 
     def for_badge(self, badge: bytes, now: Interval, at_station: bool) -> Booking | Refusal:
         """The booking this badge stands for now, or why there is none. badge: see `keyless.claims.badge_id`."""
-        open_ = self._under.booking.booking if self._under.booking is not None else None
+        open_ = self._open
         judged: list[tuple[Booking, Booking | Refusal]] = []
         keyset = self._authority.keyset
         for stored in self._believed.values():
@@ -174,7 +184,12 @@ class Bookings:
 
     # --- inside
 
-    def _check(self, token: bytes) -> Booking | Refusal:
+    @property
+    def _open(self) -> int | None:
+        return self._under.booking.booking if self._under.booking is not None else None
+
+    def _check(self, token: bytes, open_: int | None = None) -> Booking | Refusal:
+        """open_: for what is stored already. A new token of the open booking must be good by itself."""
         authority = self._authority
         if authority.keyset is None:
             return refused(Code.UNKNOWN_KEY, "this box has no key set")
@@ -186,10 +201,12 @@ class Bookings:
             now=self._now(),
             superseded=self._revisions,
             revoked=authority.revoked,
+            open_booking=open_,
         )
-        claims = found if isinstance(found, Booking) else found.claims
-        if claims is not None:
-            self._heard(claims.iat)
+        if isinstance(found, Booking):
+            self._heard(found.iat)
+        elif found.claims is not None and found.code in OURS:
+            self._heard(found.claims.iat)
         return found
 
     def _keep(self, name: str, booking: Booking) -> None:
@@ -197,9 +214,20 @@ class Bookings:
         if booking.booking:  # number 0 is "no booking": nothing supersedes there
             self._revisions[booking.booking] = max(booking.revision, self._revisions.get(booking.booking, 0))
 
-    def _superseded_by(self, new: Booking) -> list[str]:
-        same = [(name, old) for name, old in self._believed.items() if old.booking == new.booking != 0]
-        return [name for name, old in same if old.revision < new.revision]
+    def _outdated(self) -> list[str]:
+        """Believed tokens of which a higher revision is known. Of the open booking only those whose holder has a newer
+        one: the others still open away from a station (R5, R6, D20), and go when it has closed.
+        """
+        newest: dict[object, int] = {}
+        for it in self._believed.values():
+            if it.booking == self._open:
+                newest[it.confirmation, it.role] = max(it.revision, newest.get((it.confirmation, it.role), 0))
+
+        def current(it: Booking) -> int:
+            known = self._revisions.get(it.booking, 0)
+            return newest[it.confirmation, it.role] if it.booking == self._open else known
+
+        return [name for name, it in self._believed.items() if it.booking and it.revision < current(it)]
 
     def _extended(self, new: Booking) -> dict[str, bytes]:
         """A new revision of the booking under way moves its paid bounds (extension, early return)."""
@@ -212,6 +240,7 @@ class Bookings:
     def _forget(self, name: str) -> None:
         self._tokens.pop(name, None)
         self._believed.pop(name, None)
+        self._barred.pop(name, None)
         self._recorded.discard(name)
         with contextlib.suppress(OSError):  # the next start verifies it again and finds it superseded or over
             (self._folder / f"{name}.cwt").unlink(missing_ok=True)
@@ -235,34 +264,6 @@ class Bookings:
             log.warning("booking %s has no file of its own: %s", name, error)
             return False
         return True
-
-
-NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
-
-
-def best(
-    judged: list[tuple[Booking, Booking | Refusal]], open_: int | None, now_s: float, ended: Set[int]
-) -> Booking | Refusal:
-    """Among several tokens of one badge: the open booking's, then one that was not used yet, then the one whose paid
-    time is now, then the earliest acceptable. ended: booking numbers that were closed before.
-
-    None acceptable: the refusal that is nearest to being lifted, so that the driver is told the useful reason.
-    """
-    good = [found for _, found in judged if isinstance(found, Booking)]
-    if good:
-        paid_now = {it.cti: it.paid_from_s <= now_s < it.paid_to_s for it in good}
-        used = {it.cti: it.booking in ended for it in good}
-        return min(good, key=lambda it: (it.booking != open_, used[it.cti], not paid_now[it.cti], it.paid_from_s))
-    bad = [(stored, found) for stored, found in judged if isinstance(found, Refusal)]
-    if not bad:
-        return refused(Code.NOT_STORED, "no stored booking names this badge")
-
-    def distance(pair: tuple[Booking, Refusal]) -> tuple[bool, int, float]:
-        stored, refusal = pair
-        rank = NEAREST.index(refusal.code) if refusal.code in NEAREST else len(NEAREST)
-        return stored.booking != open_, rank, abs(stored.nbf - now_s)
-
-    return min(bad, key=distance)[1]
 
 
 def _body(event: str, claims: Claims | None, code: str | None) -> dict[str, object]:

@@ -1,0 +1,39 @@
+"""Pure: which of the stored tokens a badge stands for.
+
+What is not here: the tokens themselves (`bookings.py`) and the judging of each one (`keyless/verify.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Final
+
+from keyless.claims import Booking
+from keyless.refusal import Code, Refusal, refused
+
+NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
+
+
+def best(
+    judged: list[tuple[Booking, Booking | Refusal]], open_: int | None, now_s: float, ended: Set[int]
+) -> Booking | Refusal:
+    """Among several tokens of one badge: the open booking's, then one that was not used yet, then the one whose paid
+    time is now, then the earliest acceptable. ended: booking numbers that were closed before.
+
+    None acceptable: the refusal that is nearest to being lifted, so that the driver is told the useful reason.
+    """
+    good = [found for _, found in judged if isinstance(found, Booking)]
+    if good:
+        paid_now = {it.cti: it.paid_from_s <= now_s < it.paid_to_s for it in good}
+        used = {it.cti: it.booking in ended for it in good}
+        return min(good, key=lambda it: (it.booking != open_, used[it.cti], not paid_now[it.cti], it.paid_from_s))
+    bad = [(stored, found) for stored, found in judged if isinstance(found, Refusal)]
+    if not bad:
+        return refused(Code.NOT_STORED, "no stored booking names this badge")
+
+    def distance(pair: tuple[Booking, Refusal]) -> tuple[bool, int, float]:
+        stored, refusal = pair
+        rank = NEAREST.index(refusal.code) if refusal.code in NEAREST else len(NEAREST)
+        return stored.booking != open_, rank, abs(stored.nbf - now_s)
+
+    return min(bad, key=distance)[1]

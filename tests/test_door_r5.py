@@ -1,0 +1,118 @@
+"""R5, R6, D20 at the door: what reaches a car that is far from its station takes nothing from the driver under way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from drivers.ports import Feedback
+from keyless.claims import badge_id
+from keyless.trust import KeySet
+from tests.door_bench import ALICE, BOB, HOUR, T0, DoorBench
+
+DAY = 86_400
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
+    """Booking 7 is open, the car is locked, and 55 km from its station."""
+    it = DoorBench(tmp_path)
+    await it.boot()
+    it.park()
+    await it.prove()
+    await it.book(7, ALICE, 0, HOUR)
+    assert await it.tap(ALICE) is Feedback.OPENED
+    it.park(home=False)
+    assert await it.tap(ALICE) is Feedback.PAUSED
+    yield it
+    await it.off()
+
+
+async def restart(bench: DoorBench) -> None:
+    await bench.cut()
+    bench.park(home=False)
+    bench.say(locked="yes")
+
+
+def revoke(bench: DoorBench, badge: bytes) -> None:
+    bench.authority.revoked = frozenset({badge_id(badge)})
+    bench.door.trust_changed()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_d20_a_revocation_that_arrives_on_the_way_waits_for_a_station(bench: DoorBench, cut: bool) -> None:
+    revoke(bench, ALICE)
+    if cut:
+        await restart(bench)
+        revoke(bench, ALICE)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    assert await bench.tap(ALICE) is Feedback.PAUSED
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    assert [it["code"] for it in await bench.facts("refused")] == ["revoked"]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_r5_a_reassigned_booking_still_opens_for_its_driver_until_it_closes(bench: DoorBench, cut: bool) -> None:
+    await bench.book(7, BOB, 0, 2 * HOUR, revision=1)
+    if cut:
+        await restart(bench)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    assert await bench.tap(BOB) is Feedback.PAUSED, "R6: both act"
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.REFUSED, "at a station the revision counts"
+    assert [it["code"] for it in await bench.facts("refused")] == ["superseded"]
+    assert [await bench.tap(BOB), await bench.tap(BOB)] == [Feedback.OPENED, Feedback.ENDED]
+    await bench.book(9, ALICE, DAY, 2 * DAY)
+    assert bench.door.status()["bookings"] == 2, "what the open booking held on to went with it"
+    assert len(list((bench.folder / "bookings").glob("*.cwt"))) == 2
+
+
+async def test_d20_an_old_revision_or_a_revoked_token_is_not_stored_anew_for_the_open_booking(
+    bench: DoorBench,
+) -> None:
+    await bench.book(7, BOB, 0, 2 * HOUR, revision=1)
+    revoke(bench, BOB)
+    await bench.book(7, BOB, 0, HOUR)
+    await bench.book(7, ALICE, 0, HOUR)
+    assert [it["code"] for it in await bench.facts("booking", event="refused")] == ["revoked", "superseded"]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_r5_three_days_late_and_purged_the_driver_still_opens(bench: DoorBench, cut: bool) -> None:
+    bench.clock.move(3 * DAY)
+    if cut:
+        await restart(bench)
+    await bench.door._bookings.purge(bench.at())
+    bench.park(home=False)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    assert (await bench.facts("access", event="intent"))[-1]["note"] == "after_end_open_booking"
+
+
+async def test_r13_an_ended_booking_goes_two_days_after_its_end_also_when_it_is_barred(bench: DoorBench) -> None:
+    bench.park()
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
+    revoke(bench, ALICE)
+    bench.clock.move(3 * DAY)
+    await bench.cut()
+    await bench.door._bookings.purge(bench.at())
+    assert list((bench.folder / "bookings").glob("*.cwt")) == []
+    assert not await bench.store.read("token/")
+    assert not bench.under.ended
+
+
+async def test_r5_a_restart_after_the_issuers_key_ran_out_keeps_the_open_booking(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh = bench.keyset()
+
+    def aged() -> KeySet:
+        return replace(fresh, keys={kid: replace(key, not_after=T0 + HOUR) for kid, key in fresh.keys.items()})
+
+    monkeypatch.setattr(bench, "keyset", aged)
+    bench.clock.move(2 * HOUR)
+    await restart(bench)
+    assert await bench.tap(ALICE) is Feedback.OPENED
