@@ -22,6 +22,8 @@ FIXES: Final = 3
 SATELLITES: Final = 4
 SKEW_S: Final = 120.0  # an issuer's clock may run ahead of ours by this much without being a contradiction
 RISE_S: Final = 86_400.0  # R19
+DOUBT_S: Final = 3_600.0  # so long must a date be told that contradicts what this boot has learned, or is beyond R19
+GAP_S: Final = 600.0  # a date in doubt that is not told for longer begins its hour again
 FRESH_S: Final = 60.0  # older evidence is called holdover
 WRITE_EVERY_S: Final = 600.0
 
@@ -44,6 +46,8 @@ class ClockState:
     """floor_s: nothing is earlier. vouched_s: the part of the floor that GNSS alone did not raise in this boot (R19).
 
     streak: receiver time in ms and arrival in ns of the last fixes that agree, newest last, at most three.
+    doubt: of a date that waits for its hour: receiver time in ms and arrival in ns of its first epoch, arrival of its
+    last.
     """
 
     floor_s: float
@@ -51,25 +55,31 @@ class ClockState:
     boot: str
     anchor: Anchor | None = None
     streak: tuple[tuple[int, int], ...] = ()
+    doubt: tuple[int, int, int] | None = None
 
 
 def interval(state: ClockState, boot: str, now_ns: int) -> Interval:
     """Now. Without usable evidence of this boot: from the floor to anywhere (level 0)."""
-    anchor, nothing = state.anchor, Interval(state.floor_s, None, "none")
-    if anchor is None or anchor.boot != boot or now_ns < anchor.at_ns:
-        return nothing
-    passed = (now_ns - anchor.at_ns) / 1e9
-    lo, hi = anchor.lo_s + passed * (1 - DRIFT), anchor.hi_s + passed * (1 + DRIFT)
-    if hi < state.floor_s - SKEW_S:
-        return nothing  # what was signed since then says that this evidence was wrong
-    source = anchor.source if passed <= FRESH_S else "holdover"
-    return Interval(max(lo, state.floor_s), max(hi, state.floor_s), source)
+    held = _held(state, boot, now_ns)
+    if held is None or state.anchor is None:
+        return Interval(state.floor_s, None, "none")
+    source = state.anchor.source if (now_ns - state.anchor.at_ns) / 1e9 <= FRESH_S else "holdover"
+    return Interval(max(held[0], state.floor_s), max(held[1], state.floor_s), source)
+
+
+def settled_lo_s(state: ClockState, boot: str, now_ns: int) -> float:
+    """Surely past, for what cannot be undone (erasing). At most a day ahead of what was signed or survived a start: a
+    receiver alone, however long it is wrong, moves it no further.
+    """
+    return min(interval(state, boot, now_ns).lo_s, state.vouched_s + RISE_S)
 
 
 def after_fix(
     state: ClockState, fix_time_ms: int | None, boot: str, now_ns: int, satellites: int | None, mode: int
 ) -> ClockState:
-    """The state after one epoch of the receiver, good or not. Three good ones in a row that agree make an anchor."""
+    """The state after one epoch of the receiver, good or not. Three good ones in a row that agree make an anchor,
+    unless this boot knows better: then they need their hour (`_after_row`).
+    """
     state = _in_boot(state, boot)
     if fix_time_ms is None or mode < 2 or satellites is None or satellites < SATELLITES:
         return replace(state, streak=())
@@ -82,16 +92,39 @@ def after_fix(
         return state  # the same epoch, told by another sentence
     streak = (*state.streak, (fix_time_ms, now_ns))[-FIXES:]
     state = replace(state, streak=streak)
-    if len(streak) < FIXES:
-        return state
-    anchor = Anchor(boot, now_ns, at_s - FIX_S, at_s + FIX_S, "gnss")
+    return state if len(streak) < FIXES else _after_row(state, fix_time_ms, boot, now_ns)
+
+
+def _after_row(state: ClockState, fix_time_ms: int, boot: str, now_ns: int) -> ClockState:
+    """Three epochs agree. They make the anchor at once where nothing contradicts them: this boot has no time yet, or
+    the one that it holds meets theirs, or that one is itself beyond R19 and theirs is not. Else only after an hour.
+
+    The floor rises at once within R19; a date beyond it lifts the floor to that limit after an hour only, so that one
+    wrong date cannot make the right ones look like the past.
+    """
+    at_s, held = fix_time_ms / 1000, _held(state, boot, now_ns)
     # R19: what the receiver alone says may lift the floor by a day, or by the time this boot has really lasted.
     ceiling = state.vouched_s + max(RISE_S, now_ns / 1e9 * (1 + DRIFT))
-    return replace(state, anchor=anchor, floor_s=max(state.floor_s, min(anchor.lo_s, ceiling)))
+    anchor = Anchor(boot, now_ns, at_s - FIX_S, at_s + FIX_S, "gnss")
+    within = anchor.lo_s <= ceiling
+    meets = held is None or (held[0] <= anchor.hi_s and anchor.lo_s <= held[1]) or (within and held[0] > ceiling)
+    if meets and within:
+        return replace(state, anchor=anchor, floor_s=max(state.floor_s, anchor.lo_s), doubt=None)
+    doubt = _doubted(state.doubt, fix_time_ms, now_ns)
+    state = replace(state, doubt=doubt)
+    if (now_ns - doubt[1]) / 1e9 >= DOUBT_S:
+        return replace(state, anchor=anchor, floor_s=max(state.floor_s, min(anchor.lo_s, ceiling)))
+    return replace(state, anchor=anchor) if meets else state
 
 
-def after_iat(state: ClockState, iat: int) -> ClockState:
-    """An object whose signature verified was made at `iat`: it is no earlier than that. Never lowers anything."""
+def after_iat(state: ClockState, iat: int, boot: str, now_ns: int) -> ClockState:
+    """An object whose signature verified was made at `iat`: it is no earlier than that. Never lowers anything.
+
+    What this boot's time contradicts by more than an issuer's skew is a mistake of the issuer's and changes nothing.
+    """
+    held = _held(state, boot, now_ns)
+    if iat > FAR_S or (held is not None and iat > held[1] + SKEW_S):
+        return state
     return replace(state, floor_s=max(state.floor_s, float(iat)), vouched_s=max(state.vouched_s, float(iat)))
 
 
@@ -99,7 +132,7 @@ def after_signed(state: ClockState, time_s: float, round_trip_s: float, boot: st
     """Signed time that echoes our nonce: the one evidence that may also lower a floor that was raised wrongly (R19)."""
     state = _in_boot(state, boot)
     anchor = Anchor(boot, now_ns, time_s, time_s + round_trip_s, "signed")
-    return replace(state, floor_s=float(time_s), vouched_s=float(time_s), anchor=anchor, streak=())
+    return replace(state, floor_s=float(time_s), vouched_s=float(time_s), anchor=anchor, streak=(), doubt=None)
 
 
 def restored(
@@ -150,6 +183,27 @@ def _in_boot(state: ClockState, boot: str) -> ClockState:
     if state.boot == boot:
         return state
     return ClockState(state.floor_s, state.floor_s, boot)
+
+
+def _held(state: ClockState, boot: str, now_ns: int) -> tuple[float, float] | None:
+    """Now by this boot's evidence alone, without the floor; `None` where there is none that can be used."""
+    anchor = state.anchor
+    if anchor is None or anchor.boot != boot or now_ns < anchor.at_ns:
+        return None
+    passed = (now_ns - anchor.at_ns) / 1e9
+    lo, hi = anchor.lo_s + passed * (1 - DRIFT), anchor.hi_s + passed * (1 + DRIFT)
+    return None if hi < state.floor_s - SKEW_S else (lo, hi)  # what was signed since then says that it was wrong
+
+
+def _doubted(doubt: tuple[int, int, int] | None, fix_time_ms: int, now_ns: int) -> tuple[int, int, int]:
+    """The date in doubt, told once more; a new one where this is another date, or was not told for long."""
+    if doubt is not None:
+        first_ms, first_ns, last_ns = doubt
+        passed = (now_ns - first_ns) / 1e9
+        near = abs((fix_time_ms - first_ms) / 1000 - passed) <= FIX_S + passed * DRIFT
+        if near and (now_ns - last_ns) / 1e9 <= GAP_S:
+            return first_ms, first_ns, now_ns
+    return fix_time_ms, now_ns, now_ns
 
 
 def _agree(streak: tuple[tuple[int, int], ...], fix_time_ms: int, now_ns: int) -> bool:

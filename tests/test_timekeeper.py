@@ -118,3 +118,32 @@ async def test_a_disk_that_refuses_is_tried_again_and_stops_nothing(tmp_path: Pa
     await clock.advance(60)
     assert (folder / "floor.json").is_file()
     running.cancel()
+
+
+def test_r19_three_wrong_epochs_move_neither_the_time_nor_what_may_be_erased(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    timekeeper.heard(int(NOW_S))
+    learn(clock, timekeeper, NOW_S + 5)
+    before = timekeeper.interval()
+    learn(clock, timekeeper, NOW_S + 1024 * 7 * 86_400)
+    after = timekeeper.interval()
+    assert after.lo_s - before.lo_s == pytest.approx(3, abs=0.1)
+    assert timekeeper.settled_lo_s() == pytest.approx(after.lo_s)
+
+
+def test_r19_a_wrong_first_date_erases_nothing(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    timekeeper.heard(int(NOW_S))
+    learn(clock, timekeeper, NOW_S + 1024 * 7 * 86_400)
+    assert timekeeper.settled_lo_s() == int(NOW_S) + 86_400
+
+
+def test_a_wrong_iat_is_not_heard_by_a_clock_that_knows_the_time(tmp_path: Path) -> None:
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    learn(clock, timekeeper)
+    timekeeper.heard(int(NOW_S) + 30 * 86_400)
+    assert timekeeper.interval().source == "gnss"
+    assert timekeeper.status()["floor_s"] == pytest.approx(NOW_S, abs=5)

@@ -56,7 +56,8 @@ class Timekeeper:
 
     def heard(self, iat: int) -> None:
         """An object whose signature verified says when it was made, in seconds."""
-        self._take(trusted.after_iat(self._state, iat))
+        now = self._clock.now()
+        self._take(trusted.after_iat(self._state, iat, now.boot, now.ns))
 
     # --- what is answered
 
@@ -64,6 +65,11 @@ class Timekeeper:
         """The trusted time at an instant of this boot; now without one."""
         at = self._clock.now() if instant is None else instant
         return trusted.interval(self._state, at.boot, at.ns)
+
+    def settled_lo_s(self, instant: Instant | None = None) -> float:
+        """Surely past: what ended before may be erased. A receiver that is wrong moves it by a day at most."""
+        at = self._clock.now() if instant is None else instant
+        return trusted.settled_lo_s(self._state, at.boot, at.ns)
 
     def stamp(self, instant: Instant) -> tuple[list[int] | None, str]:
         """`[lo, hi]` in integer milliseconds, rounded outwards, and its source; `None` when nothing bounds it (D2)."""
