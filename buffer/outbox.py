@@ -7,14 +7,16 @@ and again until the backend has acknowledged it: what is in flight is the sender
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from .schema import FACTS, SAMPLES
 
 MARK_MS: Final = 3_600_000  # marks are kept by the hour, so that an acknowledgement writes one small row
-MAX_RANGES: Final = 1000
+MAX_SPANS: Final = 500  # kept a stream, of whatever an acknowledgement says: 1,000 in all
+MAX_CLAIMS: Final = 1000  # looked at of its ranges, and of its poison
+_NEVER: Final = (1 << 63) - 1  # above any number
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +97,11 @@ def upto(connection: sqlite3.Connection, stream: str) -> int:
     return int(connection.execute("SELECT upto FROM streams WHERE name = ?", (stream,)).fetchone()[0])
 
 
-_OPEN: Final = (
-    "FROM {0} WHERE n > ? AND NOT EXISTS"
-    " (SELECT 1 FROM ahead WHERE stream = '{0}' AND {0}.n BETWEEN ahead.first AND ahead.last)"
-)
-_NEXT: Final = {name: f"SELECT n, body {_OPEN.format(name)} ORDER BY n LIMIT ?" for name in (FACTS, SAMPLES)}
-_COUNT: Final = {name: f"SELECT count(*) {_OPEN.format(name)}" for name in (FACTS, SAMPLES)}
-
-
 def next_facts(connection: sqlite3.Connection, after: int, limit_bytes: int, limit_rows: int) -> tuple[FactRow, ...]:
     """Facts above `after` that are not acknowledged, oldest first; at least one if there is any, however large."""
-    start = max(after, upto(connection, FACTS))
     rows: list[FactRow] = []
     room = limit_bytes
-    for number, body in connection.execute(_NEXT[FACTS], (start, limit_rows)):
+    for number, body in _open(connection, FACTS, after, limit_rows):
         room -= len(body) + 16
         if rows and room < 0:
             break
@@ -118,17 +111,39 @@ def next_facts(connection: sqlite3.Connection, after: int, limit_bytes: int, lim
 
 def next_samples(connection: sqlite3.Connection, after: int, limit_rows: int) -> tuple[SampleBlob, ...]:
     """Sealed blobs above `after` that are not acknowledged, oldest first."""
-    start = max(after, upto(connection, SAMPLES))
-    return tuple(SampleBlob(row[0], row[1]) for row in connection.execute(_NEXT[SAMPLES], (start, limit_rows)))
+    return tuple(SampleBlob(number, body) for number, body in _open(connection, SAMPLES, after, limit_rows))
+
+
+def _open(connection: sqlite3.Connection, name: str, after: int, limit: int) -> Iterator[tuple[int, Any]]:
+    """Number and body of rows not acknowledged: from gap to gap between the spans, so that no table of spans however
+    odd makes a search of every row for every span."""
+    start = max(after, upto(connection, name))
+    for first, last_one in [*_spans(connection, name), (_NEVER, _NEVER)]:
+        found = connection.execute(
+            f"SELECT n, body FROM {name} WHERE n > ? AND n < ? ORDER BY n LIMIT ?", (start, first, limit)
+        )
+        for row in found:
+            yield row
+            limit -= 1
+        if limit <= 0:
+            return
+        start = max(start, last_one)
 
 
 def pending(connection: sqlite3.Connection) -> Pending:
-    return Pending(_count(connection, FACTS), _count(connection, SAMPLES), last(connection, FACTS), last(connection,
-    SAMPLES))
+    return Pending(
+        _count(connection, FACTS), _count(connection, SAMPLES), last(connection, FACTS), last(connection, SAMPLES)
+    )
 
 
 def _count(connection: sqlite3.Connection, name: str) -> int:
-    return int(connection.execute(_COUNT[name], (upto(connection, name),)).fetchone()[0])
+    mark = upto(connection, name)
+    spans = [(mark + 1, _NEVER), *_spans(connection, name)]
+    every, *done = (
+        int(connection.execute(f"SELECT count(*) FROM {name} WHERE n BETWEEN ? AND ?", span).fetchone()[0])
+        for span in spans
+    )
+    return every - sum(done)
 
 
 def acknowledge(
@@ -141,40 +156,52 @@ def acknowledge(
 ) -> Acknowledged:
     """Take the backend's statement of what it has stored: everything up to `mark`, and `ranges` above it.
 
-    It is a whole statement and replaces the one before; a mark that moved back (a backend restored from a backup)
-    makes rows open again. Poison numbers stay done until the mark moves back below them. at_ms: when, `None` while
-    the time is unknown.
+    It is a whole statement, poison included, and replaces the one before: so an honest one heals a forged one. A mark
+    that moved back (a backend restored from a backup) makes rows open again. at_ms: when, `None` while the time is
+    unknown.
     """
     name = next((row[0] for row in connection.execute("SELECT name FROM streams WHERE id = ?", (stream,))), None)
     if name is None:
         return Acknowledged(False)
     highest = last(connection, name)
-    before, behind = upto(connection, name), _ahead(connection, name)
+    before, behind = upto(connection, name), _spans(connection, name)
     # A claim beyond what was given out would silently swallow rows still to come.
     beyond = mark > highest or any(b > highest for _, b in ranges) or any(n > highest for n in poison)
     now = max(0, min(mark, highest))
     back = now < before
-    if back:
+    claims = [*ranges[:MAX_CLAIMS], *((n, n) for n in poison[:MAX_CLAIMS])]
+    spans = merged([(max(a, now + 1), min(b, highest)) for a, b in claims])[:MAX_SPANS]
+    if spans != behind:
         connection.execute("DELETE FROM ahead WHERE stream = ?", (name,))
+        connection.executemany(
+            "INSERT INTO ahead (stream, first, last) VALUES (?, ?, ?)", [(name, a, b) for a, b in spans]
+        )
+    if back:
         connection.execute("DELETE FROM marks WHERE stream = ? AND upto > ?", (name, now))
-    else:
-        connection.execute("DELETE FROM ahead WHERE stream = ? AND (poison = 0 OR last <= ?)", (name, now))
-    spans = [(max(a, now + 1), min(b, highest), 0) for a, b in ranges[:MAX_RANGES]]
-    spans += [(n, n, 1) for n in poison[:MAX_RANGES] if n > now]
-    connection.executemany(
-        "INSERT INTO ahead (stream, first, last, poison) VALUES (?, ?, ?, ?)",
-        [(name, a, b, p) for a, b, p in dict.fromkeys(spans) if a <= b <= highest and (name, a, b, p) not in behind],
-    )
     if now != before:
         connection.execute("UPDATE streams SET upto = ? WHERE name = ?", (now, name))
     if now > before:
         _mark(connection, name, now, at_ms)
-    progressed = now > before or (not back and _ahead(connection, name) != behind)
+    progressed = now > before or (not back and spans != behind)
     return Acknowledged(True, progressed, back, beyond, _gone(connection, name, now, highest) if back else None)
 
 
-def _ahead(connection: sqlite3.Connection, name: str) -> set[tuple[str, int, int, int]]:
-    return set(connection.execute("SELECT stream, first, last, poison FROM ahead WHERE stream = ?", (name,)))
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same numbers in as few spans as can be, in order; empty ones left out."""
+    found: list[tuple[int, int]] = []
+    for a, b in sorted(span for span in spans if span[0] <= span[1]):
+        if found and a <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(b, found[-1][1]))
+        else:
+            found.append((a, b))
+    return found
+
+
+def _spans(connection: sqlite3.Connection, name: str) -> list[tuple[int, int]]:
+    """What the backend has above its mark; whatever an older release left there, without overlaps."""
+    mark = upto(connection, name)
+    rows = connection.execute("SELECT first, last FROM ahead WHERE stream = ? AND last > ?", (name, mark))
+    return merged([(max(a, mark + 1), b) for a, b in rows])
 
 
 def _mark(connection: sqlite3.Connection, name: str, mark: int, at_ms: int | None) -> None:

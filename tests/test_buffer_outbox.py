@@ -72,13 +72,64 @@ def test_ranges_above_the_mark_are_not_offered_and_replace_each_other(database: 
     assert offered(database) == [3, 4, 5, 6, 7, 8]
 
 
-def test_poison_counts_as_done_until_the_mark_moves_back_below_it(database: db.Database) -> None:
+def test_the_same_statement_twice_says_the_same(database: db.Database) -> None:
+    add(database, 10)
+    assert ack(database, 2, [(5, 6), (9, 9)], [7]).progressed
+    assert not ack(database, 2, [(5, 6), (9, 9)], [7]).progressed
+    assert offered(database) == [3, 4, 8, 10]
+
+
+def test_poison_counts_as_done_and_an_honest_statement_heals_a_forged_one(database: db.Database) -> None:
     add(database, 6)
     ack(database, 2, poison=[4])
-    ack(database, 3)
-    assert offered(database) == [5, 6]
-    ack(database, 1)
-    assert offered(database) == [2, 3, 4, 5, 6]
+    assert offered(database) == [3, 5, 6]
+    ack(database, 2, poison=[3, 4, 5, 6])
+    assert offered(database) == []
+    ack(database, 2)
+    assert offered(database) == [3, 4, 5, 6]
+
+
+def test_no_flood_of_forged_acknowledgements_makes_the_outbox_slow(database: db.Database) -> None:
+    """Told apart by steps of the database's machine, not by the clock: each number was once compared to each span."""
+    with database.write() as connection:
+        connection.executemany("INSERT INTO facts (body) VALUES (?)", [("{}",)] * 20_000)
+    for start in range(1, 20_000, 2000):
+        ack(database, 0, [(n, n) for n in range(start + 1, start + 2000, 2)], list(range(start + 1, start + 2000, 2)))
+    kept = database.connection.execute("SELECT count(*) FROM ahead").fetchone()[0]
+    assert kept <= outbox.MAX_SPANS
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1000
+        return 0
+
+    database.connection.set_progress_handler(step, 1000)
+    assert outbox.pending(database.connection).facts == 20_000 - kept
+    assert len(outbox.next_facts(database.connection, 0, 1 << 30, 20_000)) == 20_000 - kept
+    database.connection.set_progress_handler(None, 0)
+    assert steps < 1_000_000
+
+
+def test_overlapping_and_touching_spans_are_kept_as_one(database: db.Database) -> None:
+    add(database, 20)
+    ack(database, 1, [(3, 9), (5, 6), (10, 12), (2, 1), (7, 14)], [15, 18, 5])
+    rows = database.connection.execute("SELECT first, last FROM ahead ORDER BY first").fetchall()
+    assert rows == [(3, 15), (18, 18)]
+    assert outbox.pending(database.connection).facts == 5
+    assert offered(database, after=1) == [2, 16, 17, 19, 20]
+    assert offered(database, after=4) == [16, 17, 19, 20]
+
+
+def test_spans_that_an_older_release_left_are_read_without_overlaps(database: db.Database) -> None:
+    add(database, 8)
+    with database.write() as connection:
+        connection.executemany(
+            "INSERT INTO ahead (stream, first, last, poison) VALUES ('facts', ?, ?, ?)",
+            [(2, 4, 0), (3, 5, 0), (4, 4, 1), (4, 4, 1)],
+        )
+    assert offered(database) == [1, 6, 7, 8]
+    assert outbox.pending(database.connection).facts == 4
 
 
 def test_d10_a_mark_that_moves_back_makes_rows_open_again(database: db.Database) -> None:
