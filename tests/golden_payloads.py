@@ -144,7 +144,7 @@ STATE: dict[str, object] = {
     "odometer_km": 48255.1,
     "plugged": "yes",
     "locked": "yes",
-    "booking": None,
+    "booking": 36,  # of a kind that this car's settings track: there is no position without one
     "position": [48.43123, 0.08865],
     "alarms": [],
 }

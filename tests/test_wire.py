@@ -51,6 +51,11 @@ def test_the_goldens_hold_one_fact_of_every_form_with_exactly_its_keys() -> None
     assert [facts.problems(kind, body) for kind, body in golden.BODIES] == [()] * len(golden.BODIES)
 
 
+def test_r27_the_golden_state_shows_no_position_outside_of_a_booking() -> None:
+    private = {body["booking"] for kind, body in golden.BODIES if body.get("booking_kind") == "private"}
+    assert golden.STATE["position"] is None or golden.STATE["booking"] not in {None, *private}
+
+
 def test_the_page_names_every_topic_and_golden_file() -> None:
     page = PAGE.read_text()
     for kind in wire.Kind:
