@@ -12,12 +12,14 @@ from tests.door_bench import ALICE, BOB, HOUR, DoorBench
 
 
 @pytest.mark.parametrize("fitted", [{"stations": ()}, {"receiver": False}])
-async def test_r1_a_booking_ends_at_the_car_by_tap_and_takeover_and_r5_not_by_itself(tmp_path: Path, fitted: Any) -> None:
+async def test_r1_a_booking_ends_at_the_car_by_tap_and_takeover_and_r5_not_by_itself(
+    tmp_path: Path, fitted: Any
+) -> None:
     bench = DoorBench(tmp_path, **fitted)
     await bench.boot()
     bench.say(ignition="off", speed=0.0, door="no")
     await bench.book(7, ALICE, 0, HOUR)
-    await bench.book(8, BOB, 0, 2 * HOUR)
+    await bench.book(8, BOB, HOUR, 2 * HOUR)
     assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
     await bench.tap(ALICE)
     bench.clock.move(HOUR)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drivers.ports import Feedback
-from tests.door_bench import ALICE, HOUR, DoorBench
+from tests.door_bench import ALICE, BOB, HOUR, DoorBench
 
 
 @pytest.fixture
@@ -67,3 +67,37 @@ async def test_a_token_for_another_car_or_operator_does_not_move_the_clock(bench
     assert bench.heard == []
     await bench.book(9, ALICE, iat=1_800_000_001)
     assert bench.heard == [1_800_000_001]
+
+
+async def test_r4_an_ended_booking_does_not_open_again_in_its_grace(bench: DoorBench) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE, 0, HOUR)
+    await bench.book(8, BOB, HOUR, 2 * HOUR)
+    for _ in range(2):  # in its paid time it may be opened and ended again
+        assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
+    bench.clock.move(HOUR + 300)
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    assert (await bench.facts("refused"))[-1]["code"] == "expired"
+    assert await bench.tap(BOB) is Feedback.OPENED
+
+
+async def test_r4_an_ended_booking_does_not_open_again_once_anothers_paid_time_has_begun(bench: DoorBench) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE, 0, 3 * HOUR)
+    await bench.book(8, BOB, HOUR, 2 * HOUR)
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
+    bench.clock.move(HOUR + 60)
+    await bench.cut()
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    assert [await bench.tap(BOB), await bench.tap(BOB)] == [Feedback.OPENED, Feedback.ENDED]
+    assert await bench.tap(ALICE) is Feedback.OPENED, "the other one has ended too, and this time is paid"
+
+
+async def test_r5_a_booking_opened_again_keeps_its_rights_while_it_is_open(bench: DoorBench) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE, 0, HOUR)
+    assert [await bench.tap(ALICE) for _ in range(3)] == [Feedback.OPENED, Feedback.ENDED, Feedback.OPENED]
+    bench.clock.move(5 * HOUR)
+    bench.park(home=False)
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.PAUSED, Feedback.OPENED]

@@ -222,3 +222,13 @@ async def test_commissioning_is_refused_while_somebody_has_the_car(bench: DoorBe
     await bench.book(7, ALICE)
     await bench.tap(ALICE)
     assert (await bench.door.prove_lock())["why"] == "a booking is open"
+
+
+async def test_r4_an_ended_booking_is_not_opened_again_in_its_grace_from_afar(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 0, HOUR)
+    for counter, action in enumerate((Action.UNLOCK, Action.END), 1):
+        await bench.door.command(bench.command(token, action, counter))
+    bench.clock.move(HOUR + 300)
+    await bench.door.command(bench.command(token, Action.UNLOCK, 3))
+    assert (await bench.facts("refused"))[-1]["code"] == "expired"
+    assert bench.lock.moves == [LockAction.UNLOCK, LockAction.LOCK]

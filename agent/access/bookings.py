@@ -21,7 +21,7 @@ from keyless.verify import KEPT_S, believe, store_check
 
 from ..run.store import Fact, Store, StoreBroken
 from .booking import BOOKING_KEY, ENDED_KEY, UnderWay
-from .choice import best
+from .choice import best, over
 
 log = logging.getLogger(__name__)
 
@@ -179,8 +179,14 @@ class Bookings:
                     revoked=self._authority.revoked,
                     at_station=at_station,
                 )
+                if isinstance(found, Booking):
+                    found = self.over(found, now.lo_s) or found
                 judged.append((stored, found))
         return best(judged, open_, now.lo_s, self._under.ended)
+
+    def over(self, booking: Booking, lo_s: float) -> Refusal | None:
+        """`expired` where this booking has ended and may not be opened again."""
+        return over(booking, self._believed.values(), self._open, lo_s, self._under.ended)
 
     # --- inside
 

@@ -5,13 +5,30 @@ What is not here: the tokens themselves (`bookings.py`) and the judging of each 
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from typing import Final
 
 from keyless.claims import Booking
 from keyless.refusal import Code, Refusal, refused
 
 NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
+
+
+def over(
+    booking: Booking, stored: Iterable[Booking], open_: int | None, now_s: float, ended: Set[int]
+) -> Refusal | None:
+    """Whether a booking that was closed may not be opened again: its paid time is over, or another's has begun. Grace
+    is for the one who is late, not for a second drive in the next one's time.
+    """
+    if booking.booking not in ended or booking.booking == open_:
+        return None
+    if now_s >= booking.paid_to_s:
+        return refused(Code.EXPIRED, "ended, and its paid time is over", booking, until=booking.paid_to_s)
+    for other in stored:
+        waits = other.booking not in ended and other.booking not in (0, booking.booking)
+        if waits and other.paid_from_s <= now_s < other.paid_to_s:
+            return refused(Code.EXPIRED, "ended, and another booking has begun", booking, until=other.paid_from_s)
+    return None
 
 
 def best(

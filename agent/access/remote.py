@@ -137,6 +137,9 @@ class Remote:
             opens_another = command.action is Action.UNLOCK and booking.booking != 0
             if opens_another or not forced:
                 return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
+        over = self._bookings.over(booking, self._scene.now().lo_s)
+        if over is not None and command.action is Action.UNLOCK:
+            return over
         if command.action is Action.END:
             if open_ is None:
                 return refused(Code.STATE_GUARD, "no booking is open", booking)
