@@ -12,7 +12,7 @@ from tests.door_bench import ALICE, BOB, HOUR, DoorBench
 
 
 @pytest.mark.parametrize("fitted", [{"stations": ()}, {"receiver": False}])
-async def test_r1_a_booking_ends_at_the_car_by_tap_and_takeover_and_r5_not_by_itself(
+async def test_r1_a_booking_ends_by_tap_and_takeover_and_r5_not_by_itself(
     tmp_path: Path, fitted: Any
 ) -> None:
     bench = DoorBench(tmp_path, **fitted)
