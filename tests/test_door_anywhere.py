@@ -44,3 +44,46 @@ async def test_r5_without_a_receiver_the_driver_under_way_is_never_refused_howev
     bench.clock.move(3 * 86_400)
     assert await bench.tap(ALICE) is Feedback.OPENED
     await bench.off()
+
+
+async def test_r1_ten_minutes_without_any_fix_end_a_booking_by_hand_and_never_by_itself(tmp_path: Path) -> None:
+    bench = DoorBench(tmp_path)
+    await bench.boot()
+    bench.say(ignition="off", speed=0.0, door="no")
+    await bench.prove()
+    await bench.book(7, ALICE, 0, HOUR)
+    await bench.book(8, BOB, HOUR, 2 * HOUR)
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.PAUSED]
+    bench.clock.move(601)
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    bench.clock.move(HOUR)
+    await bench.until(lambda: bench.clock.sleepers > 0)
+    await bench.wait(4)
+    assert bench.door.status()["booking"] == 7, "R5: nobody asked"
+    assert await bench.tap(BOB) is Feedback.OPENED
+    closed = await bench.facts("booking", event="closed")
+    assert [(it["how"], it["soft"]) for it in closed] == [
+        ("ended", ["position_unknown"]), ("takeover", ["position_unknown"]),
+    ]  # fmt: skip
+    await bench.off()
+
+
+async def test_r1_a_receiver_that_fell_silent_blocks_no_end_once_the_car_stood_ten_minutes(tmp_path: Path) -> None:
+    bench = DoorBench(tmp_path)
+    await bench.boot()
+    bench.say(odometer=100.0)
+    bench.park(home=False)
+    bench.clock.move(HOUR)
+    bench.say(ignition="on", speed=40.0, odometer=190.0)
+    bench.say(speed=0.0, ignition="off")
+    assert not bench.car.station(bench.clock.now().ns).ends_here, "it only just stopped"
+    bench.clock.move(599)
+    assert not bench.car.station(bench.clock.now().ns).ends_here
+    bench.clock.move(1)
+    where = bench.car.station(bench.clock.now().ns)
+    assert (where.at, where.ends_here) == (None, True)
+    bench.park(home=False)
+    where = bench.car.station(bench.clock.now().ns)
+    assert (where.at, where.ends_here) == (False, False)
+    await bench.off()

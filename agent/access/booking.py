@@ -169,8 +169,8 @@ def tap(car: CarNow) -> Tap:
     """What a badge in mid booking means (R3, D16).
 
     Where the position was lost on the ramp of a station, a tap ends (R1, "no position under a roof"); with no such
-    presumption it pauses: a car park under a supermarket must not end a booking. Without stations or a receiver every
-    place is as good (`Where.anywhere`).
+    presumption it pauses: a car park under a supermarket must not end a booking. Without stations or a receiver, or
+    long without a fix, every place is as good (`Where.anywhere`, `Where.lost`).
     """
     if car.locked is not False:
         return Tap.UNLOCK

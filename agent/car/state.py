@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypedDict
 
@@ -34,6 +35,7 @@ from drivers.ports import Clock, Fix, Instant
 from .stations import Where, locate
 
 FIX_FRESH_NS: Final = 30_000_000_000
+NO_FIX_NS: Final = 600_000_000_000  # without a fix for so long, an end waits for none (R1)
 CREEP_KMH: Final = 1.0
 GNSS_MOVES_MPS: Final = 3.0  # a standing receiver's speed noise stays well below
 ODOMETER_SLACK_M: Final = 1_000.0  # some cars count whole kilometres
@@ -79,7 +81,7 @@ class CarState:
         self._lost = False
         self._fix: Fix | None = None
         self._fix_odometer: float | None = None
-        self._moved_ns = clock.now().ns
+        self._began_ns = self._moved_ns = clock.now().ns
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
 
     # --- what comes in
@@ -193,8 +195,10 @@ class CarState:
         if fix is None:
             fix, moved_m = self._fix, self._moved_since_fix()
         if fix is None or fix.lat is None or fix.lon is None:
-            return self._nowhere
-        return locate(self._stations, fix.lat, fix.lon, moved_m)
+            return replace(self._nowhere, lost=now_ns - self._began_ns >= NO_FIX_NS)
+        where = locate(self._stations, fix.lat, fix.lon, moved_m)
+        stands = self.moving(now_ns) is Moving.NO and now_ns - self._moved_ns >= NO_FIX_NS
+        return replace(where, lost=where.at is None and stands and now_ns - fix.at.ns >= NO_FIX_NS)
 
     def reading(self, now: Instant, wall: list[int] | None, position: bool) -> Reading:
         """The car now, from the last words. position: whether privacy lets this moment's position be kept

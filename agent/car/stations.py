@@ -29,17 +29,21 @@ class Where:
     anywhere: nobody can ask for a station here, because the settings name none or no receiver is fitted. What needs a
     station may then happen anywhere (R1: what is unknown never blocks an end); at stays `None`, so that the open
     booking's driver keeps the rights of one who is away from it (R5).
+
+    lost: there was no fix for so long (`state.py`) that waiting for one would block an end; like anywhere, for hands
+    only.
     """
 
     at: bool | None = None
     name: str | None = None
     presumed: str | None = None
     anywhere: bool = False
+    lost: bool = False
 
     @property
     def ends_here(self) -> bool:
-        """At a station, or where none can be asked for."""
-        return self.at is True or self.anywhere
+        """At a station, or where none can be asked for. Somebody stands there and asks: never by itself (R2)."""
+        return self.at is True or self.anywhere or self.lost
 
 
 def distance_m(lat_a: float, lon_a: float, lat_b: float, lon_b: float) -> float:
