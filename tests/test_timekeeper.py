@@ -9,7 +9,9 @@ import pytest
 
 from agent.run.timekeeper import Timekeeper
 from drivers.ports import Fix
+from keyless.claims import Interval
 from keyless.clock import BUILD_S
+from tests.door_bench import ALICE, HOUR, T0, DoorBench
 from tests.fakes.clock import ManualClock, settle
 
 NOW_S = BUILD_S + 30_000.0
@@ -147,3 +149,24 @@ def test_a_wrong_iat_is_not_heard_by_a_clock_that_knows_the_time(tmp_path: Path)
     timekeeper.heard(int(NOW_S) + 30 * 86_400)
     assert timekeeper.interval().source == "gnss"
     assert timekeeper.status()["floor_s"] == pytest.approx(NOW_S, abs=5)
+
+
+async def test_r19_the_door_erases_by_what_is_settled_and_not_by_what_the_receiver_says(tmp_path: Path) -> None:
+    bench = DoorBench(tmp_path)
+    await bench.boot()
+    await bench.book(7, ALICE, 0, HOUR)
+    assert bench.task is not None
+    bench.task.cancel()
+    await asyncio.gather(bench.task, return_exceptions=True)
+    bench.door._scene._interval = lambda _: Interval(T0 * 2, T0 * 2 + 4, "gnss")
+    for past_s, left in ((float(T0), 1), (T0 * 2.0, 0)):
+        asked: list[float] = []
+        bench.door.past_s = lambda past_s=past_s, asked=asked: asked.append(past_s) or past_s  # type: ignore[misc,func-returns-value]
+        bench.task = asyncio.create_task(bench.door._ticks())
+        await bench.until(lambda asked=asked: asked)
+        await settle()
+        await bench.until(lambda: bench.clock.sleepers > 0)
+        bench.task.cancel()
+        await asyncio.gather(bench.task, return_exceptions=True)
+        assert bench.door.status()["bookings"] == left
+    await bench.off()

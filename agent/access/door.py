@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from drivers.errors import DeviceError
@@ -74,6 +74,7 @@ class Door:
         self._turn = asyncio.Lock()
         self._working: set[asyncio.Task[Any]] = set()
         self.ticked_ns = clock.now().ns
+        self.past_s: Callable[[], float] = lambda: scene.now().lo_s  # what ended before is erased
         self.counters = {"badges": 0, "codes": 0, "refused": 0, "reader_lost": 0}
 
     async def load(self) -> None:
@@ -167,7 +168,7 @@ class Door:
         while True:
             await self._in_turn(self._tick())
             if count % PURGE_TICKS == 0:
-                lo_s = self._scene.now().lo_s
+                lo_s = self.past_s()
                 await self._in_turn(self._bookings.purge(lo_s))
                 await self._in_turn(self._remote.purge(lo_s))
             count += 1
