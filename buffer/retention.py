@@ -21,6 +21,7 @@ from .schema import FACTS, SAMPLES
 
 BALLAST_BYTES: Final = 2 * 1024 * 1024
 SAMPLES_SHARE: Final = 0.9  # of the quota; what lies above is reserved for facts
+LESSER_SHARE: Final = 0.95  # and above this for facts that tell of more than a refusal
 THIN_PART: Final = 10  # a tenth of the waiting samples at a time
 THIN_ROWS: Final = 2000  # at most, so that the log of one thinning stays below the ballast
 PURGE_ROWS: Final = 500  # one purge stays short: a fact may be waiting behind it

@@ -45,6 +45,10 @@ def in_the_way(path: Path) -> None:
     path.mkdir(parents=True)
 
 
+def out_of_the_way(path: Path) -> None:
+    path.rmdir()
+
+
 async def worn(store: Store, path: Path) -> None:
     """Damage a page under the running store, with nothing of it left in memory."""
     await store._worker.do(store._disk.database.checkpoint)
@@ -142,6 +146,52 @@ async def test_memory_is_bounded_and_what_is_lost_is_counted(make: Make, path: P
             await store.commit([Fact("plug", {"i": i})])
     assert store.counters()["kept_facts"] == 1000
     assert store.counters()["lost_facts"] == 101  # the alarm made one more
+
+
+REFUSAL = Fact("refused", {"via": "cloud", "code": "malformed", "booking": None, "holder": None, "detail": {}})
+TOKEN = {"token": None, "booking_kind": None, "from": None, "to": None}
+BOOKING = Fact("booking", {"event": "refused", "booking": 1, "revision": 1, **TOKEN, "code": "malformed"})
+MOVED = (Fact("access", {"event": "intent"}), Fact("booking", {"event": "opened"}), Fact("leg", {"event": "opened"}))
+
+
+async def test_a_flood_of_refusals_pushes_nothing_else_out_of_memory(
+    make: Make, path: Path, clock: ManualClock
+) -> None:
+    in_the_way(path)
+    store = make()
+    with pytest.raises(StoreBroken):
+        await store.open()
+    for fact in (*MOVED, *[REFUSAL, BOOKING] * 700):
+        with pytest.raises(StoreBroken):
+            await store.commit([fact])
+    assert store.counters()["lost_facts"] == 404
+    out_of_the_way(path)
+    async with running(store):
+        await rounds(store, clock, 61)
+    assert (await kinds(store))[:4] == ["alarm", "access", "booking", "leg"]
+
+
+async def test_a_flood_of_refusals_leaves_the_last_of_the_quota_to_what_moved_the_car(
+    path: Path, clock: ManualClock
+) -> None:
+    store = Store(path, clock, stamp, VEHICLE, Buffer(max_mib=1))
+    await store.open()
+    for _ in range(300):
+        await store.commit([REFUSAL, BOOKING] * 10)
+    assert store.counters()["unrecorded"] > 1000
+    for _ in range(20):
+        assert len(await store.commit(MOVED)) == 3
+        assert await store.commit([BOOKING]) == ()
+    assert not store.broken
+    await store.close()
+
+
+async def test_a_stranger_s_text_is_cut(store: Store) -> None:
+    await store.commit([Fact("refused", {"code": "x", "detail": {"why": "y" * 8000, "all": ["z" * 121, 5]}})])
+    await store.commit([Fact("alarm", {"name": "n", "event": "raised", "detail": "d" * 120})])
+    (refused,) = await bodies(store, "refused")
+    assert refused["detail"] == {"why": "y" * 119 + "…", "all": ["z" * 119 + "…", 5]}
+    assert (await bodies(store, "alarm"))[0]["detail"] == "d" * 120
 
 
 async def test_a_folder_that_is_removed_under_way_gives_a_new_file_and_no_silence(

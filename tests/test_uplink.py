@@ -41,7 +41,7 @@ async def test_at_most_eight_messages_are_on_their_way_and_a_puback_frees_one(be
 
 
 async def test_batches_are_bounded_by_32_kib(bench: Bench) -> None:
-    await bench.store.commit([Fact("refused", {"detail": "x" * 10_000}) for _ in range(10)])
+    await bench.store.commit([Fact("plug", {"reading": "x" * 10_000}) for _ in range(10)])
     await bench.start()
     plain = [json.loads(wire.text(wire.unpack(payload))) for topic, payload, _ in bench.pipe.sent if "facts" in topic]
     assert [len(one["facts"]) for one in plain] == [3, 3, 3, 1]

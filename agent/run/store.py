@@ -23,6 +23,7 @@ from drivers.ports import Clock, Instant
 
 from ..sync import wire
 from ..sync.disk import Disk
+from ..sync.facts import lesser
 from ..sync.record import Batch, Columns, Fact, Opened, SampleRow, StoreBroken, Taken, When
 from ..sync.waiting import Waiting
 from ..sync.worker import Worker
@@ -70,7 +71,7 @@ class Store:
         self._disk = Disk(path, settings.max_mib << 20, vehicle, version, car)
         self._worker = Worker("store")
         self._waiting: Waiting[SampleRow] = Waiting(KEEP_SAMPLES)
-        self._kept: Waiting[str] = Waiting(KEEP_FACTS)
+        self._kept: Waiting[str] = Waiting(KEEP_FACTS, lesser)
         self._retry_ns, self._retry_s = 0, ROUND_S
         self._counts = dict.fromkeys(_COUNTS, 0)
         self.fresh = asyncio.Event()
@@ -126,7 +127,10 @@ class Store:
     async def commit(
         self, facts: Sequence[Fact] = (), *, put: Mapping[str, bytes] | None = None, drop: Sequence[str] = ()
     ) -> tuple[int, ...]:
-        """One durable transaction, waiting samples included; the numbers of the facts. Raises StoreBroken."""
+        """One durable transaction, waiting samples included; the numbers of the facts. Raises StoreBroken.
+
+        When the quota is nearly used up, facts that tell only of a refusal are not stored and have no number.
+        """
         texts = tuple(self._when(fact.at).fact(fact.kind, fact.body) for fact in facts)
         # The end of a booking seals its samples, so that they travel with the bill.
         seal = any(fact.kind == "booking" and fact.body.get("event") == "closed" for fact in facts)
@@ -164,9 +168,7 @@ class Store:
         """The vault by prefix; while the database is broken, what memory knows."""
         return await self._worker.do(lambda: self._disk.recall(prefix))
 
-    async def next_facts(
-        self, after: int, limit_bytes: int, limit_rows: int = 50
-    ) -> tuple[str, tuple[FactRow, ...]]:
+    async def next_facts(self, after: int, limit_bytes: int, limit_rows: int = 50) -> tuple[str, tuple[FactRow, ...]]:
         """Stream id, and facts above `after` that the backend lacks, oldest first. Raises StoreBroken."""
         return await self._reading(lambda: self._disk.next_facts(after, limit_bytes, limit_rows))
 
@@ -189,7 +191,7 @@ class Store:
     def counters(self) -> dict[str, int]:
         kept = {"kept_facts": len(self._kept), "waiting_samples": len(self._waiting)}
         lost = {"lost_facts": self._kept.lost, "lost_samples": self._waiting.lost}
-        return self._counts | kept | lost | {"set_aside": self._disk.quarantined, "odd_samples": self._disk.odd_samples}
+        return self._counts | kept | lost | self._disk.counts
 
     # --- inside ---
 

@@ -33,8 +33,7 @@ class Disk:
         self._dropped: set[str] = set()
         self.vault: dict[str, bytes] = {}
         self.columns: Columns | None = None
-        self.quarantined = 0
-        self.odd_samples = 0
+        self.counts = dict.fromkeys(("set_aside", "odd_samples", "unrecorded"), 0)
 
     @property
     def database(self) -> db.Database:
@@ -90,12 +89,10 @@ class Disk:
         vault.change(connection, changed, [key for key in stored if key not in known])
         return known
 
-    def _introduce(
-        self, connection: db.Connection, opened: db.Opened, known: dict[str, bytes], when: When
-    ) -> None:
+    def _introduce(self, connection: db.Connection, opened: db.Opened, known: dict[str, bytes], when: When) -> None:
         """First facts of a new stream: why it begins, and the columns its samples refer to."""
         if opened.quarantined is not None or opened.detail:
-            self.quarantined += 1
+            self.counts["set_aside"] += 1
             boot = {"version": self._version, "car": self._car, "sqlite": db.SQLITE_VERSION, "why": "new_stream"}
             outbox.append_fact(connection, when.fact("boot", boot | {"quarantined": opened.quarantined}))
             alarm = {"name": "database_broken", "event": "raised", "detail": opened.detail}
@@ -131,11 +128,19 @@ class Disk:
         with self.database.write() as connection:
             run = self._flush(connection, batch)
             vault.change(connection, batch.put, batch.drop)
-            numbers = tuple(outbox.append_fact(connection, text) for text in batch.facts)
+            told = self._affordable(connection, batch.facts)
+            numbers = tuple(outbox.append_fact(connection, text) for text in told)
         self._open = run
+        self.counts["unrecorded"] += len(batch.facts) - len(told)
         self.remember(batch)
         self._dropped.clear()
         return numbers
+
+    def _affordable(self, connection: db.Connection, texts: tuple[str, ...]) -> tuple[str, ...]:
+        """Without the lesser facts when the quota is nearly used up: what is left of it is for what moved the car."""
+        if any(map(facts.lesser, texts)) and retention.usage(connection) > retention.LESSER_SHARE:
+            return tuple(text for text in texts if not facts.lesser(text))
+        return texts
 
     def remember(self, batch: Batch) -> None:
         """The vault as it should be; on its own, it is what is written once a file can be opened again."""
@@ -173,7 +178,7 @@ class Disk:
 
     def _row(self, taken: Taken) -> samples.Row | None:
         if self.columns is None or len(taken.values) != len(self.columns.steps):
-            self.odd_samples += 1
+            self.counts["odd_samples"] += 1
             return None
         return taken.when.at_ms, samples.scale(taken.values, self.columns.steps)
 
@@ -197,9 +202,7 @@ class Disk:
             self.columns = self._columns(connection, wanted, self.vault, batch.when)
         return self.columns.number
 
-    def _columns(
-        self, connection: db.Connection, wanted: Columns, known: dict[str, bytes], when: When
-    ) -> Columns:
+    def _columns(self, connection: db.Connection, wanted: Columns, known: dict[str, bytes], when: When) -> Columns:
         number = outbox.append_fact(connection, when.fact("columns", wanted.body()))
         stored = wire.text([number, wanted.names, wanted.steps, wanted.units]).encode()
         vault.change(connection, {COLUMNS_KEY: stored}, ())

@@ -2,7 +2,7 @@
 writer's business.
 
 Nothing checks a fact on its way out: a wrong body must still arrive. The catalogue is for the tests and for
-docs/contract.md.
+docs/contract.md. Only its free texts are cut, since strangers have a say in them.
 """
 
 from __future__ import annotations
@@ -57,6 +57,8 @@ FORMS: Final = (
     Form("alarm", "cleared", ("name", "event", "detail")),
     Form("dropped", "", ("stream", "from", "to", "why")),
 )
+FREE: Final = ("detail", "why", "note", "result")  # the keys whose values are texts for people
+MOST_TEXT: Final = 120
 KINDS: Final = tuple(dict.fromkeys(form.kind for form in FORMS))
 
 
@@ -76,6 +78,29 @@ def problems(kind: str, body: Mapping[str, object]) -> tuple[str, ...]:
 def dropped(stream: str, first: int, last: int, why: str) -> dict[str, object]:
     """Body of the fact that numbers of a stream will never come (D11). stream: "facts" or "samples"."""
     return {"stream": stream, "from": first, "to": last, "why": why}
+
+
+def bounded(body: Mapping[str, object]) -> dict[str, object]:
+    """The body with every free text cut to 120 characters."""
+    return {key: _cut(value) if key in FREE else value for key, value in body.items()}
+
+
+def _cut(value: object) -> object:
+    match value:
+        case str() if len(value) > MOST_TEXT:
+            return value[: MOST_TEXT - 1] + "…"
+        case Mapping():
+            return {key: _cut(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_cut(item) for item in value]
+    return value
+
+
+def lesser(text: str) -> bool:
+    """Whether a stored text tells only of a refusal: anybody may cause those by the thousand, so they go first."""
+    return text.startswith('{"kind":"refused",') or (
+        text.startswith('{"kind":"booking",') and '"body":{"event":"refused",' in text
+    )
 
 
 def _differences(what: str, keys: tuple[str, ...], body: Mapping[str, object]) -> list[str]:

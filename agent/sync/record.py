@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from buffer.db import SQLITE_VERSION
 from drivers.ports import Instant
 
-from . import wire
+from . import facts, wire
 
 
 class StoreBroken(Exception):
@@ -54,7 +54,7 @@ class When:
     source: str
 
     def fact(self, kind: str, body: Mapping[str, object]) -> str:
-        return wire.fact(kind, self.boot, self.at_ms, self.wall, self.source, body)
+        return wire.fact(kind, self.boot, self.at_ms, self.wall, self.source, facts.bounded(body))
 
 
 @dataclass(frozen=True, slots=True)
