@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from drivers.ports import Feedback
+from drivers.ports import Feedback, LockAction
 from keyless.claims import badge_id
 from keyless.trust import KeySet
 from tests.door_bench import ALICE, BOB, HOUR, T0, DoorBench
@@ -116,3 +116,25 @@ async def test_r5_a_restart_after_the_issuers_key_ran_out_keeps_the_open_booking
     bench.clock.move(2 * HOUR)
     await restart(bench)
     assert await bench.tap(ALICE) is Feedback.OPENED
+
+
+@pytest.mark.parametrize("trouble", ["never reads unlocked", "never obeys"])
+async def test_r9_commissioning_leaves_the_car_locked_whatever_came_out(tmp_path: Path, trouble: str) -> None:
+    bench = DoorBench(tmp_path)
+    await bench.boot()
+    bench.park()
+    await bench.prove()
+    act = bench.lock.act
+
+    async def odd(action: LockAction) -> None:
+        await act(action)
+        if action is LockAction.UNLOCK:
+            bench.say(locked="yes")
+
+    if trouble == "never obeys":
+        bench.lock.mode = "unsure"
+    bench.lock.act = odd  # type: ignore[method-assign]
+    assert (await bench.door.prove_lock())["proven"] is False
+    assert bench.lock.moves[-1] is LockAction.LOCK
+    assert await bench.store.read("lock_proof/") == {}
+    await bench.off()

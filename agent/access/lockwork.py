@@ -241,23 +241,26 @@ class Lockwork:
         """
         if self._proof is None:
             return {"proven": False, "cycles": 0, "why": "this car's folder names no lock signal"}
-        self._proven, cycles, why = False, 0, "read back both ways every time"
-        for _ in range(CYCLES):
+        self._proven = False
+        cycles, failed = await self._cycles()
+        self._proven = failed is None
+        await self.move(LockAction.LOCK, Asked("auto"))  # whatever came out, the car does not stand open
+        if failed is not None:
+            await self._store.commit(drop=(self._proof,))
+            return {"proven": False, "cycles": cycles, "why": failed}
+        await self._store.commit(put={self._proof: b"1"})
+        return {"proven": True, "cycles": cycles, "why": "read back both ways every time"}
+
+    async def _cycles(self) -> tuple[int, str | None]:
+        """How many were good, and what was wrong with the next one."""
+        for cycle in range(CYCLES):
             for action in (LockAction.LOCK, LockAction.UNLOCK):
                 moved = await self.move(action, Asked("auto"))
                 if moved.outcome is LockOutcome.FAILED:
-                    why = moved.why
-                elif not await self._car.wait_locked(action is LockAction.LOCK, self._confirm_s):
-                    why = f"no read-back of {action.value} within {self._confirm_s:g} s"
-                else:
-                    continue
-                await self._store.commit(drop=(self._proof,))
-                return {"proven": False, "cycles": cycles, "why": why}
-            cycles += 1
-        await self._store.commit(put={self._proof: b"1"})
-        self._proven = True
-        await self.move(LockAction.LOCK, Asked("auto"))
-        return {"proven": True, "cycles": cycles, "why": why}
+                    return cycle, moved.why
+                if not await self._car.wait_locked(action is LockAction.LOCK, self._confirm_s):
+                    return cycle, f"no read-back of {action.value} within {self._confirm_s:g} s"
+        return CYCLES, None
 
 
 def _json(found: object) -> bytes:
