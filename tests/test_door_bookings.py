@@ -101,3 +101,24 @@ async def test_r5_a_booking_opened_again_keeps_its_rights_while_it_is_open(bench
     bench.clock.move(5 * HOUR)
     bench.park(home=False)
     assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.PAUSED, Feedback.OPENED]
+
+
+@pytest.mark.parametrize(("flags", "said"), [(0, {None}), (1, {None, "home"})])
+async def test_r27_the_legs_of_a_private_booking_name_no_station(
+    bench: DoorBench, flags: int, said: set[str | None]
+) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE, flags=flags)
+    await bench.tap(ALICE)
+    for ignition in ("on", "off", "on"):
+        bench.park()
+        bench.say(ignition=ignition)
+        await bench.journey.tick()
+    bench.say(ignition="off")
+    assert await bench.tap(ALICE) is Feedback.ENDED
+    legs = await bench.facts("leg")
+    assert [it["event"] for it in legs] == ["opened", "closed", "opened", "closed"]
+    assert {reading["at_station"] for leg in legs for reading in (leg["start"], leg["end"]) if reading} <= said
+    assert (legs[-1]["end"]["at_station"] == "home") is bool(flags)
+    [closed] = await bench.facts("booking", event="closed")
+    assert (closed["start"]["at_station"], closed["end"]["at_station"]) == ("home", "home")

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ..car.legs import Leg, close, driven_km
+from ..car.privacy import for_leg
 from ..car.state import Moving, Reading
 from ..car.stations import Where
 
@@ -275,7 +276,7 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
     if plan.closes is not None and under.booking is not None:
         closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
         if under.leg is not None:
-            facts.append(("leg", close(under.leg, closing.end).body()))
+            facts.append(("leg", close(under.leg, for_leg(under.booking.kind, closing.end)).body()))
             drop.append(LEG_KEY)
             under.leg = None
         facts.append(("booking", closed_body(under.booking, closing)))

@@ -18,7 +18,7 @@ from drivers.ports import Clock, Instant
 from ..access.booking import BOOKING_KEY, LEG_KEY, UnderWay, completed
 from ..run.store import Fact, SampleRow, Store, StoreBroken
 from .legs import Change, step
-from .privacy import may_keep_position
+from .privacy import for_leg, may_keep_position
 from .sampler import COLUMNS, due, values
 from .state import CarState, Moving, Reading
 
@@ -98,7 +98,8 @@ class Journey:
         had = under.leg
         number = open_.legs + 1 if open_ is not None else self._unbooked + 1
         booking = open_.booking if open_ is not None else None
-        under.leg, changes = step(had, self._car.on(IGNITION), booking, number, reading)
+        shown = for_leg(open_.kind if open_ is not None else None, reading)
+        under.leg, changes = step(had, self._car.on(IGNITION), booking, number, shown)
         if not changes:
             return [], {}, ()
         put: dict[str, bytes] = {}

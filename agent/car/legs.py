@@ -78,8 +78,9 @@ def step(
     """
     changes: list[LegChange] = []
     if leg is not None and (ignition is False or leg.booking != booking):
-        # Taken under the rules of whoever has the car now: its position is not this leg's to keep (R27).
-        changes.append(close(leg, now if leg.booking == booking else {**now, "position": None}))
+        # Taken under the rules of whoever has the car now: its place is not this leg's to keep (R27).
+        hidden: Reading = {**now, "position": None, "at_station": None}
+        changes.append(close(leg, now if leg.booking == booking else hidden))
         leg = None
     if leg is None and ignition is True:
         leg = Leg(number, booking, now, now)
