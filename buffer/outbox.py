@@ -67,6 +67,11 @@ def append_fact(connection: sqlite3.Connection, body: str) -> int:
     return number
 
 
+def texts(connection: sqlite3.Connection, after: int) -> tuple[str, ...]:
+    """Of every fact above a number, acknowledged or not."""
+    return tuple(row[0] for row in connection.execute("SELECT body FROM facts WHERE n > ?", (after,)))
+
+
 def seal(connection: sqlite3.Connection, build: Callable[[int], bytes]) -> int:
     """Store `build(number)` under the next number; it is never changed afterwards, so a retry is byte-identical."""
     number = last(connection, SAMPLES) + 1

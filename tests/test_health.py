@@ -8,18 +8,25 @@ from typing import cast
 
 from agent.run.control import Control
 from agent.run.health import RECORD_EVERY_S, Alarms, Health
-from agent.run.store import Fact, Store, StoreBroken
+from agent.run.store import Fact, Store
+from buffer.errors import StorageUnavailable
 from tests.fakes.clock import ManualClock, settle
+from tests.store_bench import (  # noqa: F401 (fixtures)
+    bodies,
+    rounds,
+    running,
+    the_clock,
+    the_make,
+    the_path,
+    the_store,
+)
 
 
 class Records:
     def __init__(self) -> None:
         self.facts: list[Fact] = []
-        self.broken = False
 
     async def commit(self, facts: Sequence[Fact]) -> None:
-        if self.broken:
-            raise StoreBroken("full")
         self.facts += facts
 
     @property
@@ -59,17 +66,23 @@ async def test_a_condition_is_looked_at_every_minute() -> None:
     running.cancel()
 
 
-async def test_d14_alarms_wait_for_a_broken_database() -> None:
-    clock, records, alarms, health = made()
-    records.broken = True
-    running = asyncio.create_task(health.run())
-    alarms.raised("x")
+async def test_d14_an_alarm_of_a_broken_database_is_one_fact_when_it_is_whole_again(
+    store: Store, clock: ManualClock
+) -> None:
+    alarms = Alarms()
+    health = Health(clock, store, alarms)
+    store._break(StorageUnavailable("away for a while"))
+    task = asyncio.create_task(health.run())
+    alarms.raised("car_folder", why="x")
     await settle()
-    assert records.told == []
-    records.broken = False
-    await clock.advance(RECORD_EVERY_S)
-    assert records.told == [("x", "raised")]
-    running.cancel()
+    for _ in range(3):
+        await clock.advance(RECORD_EVERY_S)
+        await health.write()
+    async with running(store):
+        await rounds(store, clock, 20)
+    task.cancel()
+    told = [(one["name"], one["event"]) for one in await bodies(store, "alarm")]
+    assert told == [("storage", "raised"), ("car_folder", "raised"), ("storage", "cleared")]
 
 
 def test_a_part_that_cannot_tell_does_not_hide_the_others() -> None:

@@ -148,6 +148,41 @@ async def test_memory_is_bounded_and_what_is_lost_is_counted(make: Make, path: P
     assert store.counters()["lost_facts"] == 101  # the alarm made one more
 
 
+class Unsynced:
+    """A connection whose next COMMIT reaches the disk and says that it did not, as after a failed sync."""
+
+    def __init__(self, real: sqlite3.Connection) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    def execute(self, sql: str, *more: object) -> sqlite3.Cursor:
+        done = self._real.execute(sql, *more)  # type: ignore[arg-type]
+        if sql == "COMMIT":
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+            raise error
+        return done
+
+
+async def test_a_commit_whose_sync_failed_is_not_written_twice(store: Store, clock: ManualClock) -> None:
+    intent, twice = Fact("access", {"event": "intent", "access": "aa"}), Fact("plug", {"event": "plugged"})
+    await store.commit([intent, twice])
+    database = store._disk.database
+    database._connection = Unsynced(database.connection)  # type: ignore[assignment]
+    with pytest.raises(StoreBroken):
+        await store.commit([intent, twice])
+    with pytest.raises(StoreBroken):
+        await store.commit([twice, twice])
+    async with running(store):
+        await rounds(store, clock, 20)
+    assert not store.broken
+    assert await kinds(store) == ["access", "plug", "access", "plug", "alarm", "plug", "plug", "alarm"]
+    await store.commit([twice])
+    assert (await kinds(store))[8:] == ["plug"]
+
+
 REFUSAL = Fact("refused", {"via": "cloud", "code": "malformed", "booking": None, "holder": None, "detail": {}})
 TOKEN = {"token": None, "booking_kind": None, "from": None, "to": None}
 BOOKING = Fact("booking", {"event": "refused", "booking": 1, "revision": 1, **TOKEN, "code": "malformed"})

@@ -6,6 +6,7 @@ What is not here: who may ask (`control.py`), and what a part counts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections import deque
@@ -92,15 +93,12 @@ class Health:
             minute.cancel()
 
     async def write(self) -> None:
-        """Alarms to disk; with the database broken they wait in memory for it."""
+        """Alarms to disk; with the database broken the store keeps them, once, until it is whole again."""
         while self._alarms.news:
             facts = tuple(self._alarms.news)
-            try:
+            self._alarms.news.clear()
+            with contextlib.suppress(StoreBroken):
                 await self._store.commit(facts)
-            except StoreBroken:
-                return
-            for _ in facts:
-                self._alarms.news.popleft()
 
     async def close(self) -> None:
         await self.write()

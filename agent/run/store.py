@@ -260,7 +260,7 @@ class Store:
         over = Batch(when, (when.fact("alarm", {"name": "storage", "event": "cleared", "detail": self.trouble}),))
         while kept := self._kept.take():
             try:
-                await self._worker.do(functools.partial(self._disk.write, Batch(when, kept)))
+                await self._worker.do(functools.partial(self._disk.write_kept, Batch(when, kept)))
             except StorageError as error:
                 self._kept.give_back(kept)
                 self._break(error)

@@ -31,6 +31,8 @@ class Disk:
         self._open: samples.Run | None = None
         self._loaded = False
         self._dropped: set[str] = set()
+        self._before: tuple[str, int] | None = None  # stream and last fact, as the newest write began
+        self._doubt: tuple[str, int] | None = None  # the same, of the oldest write whose outcome is unknown
         self.vault: dict[str, bytes] = {}
         self.columns: Columns | None = None
         self.counts = dict.fromkeys(("set_aside", "odd_samples", "unrecorded"), 0)
@@ -110,7 +112,24 @@ class Disk:
 
     def write(self, batch: Batch) -> tuple[int, ...]:
         """Numbers of the facts, all of the batch being durable. Raises StorageFull or StorageUnavailable."""
-        return self._persist(batch, 3)
+        self._before = None
+        try:
+            return self._persist(batch, 3)
+        except StorageUnavailable:
+            self._doubt = self._doubt or self._before
+            raise
+
+    def write_kept(self, batch: Batch) -> None:
+        """Facts kept in memory since a write failed, without those that came to be on the disk all the same: a commit
+        whose sync failed may have been written. Raises as `write`."""
+        texts = list(batch.facts)
+        if self._doubt is not None and self._doubt[0] == self.database.streams["facts"]:
+            with self.database.read() as connection:
+                for text in outbox.texts(connection, self._doubt[1]):
+                    if text in texts:
+                        texts.remove(text)
+        self.write(replace(batch, facts=tuple(texts)))
+        self._doubt = None
 
     def _persist(self, batch: Batch, tries: int) -> tuple[int, ...]:
         try:
@@ -126,6 +145,7 @@ class Disk:
 
     def _write(self, batch: Batch) -> tuple[int, ...]:
         with self.database.write() as connection:
+            self._before = self.database.streams["facts"], outbox.last(connection, "facts")
             run = self._flush(connection, batch)
             vault.change(connection, batch.put, batch.drop)
             told = self._affordable(connection, batch.facts)
