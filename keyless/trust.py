@@ -166,11 +166,18 @@ def key_is_stale(keyset: KeySet, key: IssuerKey, now: Interval) -> bool:
 
 
 def read_revocations(
-    data: bytes, keyset: KeySet, *, operator: str, now: Interval, min_sequence: int = 0
+    data: bytes,
+    keyset: KeySet,
+    *,
+    operator: str,
+    now: Interval,
+    min_sequence: int = 0,
+    accepted_before: bool = False,
 ) -> Revocations | Refusal:
     """The list, or the first of `too_big malformed alg unknown_key signature malformed issuer_role superseded`.
 
-    An old list, past its own end, is returned all the same: doubt must not revive what was revoked.
+    An old list, past its own end, is returned all the same: doubt must not revive what was revoked. accepted_before:
+    this box accepted the list when its key was in force; that key may be out of date by now.
     """
     outer = cose.read_sign1(data, limit=MAX_LIST, with_kid=True)
     if isinstance(outer, Refusal):
@@ -178,7 +185,7 @@ def read_revocations(
     if outer.alg not in cose.ISSUER_ALGS:
         return refused(Code.ALG, f"alg {outer.alg}")
     key = keyset.keys.get(outer.kid)
-    if key is None or key_is_stale(keyset, key, now):
+    if key is None or (not accepted_before and key_is_stale(keyset, key, now)):
         return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
     if not cose.verifies(key.key, outer.alg, outer.signature, cose.to_be_signed(outer.protected, outer.payload)):
         return refused(Code.SIGNATURE)

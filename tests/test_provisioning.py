@@ -43,15 +43,17 @@ class Desk:
     authority: Authority = field(default_factory=lambda: Authority(bytes(8), "example"))
     heard: list[int] = field(default_factory=list)
     changes: int = 0
+    now_s: float = NOW_S
 
     def provisioning(self, given: Path | None = None) -> Provisioning:
         keys = Keyless(operator="example", roots=ROOTS.public, keyset=str(given or ""))
         settings = Settings(vehicle=Vehicle(id="00" * 8, car="x"), keyless=keys, state=str(self.folder))
-        made = Provisioning(
-            settings, self.authority, self.records, lambda: Interval(NOW_S, NOW_S + 4, "gnss"), self.heard.append
-        )  # type: ignore[arg-type]
+        made = Provisioning(settings, self.authority, self.records, self._now, self.heard.append)  # type: ignore[arg-type]
         made.changed = self._changed
         return made
+
+    def _now(self) -> Interval:
+        return Interval(self.now_s, self.now_s + 4, "gnss")
 
     def _changed(self) -> None:
         self.changes += 1
@@ -142,3 +144,115 @@ def test_an_expired_key_set_is_an_alarm(desk: Desk) -> None:
     provisioning.load()
     assert provisioning.expired
     assert keyset_bytes(provisioning._settings)[1] == desk.folder / "keyset.cbor"
+
+
+DAY = 86_400
+OTHER = tokens.Issuer("example")
+GONE = tokens.derived(b"booking", b"7")
+
+
+def two_keys(version: int, *issuers: tokens.Issuer) -> bytes:
+    return tokens.keyset(ROOTS, [(each, ("driver", "backend")) for each in issuers], version, NOW_S - DAY, NOW_S + DAY)
+
+
+async def revoking(desk: Desk) -> Provisioning:
+    """A box that has accepted list 5 by one key, and knows another key as well."""
+    provisioning = desk.provisioning()
+    assert await provisioning.accept(two_keys(2, ISSUER, OTHER)) is None
+    assert await provisioning.accept(tokens.revocations(ISSUER, 5, [GONE], NOW_S, NOW_S + 1000)) is None
+    return provisioning
+
+
+def restarted(desk: Desk, now_s: float = NOW_S, given: Path | None = None) -> tuple[Desk, Provisioning]:
+    again = Desk(desk.folder, now_s=now_s)
+    provisioning = again.provisioning(given)
+    provisioning.load()
+    return again, provisioning
+
+
+@pytest.mark.parametrize("lost", [None, "accepted.json", "revoked.cose"])
+async def test_what_was_revoked_stays_so_after_a_restart_when_the_signers_key_is_out_of_date(
+    desk: Desk, lost: str | None
+) -> None:
+    await revoking(desk)
+    if lost is not None:
+        (desk.folder / lost).write_bytes(b"\xd2 damaged")
+    again, provisioning = restarted(desk, NOW_S + 100 * DAY)
+    assert again.authority.revoked == {GONE}
+    assert not provisioning.trouble
+    later, _ = restarted(desk, NOW_S + 100 * DAY)
+    assert later.authority.revoked == {GONE}
+
+
+async def test_what_was_revoked_stays_so_after_a_restart_when_the_signers_key_is_gone(desk: Desk) -> None:
+    assert await (await revoking(desk)).accept(two_keys(3, OTHER)) is None
+    again, provisioning = restarted(desk)
+    assert again.authority.revoked == {GONE}
+    assert not provisioning.trouble
+    older = await provisioning.accept(tokens.revocations(OTHER, 4, [], NOW_S, NOW_S + 1000))
+    assert isinstance(older, Refusal)
+    assert older.code is Code.SUPERSEDED, "the sequence never falls, also after a restart"
+    assert again.authority.revoked == {GONE}
+
+
+@pytest.mark.parametrize("record", [None, b"{", b"[]", b'{"v":1,"check":"0"}', b"\xff"])
+async def test_a_list_that_does_not_load_is_an_alarm_until_the_next_one(desk: Desk, record: bytes | None) -> None:
+    await revoking(desk)
+    (desk.folder / "revoked.cose").write_bytes(b"\xd2 damaged")
+    if record is None:
+        (desk.folder / "accepted.json").unlink()
+    else:
+        (desk.folder / "accepted.json").write_bytes(record)
+    for _ in range(2):
+        _, provisioning = restarted(desk)
+        assert "revocations" in provisioning.trouble, "also after a second restart"
+    assert await provisioning.accept(tokens.revocations(ISSUER, 6, [GONE], NOW_S, NOW_S + 1000)) is None
+    assert not provisioning.trouble
+
+
+async def test_the_numbers_of_other_roots_or_another_operator_mean_nothing(desk: Desk) -> None:
+    await revoking(desk)
+    (desk.folder / "keyset.cbor").unlink()
+    (desk.folder / "revoked.cose").unlink()
+    provisioning = desk.provisioning()
+    provisioning._owner = "another"
+    provisioning.load()
+    assert await provisioning.accept(two_keys(1, ISSUER)) is None
+
+
+async def test_a_damaged_key_set_gives_way_to_the_provisioned_one_of_its_version_with_an_alarm(desk: Desk) -> None:
+    await revoking(desk)
+    kept, given = desk.folder / "keyset.cbor", desk.folder / "given.cbor"
+    given.write_bytes(kept.read_bytes())
+    kept.write_bytes(kept.read_bytes()[:-1] + b"\x00\x01")
+    again, provisioning = restarted(desk, given=given)
+    assert again.authority.keyset is not None
+    assert again.authority.revoked == {GONE}
+    assert "keyset" in provisioning.trouble
+    assert await provisioning.accept(two_keys(3, OTHER)) is None
+    assert not provisioning.trouble
+
+
+async def test_no_damaged_file_lets_an_older_key_set_in(desk: Desk) -> None:
+    await revoking(desk)
+    (desk.folder / "keyset.cbor").write_bytes(b"damaged")
+    given = desk.folder / "given.cbor"
+    given.write_bytes(two_keys(1, ISSUER))
+    again, provisioning = restarted(desk, given=given)
+    assert provisioning.missing
+    assert again.authority.revoked == {GONE}
+    older = await provisioning.accept(two_keys(1, ISSUER))
+    assert isinstance(older, Refusal)
+    assert older.code is Code.SUPERSEDED
+    assert await provisioning.accept(two_keys(2, ISSUER)) is None
+
+
+async def test_the_key_set_before_is_kept_and_serves_where_no_newer_number_forbids_it(desk: Desk) -> None:
+    provisioning = await revoking(desk)
+    before = (desk.folder / "keyset.cbor").read_bytes()
+    assert await provisioning.accept(two_keys(3, OTHER)) is None
+    assert (desk.folder / "keyset.previous.cbor").read_bytes() == before
+    (desk.folder / "keyset.cbor").write_bytes(b"damaged")
+    assert restarted(desk)[1].missing
+    (desk.folder / "accepted.json").unlink()
+    assert not restarted(desk)[1].missing

@@ -104,7 +104,6 @@ class House:
             clock, self.store, scene, self.bookings, lockwork, remote, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,
         )  # fmt: skip
-        self.door.past_s = self.timekeeper.settled_lo_s  # a receiver alone erases nothing (R19)
         self.provisioning.changed = self.door.trust_changed
         timeout_s = self.notifier.watchdog_timeout_s
         period_s = LOOK_EVERY_S if timeout_s is None else timeout_s / 3
@@ -120,6 +119,7 @@ class House:
         except StoreBroken as error:
             log.error("starting without the database: %s", error)
         self.provisioning.load()
+        self.door.past_s = self.timekeeper.settled_lo_s  # a receiver alone erases nothing (R19)
         await self.door.load()
         await self.journey.load()
         self.supervisor.add(self.store, Stage.STORE)

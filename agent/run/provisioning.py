@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -17,11 +18,14 @@ from keyless.refusal import Code, Refusal, refused
 from keyless.trust import KeySet, Revocations, Trust, read_revocations
 
 from ..access.bookings import Authority
+from . import accepted
+from .accepted import Accepted
 from .store import Fact, Store, StoreBroken
 
 log = logging.getLogger(__name__)
 
 KEYSET_FILE: Final = "keyset.cbor"
+PREVIOUS_FILE: Final = "keyset.previous.cbor"
 REVOKED_FILE: Final = "revoked.cose"
 COSE_SIGN1: Final = 0xD2  # first byte of a tagged COSE_Sign1; a key set is a bare array
 
@@ -39,7 +43,8 @@ def keyset_bytes(settings: Settings) -> tuple[bytes | None, Path]:
 class Provisioning:
     """Fills `authority` in place. changed: called when it believes something new: stored tokens are judged again.
 
-    now: the trusted time. heard: the floor of the clock learns from every list that verified.
+    now: the trusted time. heard: the floor of the clock learns from every list that verified. trouble: `keyset` or
+    `revocations` → why what was stored did not load; until a new one is accepted.
     """
 
     def __init__(
@@ -54,29 +59,72 @@ class Provisioning:
         self._settings, self._authority, self._store, self._now, self._heard = settings, authority, store, now, heard
         self._trust = Trust(tuple(bytes.fromhex(root) for root in keyless.roots), keyless.threshold)
         self._folder = Path(settings.state)
-        self._sequence = 0
+        self._owner = accepted.whose(keyless.operator, keyless.roots)
+        self._accepted = Accepted()
+        self.trouble: dict[str, str] = {}
         self.changed: Callable[[], None] = lambda: None
         self.counters = {"keysets": 0, "lists": 0, "refused": 0}
 
     def load(self) -> None:
-        """At start. What is missing or does not verify is left out; the door then refuses with `unknown_key`."""
+        """At start. What is missing or does not verify is left out; the door then refuses with `unknown_key`. What was
+        revoked stays so, whatever became of the key that signed it.
+        """
+        before, why = None, "there is no record of it"
         try:
-            data, path = keyset_bytes(self._settings)
-            listed = files.read(self._folder / REVOKED_FILE)
+            before = accepted.read(self._folder, self._owner)
+        except (OSError, ValueError) as error:
+            why = f"{accepted.ACCEPTED_FILE}: {error}"
+            log.error("what was accepted cannot be read: %s", why)
+        self._accepted = before or Accepted()
+        self._authority.keyset = keyset = self._load_keyset()
+        if keyset is not None and keyset.version > self._accepted.version:
+            self._accepted = replace(self._accepted, version=keyset.version)
+        self._authority.revoked = self._accepted.ids
+        trouble = self._load_list()
+        if before is None and trouble is not None:  # with our own record whole, the signed file is a second copy only
+            self._damaged("revocations", self._folder / REVOKED_FILE, f"{trouble}; {why}")
+        elif self._accepted not in (before, Accepted()):
+            try:
+                self._note(self._accepted)
+            except OSError as error:
+                log.warning("what was accepted cannot be written: %s", error)
+
+    def _load_keyset(self) -> KeySet | None:
+        """The first that verifies and is not older than the highest that was accepted."""
+        given = self._settings.keyless.keyset
+        paths = [self._folder / KEYSET_FILE, *([Path(given)] if given else []), self._folder / PREVIOUS_FILE]
+        for path in paths:
+            try:
+                data = files.read(path)
+            except OSError as error:
+                self._damaged("keyset", path, str(error))
+                continue
+            if data is None:
+                continue
+            found = self._trust.read(data, min_version=self._accepted.version)
+            if isinstance(found, KeySet):
+                return found
+            self._damaged("keyset", path, f"{found.code} {found.detail.get('why', '')}")
+        log.warning("no key set: nobody is let in until the backend or a technician brings one")
+        return None
+
+    def _load_list(self) -> str | None:
+        """The signed list, judged without its key's age; why there is none, or `None` where none was ever kept."""
+        try:
+            data = files.read(self._folder / REVOKED_FILE)
         except OSError as error:
-            log.error("key set and revocation list cannot be read: %s", error)
-            return
+            return str(error)
         if data is None:
-            log.warning("no key set: nobody is let in until the backend or a technician brings one")
-            return
-        found = self._trust.read(data)
+            return None
+        found = self._read_list(data, stored=True)
         if isinstance(found, Refusal):
-            log.error("key set %s: %s %s", path, found.code, found.detail.get("why", ""))
-            return
-        self._authority.keyset = found
-        revoked = self._read_list(listed) if listed is not None else None
-        if isinstance(revoked, Revocations):
-            self._believe(revoked)
+            return f"{found.code} {found.detail.get('why', '')}"
+        self._believe(found)
+        return None
+
+    def _damaged(self, what: str, path: Path, why: str) -> None:
+        self.trouble.setdefault(what, f"{path}: {why}")
+        log.error("%s does not load: %s: %s", what, path, why)
 
     async def accept(self, data: bytes) -> Refusal | None:
         """A message of `down/trust`: on disk and believed when it returns `None`. Raises `OSError` of the disk."""
@@ -88,14 +136,29 @@ class Provisioning:
             return found
         if isinstance(found, KeySet):
             self.counters["keysets"] += 1
+            self._keep_previous()
             files.write_durably(self._folder / KEYSET_FILE, data)
+            self._note(replace(self._accepted, version=found.version))
             self._authority.keyset = found
+            self.trouble.pop("keyset", None)
         else:
             self.counters["lists"] += 1
             files.write_durably(self._folder / REVOKED_FILE, data)
+            self._note(replace(self._accepted, sequence=found.sequence, ids=found.ids))
             self._believe(found)
+            self.trouble.pop("revocations", None)
         self.changed()
         return None
+
+    def _keep_previous(self) -> None:
+        """The key set that is about to be replaced, if it is a good one."""
+        kept = files.read(self._folder / KEYSET_FILE)
+        if kept is not None and isinstance(self._trust.read(kept), KeySet):
+            files.write_durably(self._folder / PREVIOUS_FILE, kept)
+
+    def _note(self, now: Accepted) -> None:
+        accepted.write(self._folder, self._owner, now)
+        self._accepted = now
 
     @property
     def expired(self) -> bool:
@@ -108,18 +171,19 @@ class Provisioning:
         return self._authority.keyset is None
 
     def _read_keyset(self, data: bytes) -> KeySet | Refusal:
-        now = self._authority.keyset
-        return self._trust.read(data, min_version=now.version if now is not None else 0)
+        return self._trust.read(data, min_version=self._accepted.version)
 
-    def _read_list(self, data: bytes) -> Revocations | Refusal:
+    def _read_list(self, data: bytes, *, stored: bool = False) -> Revocations | Refusal:
         keyset = self._authority.keyset
         if keyset is None:
             return refused(Code.UNKNOWN_KEY, "this box has no key set")
-        operator = self._settings.keyless.operator
-        return read_revocations(data, keyset, operator=operator, now=self._now(), min_sequence=self._sequence)
+        operator, least = self._settings.keyless.operator, self._accepted.sequence
+        return read_revocations(
+            data, keyset, operator=operator, now=self._now(), min_sequence=least, accepted_before=stored
+        )
 
     def _believe(self, found: Revocations) -> None:
-        self._sequence = found.sequence
+        self._accepted = replace(self._accepted, sequence=found.sequence, ids=found.ids)
         self._authority.revoked = found.ids
         self._heard(found.iat)
 

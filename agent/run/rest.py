@@ -95,8 +95,10 @@ class Rest:
         except StoreBroken:
             log.warning("the boot is recorded once the database is whole")
         house.health.conditions.update(
-            keyset_missing=lambda: house.provisioning.missing, keyset_expired=lambda: house.provisioning.expired
-        )
+            keyset_missing=lambda: house.provisioning.missing, keyset_expired=lambda: house.provisioning.expired,
+            keyset_damaged=lambda: "keyset" in house.provisioning.trouble,
+            revocations_damaged=lambda: "revocations" in house.provisioning.trouble,
+        )  # fmt: skip
         self._add(house.timekeeper, Stage.STORE)
         self._add(house.health, Stage.STORE)
         self._add(house.journey, Stage.LOGIC)
@@ -173,7 +175,10 @@ class Rest:
             "can": self._can,
             "gnss": lambda: self.gnss_status(),
             "link": lambda: self.link_status(),
-            "trust": lambda: {"missing": house.provisioning.missing, "counters": house.provisioning.counters},
+            "trust": lambda: {
+                "missing": house.provisioning.missing, "trouble": house.provisioning.trouble,
+                "counters": house.provisioning.counters,
+            },
             "signals": self._signals,
             "watchdog": house.watchdog.counters,
             "parts": house.supervisor.parts,

@@ -1,0 +1,61 @@
+"""What this box has accepted for good: the highest key set's number, and the revocations by sequence and ids (D14).
+
+It stands beside the signed files and outlives them: a list stays in force when its signer's key is stale or gone, and
+no damaged file lets an older one in. What is not here: signatures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from drivers.local import files
+
+ACCEPTED_FILE: Final = "accepted.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """version: the highest key set's. sequence, ids: of the newest revocation list."""
+
+    version: int = 0
+    sequence: int = 0
+    ids: frozenset[bytes] = frozenset()
+
+
+def whose(operator: str, roots: Iterable[str]) -> str:
+    """Numbers of another operator or of other roots mean nothing here."""
+    return hashlib.sha256(json.dumps([operator, sorted(roots)]).encode()).hexdigest()[:16]
+
+
+def write(folder: Path, owner: str, accepted: Accepted) -> None:
+    """Raises `OSError` of the disk."""
+    body = {
+        "v": 1, "whose": owner, "version": accepted.version, "sequence": accepted.sequence,
+        "ids": sorted(each.hex() for each in accepted.ids),
+    }  # fmt: skip
+    files.write_durably(folder / ACCEPTED_FILE, json.dumps({**body, "check": _check(body)}).encode())
+
+
+def read(folder: Path, owner: str) -> Accepted | None:
+    """`None`: there is none yet, or it is another's. Raises `OSError` and `ValueError` (damaged)."""
+    data = files.read(folder / ACCEPTED_FILE)
+    if data is None:
+        return None
+    record = json.loads(data)
+    if not isinstance(record, dict) or record.pop("check", None) != _check(record):
+        raise ValueError("its check value is wrong")
+    match record:
+        case {"v": 1, "whose": str() as of, "version": int() as version, "sequence": int() as sequence, "ids": list()}:
+            ids = frozenset(bytes.fromhex(each) for each in record["ids"])
+            return Accepted(version, sequence, ids) if of == owner else None
+        case _:
+            raise ValueError("it is not a record of this version")
+
+
+def _check(body: dict[str, object]) -> str:
+    return hashlib.sha256(b"accepted" + json.dumps(body, sort_keys=True).encode()).hexdigest()[:16]
