@@ -232,3 +232,57 @@ async def test_r4_an_ended_booking_is_not_opened_again_in_its_grace_from_afar(be
     await bench.door.command(bench.command(token, Action.UNLOCK, 3))
     assert (await bench.facts("refused"))[-1]["code"] == "expired"
     assert bench.lock.moves == [LockAction.UNLOCK, LockAction.LOCK]
+
+
+async def again_it_stays_refused(bench: DoorBench, message: bytes, code: str) -> None:
+    """The very same bytes, when what stood against them is over, also after a restart."""
+    moves = list(bench.lock.moves)
+    await bench.door.command(message)
+    await bench.cut()
+    bench.park()
+    await bench.door.command(message)
+    assert [it[1] for it in bench.answers] == ["refused"] * 3
+    assert {it[2].split(":")[0] for it in bench.answers} == {code}
+    assert bench.lock.moves == moves
+
+
+async def test_d12_a_command_refused_for_a_doubtful_clock_is_not_done_at_its_replay(bench: DoorBench) -> None:
+    message = bench.command(bench.mint(7, None, 0, 10 * HOUR), Action.UNLOCK, 5, late=3 * HOUR)
+    bench.unsure = True
+    await bench.door.command(message)
+    bench.unsure = False
+    await again_it_stays_refused(bench, message, "clock_unsure")
+
+
+async def test_d12_a_command_that_came_before_its_booking_is_not_done_at_its_replay(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 2 * HOUR, 10 * HOUR)
+    message = bench.command(token, Action.UNLOCK, 5, late=5 * HOUR)
+    await bench.door.command(message)
+    bench.clock.move(3 * HOUR)
+    await again_it_stays_refused(bench, message, "too_early")
+    await bench.door.command(bench.command(token, Action.UNLOCK, 5, name=b"another one of 5"))
+    assert (await bench.facts("refused"))[-1]["code"] == "replay", "its counter is used up"
+    await bench.door.command(bench.command(token, Action.UNLOCK, 6))
+    assert bench.lock.moves == [LockAction.UNLOCK], "and a new wish is a new wish"
+
+
+async def test_d12_what_the_holder_did_not_sign_uses_nothing_up(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 2 * HOUR, 10 * HOUR)
+    message = bench.command(token, Action.UNLOCK, 5, late=5 * HOUR)
+    await bench.door.command(message[:-1] + bytes([message[-1] ^ 1]))
+    bench.clock.move(3 * HOUR)
+    await bench.door.command(message)
+    assert bench.lock.moves == [LockAction.UNLOCK]
+
+
+async def test_d12_a_refused_commands_memory_is_bounded_and_purged(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.access.remote.MOST", 2)
+    token = bench.mint(7, None, 2 * HOUR, 10 * HOUR)
+    for counter in range(1, 5):
+        await bench.door.command(bench.command(token, Action.UNLOCK, counter, late=5 * HOUR))
+    assert len(await bench.store.read("command/result/")) == 2
+    assert len(await bench.store.read("command/counter/")) == 1
+    await bench.door._remote.purge(bench.at() + 3 * 86_400)
+    assert await bench.store.read("command/") == {}

@@ -13,7 +13,7 @@ from typing import Final
 
 from drivers.ports import LockAction
 from keyless import cose
-from keyless.claims import Action, Booking, Command, Role
+from keyless.claims import Action, Booking, Command, HolderKey, Role
 from keyless.refusal import Code, Refusal, refused
 from keyless.token import MAX_COMMAND, read_command, read_remote, token_hash
 from keyless.verify import believe_command
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 COUNTER: Final = "command/counter/"
 LOCKS: Final = {Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK}
+MOST: Final = 1_024  # stored answers to refused commands; beyond them the counter alone guards against a replay
 KEPT_S: Final = 86_400  # an answer outlives its command by a day: the backend may ask again, the network may be slow
 Result = Callable[[str, str, str, "int | None"], None]
 
@@ -64,14 +65,14 @@ class Remote:
             if isinstance(name, str) and name in self._results:
                 self._repeat(name)
             else:
-                await self._refuse(name if isinstance(name, str) else None, judged)
+                await self._turn_down(payload, judged, name if isinstance(name, str) else None)
             return
         booking, command, counter_key = judged
         name = command.id.hex()
         if name in self._results:  # the same id under another counter or token is still the same wish
             self._repeat(name)
             return
-        used = (command.counter, booking.exp)
+        used = (command.counter, max(booking.exp, command.exp))
         put = {COUNTER + counter_key: _json(used)}
         refusal = self._forbidden(booking, command)
         if refusal is not None:
@@ -83,7 +84,9 @@ class Remote:
             await self._act(booking, command, put)
             self._counters[counter_key] = used
         except StoreBroken:
-            await self._refuse(name, refused(Code.STORE_BROKEN, "the intent could not be written"), booking)
+            self._counters[counter_key] = used
+            why = refused(Code.STORE_BROKEN, "the intent could not be written")
+            await self._refuse(name, why, booking, put, command.exp)
 
     async def purge(self, lo_s: float) -> None:
         """Forget commands and counters whose time is surely over: verification refuses them by then."""
@@ -124,6 +127,35 @@ class Remote:
             counter=self._counters[key][0] if key in self._counters else None,
         )
         return _addressed(found, token, command) if isinstance(found, Refusal) else (*found, key)
+
+    async def _turn_down(self, payload: bytes, refusal: Refusal, name: str | None) -> None:
+        """Who was answered "refused" must not find it done later: a command that its holder signed is used up, also
+        where its token is refused now and would be good at a replay.
+        """
+        pair = read_remote(payload)
+        command = None if isinstance(pair, Refusal) else self._signed(refusal, *pair)
+        if isinstance(pair, Refusal) or command is None or refusal.claims is None or refusal.code is Code.REPLAY:
+            await self._refuse(name, refusal)
+            return
+        key = token_hash(pair[0]).hex()
+        counter, until = self._counters.get(key, (-1, 0))
+        self._counters[key] = max(counter, command.counter), max(until, refusal.claims.exp, command.exp)
+        put = {COUNTER + key: _json(self._counters[key])}
+        await self._refuse(command.id.hex(), refusal, None, put, command.exp)
+
+    def _signed(self, refusal: Refusal, token: bytes, command: bytes) -> Command | None:
+        """The command of a refused pair, where our operator vouches for the holder and the holder for the command."""
+        claims, inner = refusal.claims, cose.read_sign1(command, limit=MAX_COMMAND, with_kid=False)
+        if claims is None or isinstance(inner, Refusal) or inner.alg not in cose.HOLDER_ALGS:
+            return None
+        ours = claims.aud == self._authority.vehicle and claims.iss == self._authority.operator
+        holder, message = claims.confirmation, cose.to_be_signed(inner.protected, inner.payload)
+        if not ours or not isinstance(holder, HolderKey):
+            return None
+        if not cose.verifies(holder.public, inner.alg, inner.signature, message):
+            return None
+        read = read_command(inner.payload, token)
+        return None if isinstance(read, Refusal) else read
 
     def _forbidden(self, booking: Booking, command: Command) -> Refusal | None:
         """What the token's rights, the car and the booking under way forbid."""
@@ -215,7 +247,7 @@ class Remote:
             "detail": {**refusal.detail, **({"command": name} if name else {})},
         }
         vault = dict(put or {})
-        if name is not None and put is not None:
+        if name is not None and put is not None and len(self._results) < MOST:
             self._results[name] = Answer(code="refused", why=f"{refusal.code.value}: {why}", until=until)
             vault[RESULT + name] = _json(self._results[name])
         try:
