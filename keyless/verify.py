@@ -102,10 +102,12 @@ def store_check(
     superseded: Mapping[int, int],
     revoked: frozenset[bytes],
     open_booking: int | None = None,
+    kept: bool = False,
 ) -> Booking | Refusal:
     """The same without the time window: a booking for tomorrow may be stored today. Opens nothing.
 
-    One that ended longer ago than it is kept (R13) is `expired`. With open_booking, the tokens of its drivers are kept
+    One that ended longer ago than it is kept (R13) is `expired`, unless it is stored already (kept): a clock that is
+    wrong for a while must not disarm what is there, and the tap judges the time. With open_booking, the tokens of its drivers are kept
     whatever their age, revocation or revision: which of them still counts is asked at the tap (R5, D20).
     """
     outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
@@ -119,7 +121,7 @@ def store_check(
     if barred is not None:
         return barred
     claims = signed.claims
-    if now.lo_s > claims.exp + KEPT_S and not situation.is_open(claims):
+    if not kept and now.lo_s > claims.exp + KEPT_S and not situation.is_open(claims):
         return refused(Code.EXPIRED, "ended long ago", claims, until=claims.exp)
     return _booking(claims, token, None, full=True)
 

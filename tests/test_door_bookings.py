@@ -122,3 +122,13 @@ async def test_r27_the_legs_of_a_private_booking_name_no_station(
     assert (legs[-1]["end"]["at_station"] == "home") is bool(flags)
     [closed] = await bench.facts("booking", event="closed")
     assert (closed["start"]["at_station"], closed["end"]["at_station"]) == ("home", "home")
+
+
+async def test_r19_a_wrong_date_at_the_start_disarms_no_stored_booking(bench: DoorBench) -> None:
+    await bench.book(7, ALICE, 0, HOUR)
+    await bench.off()
+    bench.clock.move(30 * 86_400)
+    await bench.boot()
+    bench.park()
+    bench._zero_s -= 30 * 86_400
+    assert await bench.tap(ALICE) is Feedback.OPENED

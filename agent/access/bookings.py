@@ -91,7 +91,7 @@ class Bookings:
         """Verify all stored tokens again: at start, and when the key set or the list of the revoked changed."""
         self._believed, self._barred = {}, {}
         for name, token in self._tokens.items():
-            found = self._check(token, self._open)
+            found = self._check(token, self._open, kept=True)
             if isinstance(found, Booking):
                 self._keep(name, found)
                 continue
@@ -194,7 +194,7 @@ class Bookings:
     def _open(self) -> int | None:
         return self._under.booking.booking if self._under.booking is not None else None
 
-    def _check(self, token: bytes, open_: int | None = None) -> Booking | Refusal:
+    def _check(self, token: bytes, open_: int | None = None, *, kept: bool = False) -> Booking | Refusal:
         """open_: for what is stored already. A new token of the open booking must be good by itself."""
         authority = self._authority
         if authority.keyset is None:
@@ -208,6 +208,7 @@ class Bookings:
             superseded=self._revisions,
             revoked=authority.revoked,
             open_booking=open_,
+            kept=kept,
         )
         if isinstance(found, Booking):
             self._heard(found.iat)
