@@ -142,11 +142,14 @@ def load(path: Path) -> Settings:
     return settings
 
 
-def examine(path: Path) -> tuple[Settings | None, tuple[Problem, ...]]:
-    """Settings as far as all types fit, and every problem. Who may start in spite of one is decided elsewhere (D15)."""
+def examine(path: Path, data: bytes | None = None) -> tuple[Settings | None, tuple[Problem, ...]]:
+    """Settings as far as all types fit, and every problem. Who may start in spite of one is decided elsewhere (D15).
+
+    data: the file's content, where it has been read already.
+    """
     file = str(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads((path.read_bytes() if data is None else data).decode("utf-8"))
     except FileNotFoundError:
         return None, (Problem(file, "", "is not there", "copy config/agent.toml there and fill it in"),)
     except OSError as exc:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import random
 import signal
 import sys
@@ -207,6 +208,7 @@ async def run(chosen: Chosen) -> int:
 
 def main(arguments: list[str]) -> int:
     """arguments: without the program's name. Exit codes: 0 stopped, 1 vital failure, 2 nothing to start with."""
+    os.umask(0o077)  # records, keys and bookings are nobody else's to read
     level, config = logging.INFO, startup.DEFAULT_CONFIG
     rest = list(arguments)
     while rest:

@@ -23,18 +23,26 @@ OPENS_ANYHOW: Final = {"vehicle.car", "booking.key_holder"}
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """settings: to run with. file: where they were read. problems: of the file that was asked for, for the alarm."""
+    """settings: to run with. file: where they were read. problems: of the file that was asked for, for the alarm.
+
+    text: what was examined, whatever stands in the file by now.
+    """
 
     settings: Settings
     file: Path
     problems: tuple[Problem, ...]
+    text: bytes | None = None
 
 
 def choose(config: Path) -> Chosen:
     """Raises `ConfigError` with every problem when there is nothing to start with."""
-    settings, problems = examine(config)
+    try:
+        text = files.read(config)
+    except OSError:
+        text = None  # `examine` says why
+    settings, problems = examine(config, text)
     if settings is not None and not problems:
-        return Chosen(settings, config, ())
+        return Chosen(settings, config, (), text)
     copy = state_folder(config) / GOOD_COPY
     kept, wrong = examine(copy)
     if kept is not None and {problem.key for problem in wrong} <= OPENS_ANYHOW:
@@ -46,10 +54,10 @@ def choose(config: Path) -> Chosen:
 
 def keep(chosen: Chosen) -> None:
     """The door could be opened with these: the next start may fall back on them. Raises `OSError`."""
-    if chosen.problems:
+    text = chosen.text
+    if chosen.problems or text is None:
         return
     copy = Path(chosen.settings.state) / GOOD_COPY
-    text = chosen.file.read_bytes()
     if not copy.is_file() or copy.read_bytes() != text:
         files.write_durably(copy, text)
 
