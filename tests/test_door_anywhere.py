@@ -87,3 +87,18 @@ async def test_r1_a_receiver_that_fell_silent_blocks_no_end_once_the_car_stood_t
     where = bench.car.station(bench.clock.now().ns)
     assert (where.at, where.ends_here) == (False, False)
     await bench.off()
+
+
+async def test_r5_an_end_by_mistake_where_nobody_knows_the_place_is_undone_in_the_grace(tmp_path: Path) -> None:
+    bench = DoorBench(tmp_path, receiver=False)
+    await bench.boot()
+    bench.say(ignition="off", speed=0.0, door="no")
+    await bench.book(7, ALICE, 0, HOUR)
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
+    bench.clock.move(HOUR + 300)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    assert await bench.tap(ALICE) is Feedback.ENDED
+    await bench.book(8, BOB, HOUR, 2 * HOUR)
+    assert await bench.tap(ALICE) is Feedback.REFUSED, "the next one's paid time has begun"
+    assert await bench.tap(BOB) is Feedback.OPENED
+    await bench.off()

@@ -180,13 +180,13 @@ class Bookings:
                     at_station=at_station,
                 )
                 if isinstance(found, Booking):
-                    found = self.over(found, now.lo_s) or found
+                    found = self.over(found, now.lo_s, at_station) or found
                 judged.append((stored, found))
         return best(judged, open_, now.lo_s, self._under.ended)
 
-    def over(self, booking: Booking, lo_s: float) -> Refusal | None:
+    def over(self, booking: Booking, lo_s: float, at_station: bool) -> Refusal | None:
         """`expired` where this booking has ended and may not be opened again."""
-        return over(booking, self._believed.values(), self._open, lo_s, self._under.ended)
+        return over(booking, self._believed.values(), self._open, lo_s, self._under.ended, at_station)
 
     # --- inside
 

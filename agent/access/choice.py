@@ -15,14 +15,17 @@ NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSED
 
 
 def over(
-    booking: Booking, stored: Iterable[Booking], open_: int | None, now_s: float, ended: Set[int]
+    booking: Booking, stored: Iterable[Booking], open_: int | None, now_s: float, ended: Set[int], at_station: bool
 ) -> Refusal | None:
     """Whether a booking that was closed may not be opened again: its paid time is over, or another's has begun. Grace
     is for the one who is late, not for a second drive in the next one's time.
+
+    Where the car does not know that it is at a station, grace does open it again: a tap meant as a pause may have
+    ended it far from home, and nobody is stranded for that (R5).
     """
     if booking.booking not in ended or booking.booking == open_:
         return None
-    if now_s >= booking.paid_to_s:
+    if at_station and now_s >= booking.paid_to_s:
         return refused(Code.EXPIRED, "ended, and its paid time is over", booking, until=booking.paid_to_s)
     for other in stored:
         waits = other.booking not in ended and other.booking not in (0, booking.booking)

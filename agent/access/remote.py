@@ -169,7 +169,7 @@ class Remote:
             opens_another = command.action is Action.UNLOCK and booking.booking != 0
             if opens_another or not forced:
                 return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
-        over = self._bookings.over(booking, self._scene.now().lo_s)
+        over = self._bookings.over(booking, self._scene.now().lo_s, True)  # the backend can extend; nobody stands there
         if over is not None and command.action is Action.UNLOCK:
             return over
         if command.action is Action.END:
