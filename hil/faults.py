@@ -24,6 +24,7 @@ from .bench import Bench
 Message = dict[str, Any]
 BETWEEN_TAPS_S = 2.3  # the reader takes two sightings within two seconds for one
 CALM_S = 90.0
+ANSWER_S = 30.0  # a box that answers nobody is a failure, not a reason to wait
 # What a part prints that was never stopped, or that died of what it should have counted.
 BAD_LINES = re.compile(r"Traceback|leftover|left over|never retrieved|never awaited|destroyed but it is pending")
 
@@ -105,7 +106,8 @@ class Rig:
 
     async def status(self) -> Message:
         """`boitier status --json`; an alarm that stands is an answer too."""
-        code, output = await self.bench.boitier("status", "--socket", self.bench.socket, "--json")
+        async with asyncio.timeout(ANSWER_S):
+            code, output = await self.bench.boitier("status", "--socket", self.bench.socket, "--json")
         assert code in (0, 1), output
         found: Message = json.loads(output)
         return found
@@ -184,7 +186,8 @@ class Rig:
 
     async def inside(self, script: str, *arguments: str) -> str:
         """Run a few lines of Python in the machine of the box."""
-        done = await self.bench.machine.call({"do": "run", "argv": [sys.executable, "-c", script, *arguments]})
+        async with asyncio.timeout(ANSWER_S):
+            done = await self.bench.machine.call({"do": "run", "argv": [sys.executable, "-c", script, *arguments]})
         assert done["exit"] == 0, done["output"]
         return str(done["output"])
 

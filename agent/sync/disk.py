@@ -52,7 +52,13 @@ class Disk:
     def open(self, when: When) -> db.Opened:
         """Open what is there or a new one, and seal what the last boot left unsealed; also again, after a mishap."""
         self.close()
-        return self._start(db.open_or_replace(self._path, self._max_bytes), when)
+        opened = db.open_or_replace(self._path, self._max_bytes)
+        try:
+            return self._start(opened, when)
+        except StorageDamaged as error:  # the first pages were whole, one that is needed now is not
+            if opened.created:
+                raise
+            return self._start(db.replace(self._path, self._max_bytes, str(error)), when)
 
     def set_aside(self, when: When, detail: str) -> db.Opened:
         """Give up the file that is open and go on in a new one, with what is still known in memory."""
