@@ -70,11 +70,16 @@ class Outcome:
 
 
 class CutDay:
-    """One bench, already started by nobody: `play` starts and stops it. weak: with synchronous=NORMAL."""
+    """One bench, already started by nobody: `play` starts and stops it. weak: with synchronous=NORMAL.
 
-    def __init__(self, machine: str, count: int, seed: int, say: Say, *, weak: bool = False) -> None:
+    evening: False ends after the last cut, without the oracle.
+    """
+
+    def __init__(
+        self, machine: str, count: int, seed: int, say: Say, *, weak: bool = False, evening: bool = True
+    ) -> None:
         self.bench = Bench(machine=machine)
-        self._count, self._say, self._weak = count, say, weak
+        self._count, self._say, self._weak, self._whole = count, say, weak, evening
         self._rng = random.Random(seed)
         self.outcome = Outcome(seed)
         self.life = Life(self.bench, random.Random(seed + 1))
@@ -89,8 +94,9 @@ class CutDay:
             await self.life.morning()
             self._say(f"{time.monotonic() - began:5.0f} s  the clerk drives away; seed {self.outcome.seed}")
             await self._cuts(began)
-            self._say(f"{time.monotonic() - began:5.0f} s  the last cut is over; the clerk drives home")
-            await self._evening()
+            if self._whole:
+                self._say(f"{time.monotonic() - began:5.0f} s  the last cut is over; the clerk drives home")
+                await self._evening()
         finally:
             self.outcome.seconds = time.monotonic() - began
             await self.bench.stop()
@@ -129,9 +135,9 @@ class CutDay:
                 await asyncio.sleep(self._rng.uniform(0.2, 1.5))
                 losses = await self._power_back()
                 self._say(f"{time.monotonic() - began:5.0f} s  cut {number} ({moment}): {_words(losses)}")
-            await asyncio.sleep(self._rng.uniform(1, 5))
             self.life.evening.set()
-            await living
+            if self._whole:
+                await living
         finally:
             living.cancel()
             await asyncio.gather(living, return_exceptions=True)

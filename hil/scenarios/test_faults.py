@@ -161,7 +161,7 @@ async def test_short_frames_and_a_flooded_bus_keep_nobody_out(bench: Rig) -> Non
     await bench.serves(number)
     after = (await bench.status())["can"]["counters"]
     short = {name for name, n in after.items() if n > before["can"]["counters"].get(name, 0)}
-    assert any("short" in name for name in short), short
+    assert "decode_short" in short
 
 
 async def test_a_receiver_that_is_unplugged_and_plugged_again(bench: Rig) -> None:
@@ -332,7 +332,7 @@ BAD_TOKENS: dict[str, tuple[Spoil, str]] = {
     "trailing bytes": (lambda b, o: whole(b, o) + b"\0", "malformed"),
     "duplicate keys": (duplicate_keys, "malformed"),
     "unknown key": (lambda b, o: tokens.Issuer("bench").token(o), "unknown_key"),
-    "another operator": (lambda b, o: tokens.Issuer("nobody", b.desk.issuer.key).token(o), "malformed"),
+    "another operator": (lambda b, o: tokens.Issuer("nobody", b.desk.issuer.key).token(o), "issuer_role"),
 }
 
 
@@ -343,6 +343,7 @@ async def test_a_bad_booking_gets_its_own_code_a_record_and_moves_nothing(bench:
     order = bench.bench.order(next(bench._numbers), secrets.token_bytes(5))
     bench.desk.send_raw(bench.vehicle, "book", spoil(bench, order))
     fact = await bench.desk.fact("booking", 30, after=seen, event="refused")
+    bench.expected[order.booking] = Expected(order.booking, opened=False, how=())  # refusals name it
     assert fact.body["code"] == code
     await bench.bench.tap(order.badge, "R")
     assert len(bench.world.diary.of("press")) == pressed
@@ -363,7 +364,8 @@ async def test_d13_a_command_that_is_replayed_or_altered_moves_nothing(bench: Ri
     bench.desk.send_raw(bench.vehicle, "cmd", old)  # a new command under a counter that was used
     assert (await bench.desk.fact("refused", 30, after=seen)).body["code"] == "replay"
     seen = len(bench.desk.facts)
-    bench.desk.send_raw(bench.vehicle, "cmd", sent[:-1] + bytes([sent[-1] ^ 1]))
+    fresh = tokens.command(key, known.token, "unlock", 90, int(time.time()) + 60, secrets.token_bytes(16))
+    bench.desk.send_raw(bench.vehicle, "cmd", fresh[:-1] + bytes([fresh[-1] ^ 1]))
     assert (await bench.desk.fact("refused", 30, after=seen)).body["code"] in ("signature", "holder")
     assert len(bench.world.diary.of("press")) == pressed
 
