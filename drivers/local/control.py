@@ -80,6 +80,10 @@ class ControlSocket:
         try:
             if crowded:
                 self._counters["refused"] += 1
+                # Hear the request first: closing on unread bytes takes the answer with it.
+                with contextlib.suppress(ValueError, TimeoutError):
+                    async with asyncio.timeout(DEAF_S):
+                        await reader.readline()
                 await _reply(writer, _refusal(f"busy: {CLIENTS} clients are connected already"))
             else:
                 self._counters["clients"] += 1
