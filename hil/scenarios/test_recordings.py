@@ -55,6 +55,7 @@ async def test_what_the_box_reports_is_what_the_recording_says(bench: Rig, share
     assert await bench.bench.stop_agent() == 0
     await hush(bench)
     await bench.restart()  # so that it has heard nothing yet
+    await bench.until(lambda it: it["can"]["decoded"])
     playing = asyncio.create_task(bench.bench.machine.call({"do": "play", "log": log, "speed": SPEED}))
     seen: list[dict[str, float | str]] = []
     while not playing.done():
@@ -77,6 +78,7 @@ async def test_frames_of_ones_mean_not_available_and_change_nothing(bench: Rig, 
     assert await bench.bench.stop_agent() == 0
     await hush(bench)
     await bench.restart()  # so that it has heard nothing yet
+    await bench.until(lambda it: it["can"]["decoded"])
     await bench.bench.machine.call({"do": "play", "log": give(bench, "some.log", "".join(lines)), "speed": 20})
     await asyncio.sleep(2)
     status = await bench.status()
