@@ -14,6 +14,7 @@ import socket
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -35,7 +36,7 @@ def nothing(text: str) -> None:
     """Progress that nobody wants to read."""
 
 
-class Machine:
+class Machine(ABC):
     """What both have in common. data: folder inside that outlives a cut. ports, run: as told at the last boot."""
 
     data: str
@@ -159,17 +160,21 @@ class Machine:
         else:
             self._targets.accept(stream)
 
+    @abstractmethod
     async def _launch(self, say: Callable[[str], None]) -> int:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     async def _ended(self) -> None:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     async def _kill(self) -> None:
-        raise NotImplementedError
+        ...
 
+    @abstractmethod
     def _remove(self) -> None:
-        raise NotImplementedError
+        ...
 
     def _failure(self, what: str) -> GuestFailed:
         return GuestFailed(what)
