@@ -149,7 +149,7 @@ class Connection:
             sock = self._client.socket()
             if isinstance(sock, socket.socket):
                 sock.shutdown(socket.SHUT_RDWR)
-        return await self._ended(0.5)
+        return await self._ended(1.5)  # a thread that only waits for its turn on a busy board is not stuck
 
     async def _ended(self, seconds: float) -> bool:
         for _ in range(round(seconds / 0.01)):

@@ -138,7 +138,7 @@ class Session:
         return dict(self._counts)
 
     async def close(self) -> None:
-        """Say goodbye and end, within about two seconds whatever the broker does. Idempotent."""
+        """Say goodbye and end, within about three seconds whatever the broker does. Idempotent."""
         if self._closed:
             return
         self._closed = True
