@@ -18,6 +18,7 @@ async def bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
     it.park()
     yield it
     await it.off()
+    assert all(it.lock.seen_pending), "the intent is on disk before every movement"
 
 
 async def test_an_ended_booking_loses_to_one_that_was_not_used_yet(bench: DoorBench) -> None:
