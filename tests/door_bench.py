@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agent.access.booking import UnderWay
 from agent.access.bookings import Authority, Bookings
 from agent.access.door import Door
 from agent.access.lockwork import Lockwork
@@ -20,9 +19,10 @@ from agent.access.remote import Remote
 from agent.access.scene import Scene
 from agent.car.journey import Journey
 from agent.car.state import CarState
-from agent.run.store import Store
+from agent.car.under_way import UnderWay
 from agent.run.supervisor import Actuation
 from agent.sync.facts import problems
+from agent.sync.store import Store
 from config.settings import Booking, Keyless, Lock, Settings, Station, Tracking, Vehicle
 from config.vocabulary import DOOR_FRONT_LEFT, ENERGY, IGNITION, LOCKED, ODOMETER, PLUGGED, SOC, SPEED, Signal
 from drivers.errors import DeviceError, DeviceTimeout

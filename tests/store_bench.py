@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.run.store import SampleRow, Store
 from agent.sync import samples
+from agent.sync.store import SampleRow, Store
 from config.settings import Buffer
 from drivers.ports import Instant
 from tests.fakes.clock import ManualClock

@@ -21,7 +21,7 @@ MEASURED = (*PRODUCT, "hil", "tests")
 FILE_LINES, FUNCTION_LINES = 300, 50
 
 PURE = "it is judged by vectors and replaced alone: bytes, time and state come in, a decision goes out"
-SQL = "it is synchronous storage that knows no loop; the one-thread door to it is agent/run/store.py"
+SQL = "it is synchronous storage that knows no loop; the one-thread door to it is agent/sync/store.py"
 PORTS = "the agent must never see a library's type: it speaks to drivers/ports.py"
 ONE_WAY = "arrows point one way: agent -> drivers | keyless | buffer -> config"
 OWN_WORDS = "the rig shares no code with what it tests, so that a wire mistake cannot cancel out"

@@ -14,13 +14,10 @@ from agent.access.booking import (
     CarNow,
     Closing,
     How,
-    OpenBooking,
     Plan,
     Tap,
-    UnderWay,
     carry_out,
     closed_body,
-    completed,
     duration_ms,
     hard,
     may_auto_close,
@@ -31,6 +28,7 @@ from agent.access.booking import (
 from agent.car.legs import Leg
 from agent.car.state import Moving, Reading
 from agent.car.stations import Where
+from agent.car.under_way import OpenBooking, UnderWay, completed
 from tests.test_legs import reading
 
 HOME = Where(True, "home")

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from agent.run.store import StoreBroken
 from agent.sync import wire
 from agent.sync.downlink import MOST_BYTES, RETRIED, Downlink
+from agent.sync.store import StoreBroken
 from drivers.ports import Arrived
 from tests.fakes.clock import ManualClock, settle
 

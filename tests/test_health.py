@@ -8,7 +8,7 @@ from typing import cast
 
 from agent.run.control import Control
 from agent.run.health import RECORD_EVERY_S, Alarms, Health
-from agent.run.store import Fact, Store
+from agent.sync.store import Fact, Store
 from buffer.errors import StorageUnavailable
 from tests.fakes.clock import ManualClock, settle
 from tests.store_bench import (  # noqa: F401 (fixtures)

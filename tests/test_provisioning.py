@@ -10,7 +10,7 @@ import pytest
 
 from agent.access.bookings import Authority
 from agent.run.provisioning import Provisioning, keyset_bytes
-from agent.run.store import Fact
+from agent.sync.store import Fact
 from config.settings import Keyless, Settings, Vehicle
 from hil import tokens
 from keyless.claims import Interval

@@ -7,8 +7,8 @@ import json
 import sqlite3
 from pathlib import Path
 
-from agent.run.store import Fact, SampleRow, Store
 from agent.sync import facts, wire
+from agent.sync.store import Fact, SampleRow, Store
 from drivers.ports import Instant
 from tests.fakes.clock import ManualClock
 from tests.store_bench import (  # noqa: F401 (fixtures)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.run.store import Fact, SampleRow, Store, StoreBroken
 from agent.sync import facts
+from agent.sync.store import Fact, SampleRow, Store, StoreBroken
 from config.settings import Buffer
 from tests.fakes.clock import ManualClock
 from tests.store_bench import (  # noqa: F401 (fixtures)

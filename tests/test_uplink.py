@@ -8,9 +8,9 @@ import random
 from collections.abc import Awaitable
 from pathlib import Path
 
-from agent.run.store import Fact, SampleRow
 from agent.sync import samples, wire
 from agent.sync.lane import AWAITED, Lane
+from agent.sync.store import Fact, SampleRow
 from agent.sync.uplink import WINDOW
 from drivers.errors import DeviceGone
 from tests.uplink_bench import (  # noqa: F401 (fixtures)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from agent.run.store import Fact, Store
 from agent.sync import wire
 from agent.sync.downlink import Downlink
+from agent.sync.store import Fact, Store
 from agent.sync.uplink import Uplink
 from config.settings import Buffer
 from drivers.errors import DeviceGone

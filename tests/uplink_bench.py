@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.run.store import Fact, SampleRow, Store
 from agent.sync import wire
+from agent.sync.store import Fact, SampleRow, Store
 from agent.sync.uplink import Uplink
 from config.settings import Buffer
 from drivers.ports import Arrived, Instant

@@ -1,23 +1,21 @@
 """Pure: the booking under way. May it end, does a tap pause or end it, may the next driver take over, is it forgotten?
 
-What is not here: who may open (`keyless/`), stored bookings (`bookings.py`) and moving anything (`lockwork.py`).
+What is not here: who may open (`keyless/`), what is under way (`agent/car/under_way.py`), stored bookings
+(`bookings.py`) and moving anything (`lockwork.py`).
 An unknown signal (`None`) never blocks an end (R1).
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
-from ..car.legs import Leg, close, driven_km
+from ..car.legs import close, driven_km
 from ..car.privacy import for_leg
 from ..car.state import Moving, Reading
 from ..car.stations import Where
-
-Value = TypeVar("Value")
+from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking, UnderWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,53 +34,6 @@ class CarNow:
     moving: Moving
     where: Where
     still_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class OpenBooking:
-    """The booking that has the car. kind: private, staff, relocation, maintenance. paid_*: billed bounds, seconds since
-    1970.
-
-    legs: how many began so far. provisional: fields of `start` only recalled from before a power cut, until the car
-    says them. Survives a power cut as JSON (`to_bytes`).
-    """
-
-    booking: int
-    token: str
-    holder: str | None
-    kind: str
-    paid_from_s: int
-    paid_to_s: int
-    start: Reading
-    legs: int = 0
-    provisional: tuple[str, ...] = ()
-
-    def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> OpenBooking | None:
-        """`None` when these bytes are no booking of ours."""
-        try:
-            return cls.from_json(json.loads(data))
-        except (ValueError, TypeError):
-            return None
-
-    @classmethod
-    def from_json(cls, found: dict[str, Any]) -> OpenBooking:
-        """What an earlier version wrote lacks `provisional`."""
-        return cls(**{**found, "provisional": tuple(found.get("provisional", ()))})
-
-    def opened_body(self) -> dict[str, object]:
-        """The body of the fact `booking` opened."""
-        return {
-            "event": "opened",
-            "booking": self.booking,
-            "token": self.token,
-            "holder": self.holder,
-            "booking_kind": self.kind,
-            "start": self.start,
-        }
 
 
 class How(StrEnum):
@@ -123,17 +74,6 @@ class Plan:
             lists = {"soft": tuple(closes["soft"]), "hard_overridden": tuple(closes["hard_overridden"])}
             closes = Closing(**{**closes, **lists, "how": How(closes["how"])})
         return cls(None if opens is None else OpenBooking.from_json(opens), closes)
-
-
-@dataclass(slots=True)
-class UnderWay:
-    """The one mutable place for what is under way. The door opens and closes a booking and ends its leg, a new revision
-    moves its paid bounds (`bookings.py`); the journey writes legs, counts them and completes the start.
-    """
-
-    booking: OpenBooking | None = None
-    leg: Leg | None = None
-    ended: set[int] = field(default_factory=set)  # numbers that were closed: they lose to a booking not yet used
 
 
 # --- ending ----------------------------------------------------------------------------------------------------------
@@ -226,28 +166,6 @@ def duration_ms(start: Reading, end: Reading) -> int | None:
     return None if begun is None or ended is None else (sum(ended) - sum(begun)) // 2
 
 
-def completed(open_: OpenBooking, seen: Reading, recalled: Collection[str]) -> OpenBooking:
-    """A booking opens on a sleeping car: what it did not say then is taken from its first words, before it has driven.
-
-    recalled: fields of `seen` that the car has not said since a power cut. They fill a gap and never replace anything.
-    """
-    start = open_.start
-    told = {name for name in open_.provisional if name not in recalled}
-
-    def first(name: str, old: Value, new: Value) -> Value:
-        return new if old is None or name in told else old
-
-    better: Reading = {
-        **start,
-        "odometer_km": first("odometer_km", start["odometer_km"], seen["odometer_km"]),
-        "soc_percent": first("soc_percent", start["soc_percent"], seen["soc_percent"]),
-        "energy_kwh": first("energy_kwh", start["energy_kwh"], seen["energy_kwh"]),
-        "range_km": first("range_km", start["range_km"], seen["range_km"]),
-        "plugged": first("plugged", start["plugged"], seen["plugged"]),
-    }
-    return replace(open_, start=better, provisional=tuple(it for it in open_.provisional if it not in told))
-
-
 @dataclass(frozen=True, slots=True)
 class Consequence:
     """Fact bodies by kind, and vault changes, of one plan carried out."""
@@ -255,11 +173,6 @@ class Consequence:
     facts: tuple[tuple[str, dict[str, object]], ...] = ()
     put: tuple[tuple[str, bytes], ...] = ()
     drop: tuple[str, ...] = ()
-
-
-BOOKING_KEY = "booking/open"
-ENDED_KEY = "booking/ended/"
-LEG_KEY = "leg/open"
 
 
 def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:

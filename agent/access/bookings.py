@@ -19,8 +19,8 @@ from keyless.refusal import Code, Refusal, refused
 from keyless.trust import KeySet
 from keyless.verify import KEPT_S, believe, store_check
 
-from ..run.store import Fact, Store, StoreBroken
-from .booking import BOOKING_KEY, ENDED_KEY, UnderWay
+from ..car.under_way import BOOKING_KEY, ENDED_KEY, UnderWay
+from ..sync.store import Fact, Store, StoreBroken
 from .choice import best, over
 
 log = logging.getLogger(__name__)

@@ -18,20 +18,9 @@ from keyless.refusal import Code, Refusal, refused
 
 from ..car.legs import Leg
 from ..car.state import Moving
-from ..run.store import Fact, Store, StoreBroken
-from .booking import (
-    BOOKING_KEY,
-    ENDED_KEY,
-    LEG_KEY,
-    How,
-    OpenBooking,
-    Plan,
-    Tap,
-    hard,
-    may_auto_close,
-    may_take_over,
-    tap,
-)
+from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking
+from ..sync.store import Fact, Store, StoreBroken
+from .booking import How, Plan, Tap, hard, may_auto_close, may_take_over, tap
 from .bookings import Bookings
 from .lockwork import Asked, Lockwork
 from .remote import Remote

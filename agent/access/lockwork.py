@@ -17,8 +17,9 @@ from drivers.errors import DeviceError
 from drivers.ports import Clock, LockAction, LockOutcome, LockPort
 
 from ..car.state import CarState
-from ..run.store import Fact, Store, StoreBroken
-from .booking import Plan, UnderWay, carry_out
+from ..car.under_way import UnderWay
+from ..sync.store import Fact, Store, StoreBroken
+from .booking import Plan, carry_out
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from keyless.refusal import Code, Refusal, refused
 from keyless.token import MAX_COMMAND, read_command, read_remote, token_hash
 from keyless.verify import believe_command
 
-from ..run.store import Fact, Store, StoreBroken
+from ..sync.store import Fact, Store, StoreBroken
 from .booking import Closing, How, Plan, hard
 from .bookings import Authority, Bookings
 from .lockwork import RESULT, Answer, Asked, Lockwork

@@ -17,7 +17,8 @@ from keyless.refusal import Refusal
 
 from ..car.privacy import may_keep_position
 from ..car.state import CarState, Reading
-from .booking import CarNow, Closing, How, OpenBooking, UnderWay, soft
+from ..car.under_way import OpenBooking, UnderWay
+from .booking import CarNow, Closing, How, soft
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 

@@ -15,12 +15,12 @@ from config.settings import Tracking
 from config.vocabulary import ENERGY, IGNITION, ODOMETER, PLUGGED, RANGE, SOC, SOC_FINE, VOCABULARY, Signal
 from drivers.ports import Clock, Instant
 
-from ..access.booking import BOOKING_KEY, LEG_KEY, UnderWay, completed
-from ..run.store import Fact, SampleRow, Store, StoreBroken
+from ..sync.store import Fact, SampleRow, Store, StoreBroken
 from .legs import Change, step
 from .privacy import for_leg, may_keep_position
 from .sampler import COLUMNS, due, values
 from .state import CarState, Moving, Reading
+from .under_way import BOOKING_KEY, LEG_KEY, UnderWay, completed
 
 log = logging.getLogger(__name__)
 

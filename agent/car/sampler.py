@@ -1,6 +1,6 @@
 """Pure: which samples are worth keeping, and when. Speed itself is never among them (P10).
 
-What is not here: batches and bytes (`agent/run/store.py`) and who may have positions kept (`privacy.py`).
+What is not here: batches and bytes (`agent/sync/store.py`) and who may have positions kept (`privacy.py`).
 """
 
 from __future__ import annotations

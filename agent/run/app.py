@@ -27,7 +27,6 @@ from drivers.lock.relay import RelayBoard
 from drivers.ports import LockPort
 from drivers.reader.badge import Reader
 
-from ..access.booking import UnderWay
 from ..access.bookings import Authority, Bookings
 from ..access.door import Door
 from ..access.lockwork import Lockwork
@@ -35,12 +34,13 @@ from ..access.remote import Remote
 from ..access.scene import Scene
 from ..car.journey import Journey
 from ..car.state import CarState
+from ..car.under_way import UnderWay
 from ..car.vehicle import Vehicle
+from ..sync.store import Opened, Store, StoreBroken
 from . import startup
 from .health import Alarms, Health
 from .provisioning import Provisioning
 from .startup import Chosen
-from .store import Opened, Store, StoreBroken
 from .supervisor import Actuation, Stage, Supervisor
 from .timekeeper import Timekeeper
 from .version import VERSION

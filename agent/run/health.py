@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from drivers.ports import Clock
 
-from .store import Fact, Store, StoreBroken
+from ..sync.store import Fact, Store, StoreBroken
 
 log = logging.getLogger(__name__)
 

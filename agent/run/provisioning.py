@@ -18,9 +18,9 @@ from keyless.refusal import Code, Refusal, refused
 from keyless.trust import KeySet, Revocations, Trust, read_revocations
 
 from ..access.bookings import Authority
+from ..sync.store import Fact, Store, StoreBroken
 from . import accepted
 from .accepted import Accepted
-from .store import Fact, Store, StoreBroken
 
 log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from config.errors import ConfigError
 from drivers.local.control import ControlSocket
 
+from ..sync.store import Fact, StoreBroken
 from . import startup
 from .control import Control
-from .store import Fact, StoreBroken
 from .supervisor import Service, Stage
 from .version import VERSION
 

@@ -2,7 +2,7 @@
 no.
 
 Synchronous and used by one thread only; waiting, bounding and remembering for later is the store's part
-(`agent/run/store.py`).
+(`agent/sync/store.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A run of samples as bytes: scaled integers in delta columns, about ten bytes a sample of ten signals once compressed.
 
 What a column means, its unit and its step are said once, by a `columns` fact whose number the run carries. When a run
-is sealed is the store's decision (`agent/run/store.py`), what is worth a sample the sampler's.
+is sealed is the store's decision (`agent/sync/store.py`), what is worth a sample the sampler's.
 """
 
 from __future__ import annotations

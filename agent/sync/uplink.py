@@ -35,7 +35,7 @@ Stamp = Callable[[Instant], tuple[list[int] | None, str]]
 
 
 class Outbox(Protocol):
-    """What the uplink needs of `agent.run.store.Store`."""
+    """What the uplink needs of `agent.sync.store.Store`."""
 
     fresh: asyncio.Event
 

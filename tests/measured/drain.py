@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.car.sampler import COLUMNS
-from agent.run.store import Fact, SampleRow, Store
 from agent.sync import wire
 from agent.sync.downlink import Downlink
+from agent.sync.store import Fact, SampleRow, Store
 from agent.sync.uplink import Uplink
 from config.settings import Buffer
 from config.vocabulary import VOCABULARY

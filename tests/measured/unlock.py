@@ -17,7 +17,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent.run.store import Fact, Store
+from agent.sync.store import Fact, Store
 from config.settings import Buffer
 from drivers.clock import SystemClock
 from drivers.ports import Instant

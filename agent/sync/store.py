@@ -21,12 +21,12 @@ from buffer.outbox import Acknowledged, FactRow, Pending, SampleBlob
 from config.settings import Buffer
 from drivers.ports import Clock, Instant
 
-from ..sync import wire
-from ..sync.disk import Disk
-from ..sync.facts import lesser
-from ..sync.record import Batch, Columns, Fact, Opened, SampleRow, StoreBroken, Taken, When
-from ..sync.waiting import Waiting
-from ..sync.worker import Worker
+from . import wire
+from .disk import Disk
+from .facts import lesser
+from .record import Batch, Columns, Fact, Opened, SampleRow, StoreBroken, Taken, When
+from .waiting import Waiting
+from .worker import Worker
 
 __all__ = ["Fact", "Opened", "SampleRow", "Store", "StoreBroken"]
 
