@@ -24,11 +24,26 @@ PROMPT: Final = frozenset({*DOORS, LOCKED, PLUGGED, IGNITION})
 
 
 class Phase(StrEnum):
-    """What the car is doing, as far as the wanted rates are concerned."""
+    """What the car is doing, as far as the wanted rates are concerned.
+
+    PARKED: asleep, nobody speaks. AWAKE: it speaks, with the ignition off and not charging. DRIVING: ignition on.
+    """
 
     PARKED = "parked"
+    AWAKE = "awake"
     DRIVING = "driving"
     CHARGING = "charging"
+
+
+class Purpose(StrEnum):
+    """What a folder is for. SHARED: a car that drivers rent. RECORDINGS: a bus that is read on the bench and in logs.
+
+    LEAD: a car of which next to nothing is public; what stands there is a lead to be tried, and proven by nobody.
+    """
+
+    SHARED = "shared"
+    RECORDINGS = "recordings"
+    LEAD = "lead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +90,56 @@ class DiagnosticLock:
 class Poll:
     """A question to a control unit. payload: service and identifier.
 
-    when: "on" (ignition or charging) or "awake" (the bus speaks). A poll never wakes a sleeping bus.
-    message: the DBC's virtual message that lays out the reassembled reply.
+    every_s: how often, by phase; in a phase that is not there it is not asked, and never in PARKED: a poll must not
+    wake a sleeping car. session: sent before it where the unit wants one (`10 C0`), else empty.
+    message: the DBC's virtual message that lays out the reassembled reply, service byte first.
     """
 
     name: str
     request_id: int
     reply_id: int
     payload: bytes
-    period_s: float
-    when: str
+    every_s: Mapping[Phase, float]
     timeout_s: float
     message: str
+    session: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Crc:
+    """A CRC-8 in one byte of a frame, over all bytes before it. Most significant bit first, no reflection.
+
+    polynomial, initial and xor (applied to the result) are bytes. byte: where it stands, counted from 0.
+    """
+
+    polynomial: int
+    initial: int
+    xor: int
+    byte: int
+
+
+@dataclass(frozen=True, slots=True)
+class WakeBlock:
+    """For a car that is silent unless asked: what on its plug tells that it is awake anyway, and what that it sleeps.
+
+    heard: (id, extended) of frames that others send only while it is awake. asleep: (id, extended, mask, data) of the
+    word that it goes to sleep; mask and data of 8 bytes. hold_s: how long one sign of life is believed.
+    """
+
+    heard: tuple[tuple[int, bool], ...]
+    asleep: tuple[tuple[int, bool, bytes, bytes], ...]
+    hold_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class ComputedRange:
+    """For a car that does not tell its range: available energy over mean consumption; what comes of it is marked so.
+
+    kwh_per_100km: before the car has driven enough to know its own. over_km: how far back the mean looks.
+    """
+
+    kwh_per_100km: float
+    over_km: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +147,8 @@ class SignalMap:
     """One DBC field as a name of the vocabulary.
 
     na: raw values that mean "not available", besides all ones in fields of five bits or more.
-    states: raw value to text, empty for numbers. low, high: plausible bounds in the unit of the vocabulary.
+    states: raw value to text, empty for numbers. text: "ascii" (one character a byte) or "bcd" (one digit a nibble)
+    where the value is a text, else "". low, high: plausible bounds in the unit of the vocabulary.
     valid_with: another field of the same frame; while that is not available this one is not believed either.
     """
 
@@ -108,6 +162,7 @@ class SignalMap:
     valid_with: str | None
     confidence: str
     source: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +170,7 @@ class MessageMap:
     """One broadcast message. prompt_mask, sampled_mask: the mapped bits, 8 bytes each (all zero: none of that kind).
 
     period_ms: as sent by the car. length: bytes that the mapped fields need. interval_ms: wanted rate by phase.
-    silence_ms: how long without the frame until its values are stale.
+    silence_ms: how long without the frame until its values are stale. crc: what guards it, outside of the masks.
     """
 
     name: str
@@ -127,6 +182,7 @@ class MessageMap:
     sampled_mask: bytes
     interval_ms: Mapping[Phase, int]
     silence_ms: int
+    crc: Crc | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +200,13 @@ class CarModel:
     lock: LockBlock | None
     diagnostic_lock: DiagnosticLock | None
     database: Database
+    purpose: Purpose = Purpose.SHARED
+    wake: WakeBlock | None = None
+    computed_range: ComputedRange | None = None
+
+    def mapped(self, name: str) -> SignalMap | None:
+        """Where a name of the vocabulary comes from in this car; `None`: it does not tell."""
+        return next((entry for entry in self.signals if entry.name == name), None)
 
 
 def models() -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .car import PROMPT, CarModel, MessageMap, Poll, SignalMap
+from .car import PROMPT, CarModel, MessageMap, Poll, Purpose, SignalMap
 from .car_file import CarFile, PollEntry, Signal, read
 from .errors import ConfigError, Problem
 from .vocabulary import VOCABULARY
@@ -43,6 +43,9 @@ def build(folder: Path) -> CarModel:
         lock=told.lock_block(),
         diagnostic_lock=told.diagnostic_lock(),
         database=database,
+        purpose=Purpose(told.car.purpose),
+        wake=told.wake_block(),
+        computed_range=told.range_block(),
     )
 
 
@@ -127,7 +130,12 @@ def _value_problems(entry: Signal, field: DbcSignal, toml: str, dbc: str) -> Ite
         yield Problem(toml, key, "needs the raw values of its states", f'states = {{ 0 = "{known.states[0]}", ... }}')
     if wrong:
         yield Problem(toml, key, f"unknown states {', '.join(wrong)}", f"allowed: {', '.join(known.states) or 'none'}")
-    if not known.states and (field.unit or "") != known.unit:
+    if known.text != bool(entry.text):
+        right = 'text = "ascii" or "bcd"' if known.text else "leave out text"
+        yield Problem(toml, key, "is a text" if known.text else "is no text", right)
+    if entry.text and field.length % (8 if entry.text == "ascii" else 4):
+        yield Problem(toml, key, f"{where} has {field.length} bits, no whole {entry.text} characters", "use a multiple")
+    if not known.states and not known.text and (field.unit or "") != known.unit:
         text = f"{where} is in {field.unit!r}, the vocabulary wants {known.unit!r}"
         yield Problem(toml, key, text, "convert by factor and offset")
     top = (1 << field.length) - 1
@@ -136,7 +144,8 @@ def _value_problems(entry: Signal, field: DbcSignal, toml: str, dbc: str) -> Ite
         yield Problem(toml, key, f"raw values {beyond} do not fit {field.length} bits of {where}", f"use 0 to {top}")
     if field.is_signed and entry.states:
         yield Problem(toml, key, f"{where} is signed and has states", "declare the field unsigned")
-    if not known.states and not known.low <= (known.low if entry.low is None else entry.low) <= known.high:
+    low = known.low if entry.low is None else entry.low
+    if not known.states and not known.text and not known.low <= low <= known.high:
         yield Problem(toml, key, "low is outside the vocabulary's range", f"{known.low} to {known.high}")
 
 
@@ -153,6 +162,8 @@ def _poll_problems(
         yield Problem(toml, key, text, "lay replies out as extended ids from 0x1FFF0000")
     if not any(entry.message == poll.message for entry in told.signal):
         yield Problem(toml, key, f"nothing is mapped from {poll.message}", "map a signal of it or drop the poll")
+    if not poll.every_s.by_phase():
+        yield Problem(toml, key, "is asked in no phase", "every_s = { driving = 10, charging = 60 }")
     if poll.reply == poll.request:
         yield Problem(toml, key, "asks and answers on one id", "give the unit's reply id")
 
@@ -178,6 +189,7 @@ def _signal_map(entry: Signal) -> SignalMap:
         valid_with=entry.valid_with or None,
         confidence=entry.confidence,
         source=entry.source,
+        text=entry.text,
     )
 
 
@@ -203,11 +215,18 @@ def _message_map(message: DbcMessage, told: CarFile) -> MessageMap:
         sampled_mask=sampled_mask,
         interval_ms=wanted.intervals(),
         silence_ms=wanted.silence_ms or max(5 * period, 2000),
+        crc=wanted.crc.crc() if wanted.crc is not None else None,
     )
 
 
 def _poll(entry: PollEntry) -> Poll:
-    ask = bytes.fromhex(entry.ask)
     return Poll(
-        entry.name, entry.request, entry.reply, ask, entry.period_s, entry.when, entry.timeout_ms / 1000, entry.message
+        name=entry.name,
+        request_id=entry.request,
+        reply_id=entry.reply,
+        payload=bytes.fromhex(entry.ask),
+        every_s=entry.every_s.by_phase(),
+        timeout_s=entry.timeout_ms / 1000,
+        message=entry.message,
+        session=bytes.fromhex(entry.session),
     )

@@ -8,19 +8,20 @@ from typing import Any, Literal
 
 import msgspec
 
-from .car import DiagnosticLock, LockBlock, Phase
+from .car import ComputedRange, Crc, DiagnosticLock, LockBlock, Phase, WakeBlock
 from .errors import ConfigError, Problem
 
 Confidence = Literal["A", "B", "C", "D"]
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """name: as people say it. years: of production. bus: where to connect."""
+    """name: as people say it. years: of production. bus: where to connect. purpose: see `Purpose`."""
 
     name: str
     years: str
     bus: str
     bitrate: int = 500_000
+    purpose: Literal["shared", "recordings", "lead"] = "shared"
 
 
 class Confirm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,16 +63,28 @@ class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     diagnostic: Diagnostic | None = None
 
 
+class CrcEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    xor: int
+    polynomial: int = 0x1D
+    initial: int = 0
+    byte: int = 7
+
+    def crc(self) -> Crc:
+        return Crc(self.polynomial, self.initial, self.xor, self.byte)
+
+
 class Message(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Wanted rate in milliseconds by phase; silence_ms 0: five of the message's own periods, at least two seconds."""
 
     parked_ms: int = 2_000
+    awake_ms: int = 2_000
     driving_ms: int = 1_000
     charging_ms: int = 2_000
     silence_ms: int = 0
+    crc: CrcEntry | None = None
 
     def intervals(self) -> dict[Phase, int]:
-        return {Phase.PARKED: self.parked_ms, Phase.DRIVING: self.driving_ms, Phase.CHARGING: self.charging_ms}
+        return {phase: getattr(self, f"{phase}_ms") for phase in Phase}
 
 
 class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -85,6 +98,19 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low: float | None = None
     high: float | None = None
     valid_with: str = ""
+    text: Literal["", "ascii", "bcd"] = ""
+
+
+class Every(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Seconds between two questions, by phase; 0: not asked then. No key for a parked car: a poll never wakes one."""
+
+    awake: float = 0
+    driving: float = 0
+    charging: float = 0
+
+    def by_phase(self) -> dict[Phase, float]:
+        told = {Phase.AWAKE: self.awake, Phase.DRIVING: self.driving, Phase.CHARGING: self.charging}
+        return {phase: seconds for phase, seconds in told.items() if seconds > 0}
 
 
 class PollEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,11 +119,34 @@ class PollEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request: int
     reply: int
     ask: str
-    period_s: float
+    every_s: Every
     confidence: Confidence
     source: str
-    when: Literal["on", "awake"] = "on"
+    session: str = ""
     timeout_ms: int = 500
+
+
+class Mark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A frame by its id and, where given, the bits that make it this frame (hex)."""
+
+    id: int
+    mask: str = ""
+    data: str = ""
+    extended: bool = False
+
+
+class Wake(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    source: str
+    confidence: Confidence
+    heard: list[Mark] = []
+    asleep: list[Mark] = []
+    hold_s: float = 60.0
+
+
+class Computed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    kwh_per_100km: float
+    source: str
+    over_km: float = 200.0
 
 
 class CarFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,13 +155,26 @@ class CarFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     message: dict[str, Message] = {}
     signal: list[Signal] = []
     poll: list[PollEntry] = []
+    wake: Wake | None = None
+    computed_range: Computed | None = None
+
+    def wake_block(self) -> WakeBlock | None:
+        told = self.wake
+        if told is None:
+            return None
+        asleep = tuple((it.id, it.extended, _eight(it.mask), _eight(it.data)) for it in told.asleep)
+        return WakeBlock(tuple((it.id, it.extended) for it in told.heard), asleep, told.hold_s)
+
+    def range_block(self) -> ComputedRange | None:
+        told = self.computed_range
+        return None if told is None else ComputedRange(told.kwh_per_100km, told.over_km)
 
     def lock_block(self) -> LockBlock | None:
         confirm = self.lock.confirm
         if confirm is None:
             return None
         patterns = (confirm.mask, confirm.locked, confirm.unlocked)
-        mask, locked, unlocked = (bytes.fromhex(text).ljust(8, b"\0") for text in patterns)
+        mask, locked, unlocked = (_eight(text) for text in patterns)
         return LockBlock(
             confirm.signal, confirm.id, confirm.extended, mask, locked, unlocked, confirm.confidence, self.lock.drivers
         )
@@ -167,6 +229,8 @@ def _problems(path: str, tables: dict[str, Any]) -> list[Problem]:
     pieces += [(f"message.{name}", value, Message) for name, value in messages.items()]
     pieces += [(f"signal[{_called(value, i)}]", value, Signal) for i, value in enumerate(signals)]
     pieces += [(f"poll[{_called(value, i)}]", value, PollEntry) for i, value in enumerate(polls)]
+    single = (("wake", Wake), ("computed_range", Computed))
+    pieces += [(key, tables[key], kind) for key, kind in single if key in tables]
     for key, value, shape in pieces:
         try:
             msgspec.convert(value, shape, str_keys=True)
@@ -174,8 +238,9 @@ def _problems(path: str, tables: dict[str, Any]) -> list[Problem]:
             text, _, where = str(error).partition(" - at ")
             where = key + where.strip("`").removeprefix("$")
             found.append(Problem(path, where, text, "compare with config/cars/zoe-ph1/car.toml"))
-    unknown = sorted(set(tables) - {"car", "lock", "message", "signal", "poll"})
-    found += [Problem(path, key, "is not a known table", "known: car, lock, message, signal, poll") for key in unknown]
+    known = CarFile.__struct_fields__
+    unknown = sorted(set(tables) - set(known))
+    found += [Problem(path, key, "is not a known table", f"known: {', '.join(known)}") for key in unknown]
     return found or _wrong_bytes(path, tables)
 
 
@@ -190,7 +255,9 @@ def _wrong_bytes(path: str, tables: dict[str, Any]) -> list[Problem]:
     diagnostic = lock.get("diagnostic", {})
     told += [(f"lock.diagnostic.{key}", diagnostic.get(key)) for key in ("session", "lock", "unlock")]
     told += [(f"lock.diagnostic.wake[{i}].data", frame["data"]) for i, frame in enumerate(diagnostic.get("wake", []))]
-    told += [(f"poll[{poll['name']}].ask", poll["ask"]) for poll in tables.get("poll", [])]
+    told += [(f"poll[{it['name']}].{key}", it.get(key)) for it in tables.get("poll", []) for key in ("ask", "session")]
+    marks = tables.get("wake", {}).get("asleep", [])
+    told += [(f"wake.asleep[{i}].{key}", it.get(key)) for i, it in enumerate(marks) for key in ("mask", "data")]
     hint = "write whole bytes, two digits each"
     found = [Problem(path, key, f"{text!r} is no hex", hint) for key, text in told if _no_hex(text)]
     if found or "confirm" not in lock:
@@ -201,6 +268,11 @@ def _wrong_bytes(path: str, tables: dict[str, Any]) -> list[Problem]:
     elif locked == unlocked or any((a | b) & ~m for a, b, m in zip(locked, unlocked, mask, strict=True)):
         found.append(Problem(path, "lock.confirm", "locked and unlocked must differ, inside mask", "set only its bits"))
     return found
+
+
+def _eight(text: str) -> bytes:
+    """Hex digits as the eight bytes of a frame."""
+    return bytes.fromhex(text).ljust(8, b"\0")
 
 
 def _no_hex(text: object) -> bool:

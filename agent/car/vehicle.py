@@ -157,7 +157,7 @@ class Vehicle:
             return
         from config.car import Phase
 
-        phase = Phase.PARKED
+        phase = Phase.AWAKE if self._live else Phase.PARKED
         if self._car.on(IGNITION):
             phase = Phase.DRIVING
         elif self._car.on(CHARGING):
@@ -173,17 +173,18 @@ class Vehicle:
             await self._clock.sleep(POLL_LOOK_S)
             for poll in self._model.polls if self._model is not None else ():
                 since_ns = self._clock.now().ns - self._asked_ns.get(poll.name, -(1 << 62))
-                if since_ns >= poll.period_s * 1e9 and self._may_ask(poll):
+                every_s = poll.every_s.get(self._phase) if self._phase is not None else None
+                if every_s is not None and since_ns >= every_s * 1e9 and self._may_ask():
                     self._asked_ns[poll.name] = self._clock.now().ns
                     await self._poll(poll)
 
-    def _may_ask(self, poll: Poll) -> bool:
+    def _may_ask(self) -> bool:
         """Only while the car talks by itself, and not when its small battery is weak (R16)."""
         in_use = self._car.on(IGNITION) is True or self._car.on(CHARGING) is True
         volts = self._car.value(VOLTAGE_12V)
         if volts is not None and not isinstance(volts.value, str) and volts.value < LOW_12V and not in_use:
             return False
-        return bool(self._live) and (in_use or poll.when == "awake")
+        return bool(self._live)
 
     async def _poll(self, poll: Poll) -> None:
         if self._diagnostics is None or self._decoder is None:

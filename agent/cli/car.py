@@ -41,7 +41,7 @@ def show(model: str, as_json: bool) -> None:
     """What a car tells, where, and how sure we are."""
     found = _load(model)
     periods = {message.name: f"{message.can_id:03X} every {message.period_ms} ms" for message in found.messages}
-    polled = {poll.message: f"asked every {poll.period_s:g} s" for poll in found.polls}
+    polled = {poll.message: f"asked every {min(poll.every_s.values()):g} s" for poll in found.polls}
     where = periods | polled
     if not as_json:
         click.echo(f"{found.title}\n{found.years}, {found.bitrate // 1000} kbit/s")

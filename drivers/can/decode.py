@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from config.car import CarModel, Poll, SignalMap
+from config.car import CarModel, Crc, MessageMap, Poll, SignalMap
 from config.vocabulary import Signal
 
 from ..ports import Frame
@@ -38,17 +38,18 @@ class _Layout:
     message: Message
     need: int
     fields: tuple[_Field, ...]
+    crc: Crc | None
 
 
 class Decoder:
     """unmapped counts raw states that nobody knows, foreign frames whose id no signal is mapped from."""
 
     def __init__(self, car: CarModel) -> None:
-        need = {message.name: message.length for message in car.messages}
-        layouts = {name: _layout(car, name, need.get(name)) for name in {entry.message for entry in car.signals}}
+        heard = {message.name: message for message in car.messages}
+        layouts = {name: _layout(car, name, heard.get(name)) for name in {entry.message for entry in car.signals}}
         self._frames = {(m.can_id, m.extended): layouts[m.name] for m in car.messages}
         self._polls = {poll.message: layouts[poll.message] for poll in car.polls}
-        names = ("frames", "values", "not_available", "short", "out_of_range", "unmapped", "foreign")
+        names = ("frames", "values", "not_available", "short", "out_of_range", "unmapped", "foreign", "bad_crc")
         self._counters = dict.fromkeys(names, 0)
 
     def counters(self) -> dict[str, int]:
@@ -76,6 +77,9 @@ class Decoder:
         if len(data) < layout.need:
             self._counters["short"] += 1
             return []
+        if layout.crc is not None and not fits(layout.crc, data):
+            self._counters["bad_crc"] += 1
+            return []
         # Longer and shorter frames than the DBC says are fine as long as every mapped field is inside.
         length = layout.message.length
         told = layout.message.decode(data[:length].ljust(length, b"\0"), decode_choices=False, scaling=False)
@@ -94,6 +98,8 @@ class Decoder:
         return found
 
     def _value(self, field: _Field, raw: int) -> float | str | None:
+        if field.map.text:
+            return self._text(field, raw)
         if field.map.states:
             state = field.map.states.get(raw)
             self._counters["unmapped"] += state is None
@@ -105,11 +111,38 @@ class Decoder:
         return None
 
 
+    def _text(self, field: _Field, raw: int) -> str | None:
+        """Printable ASCII, or decimal digits; anything else is no text that a car would say."""
+        size = (field.ones.bit_length() + 7) // 8
+        digits = f"{raw:0{field.ones.bit_length() // 4}x}" if field.map.text == "bcd" else ""
+        value = digits or raw.to_bytes(size, "big").decode("ascii", "replace")
+        if digits.isdecimal() if digits else (value.isascii() and value.isalnum()):
+            return value
+        self._counters["out_of_range"] += 1
+        return None
+
+
+def crc8(crc: Crc, data: bytes) -> int:
+    """Over the bytes given; see `Crc`."""
+    value = crc.initial
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = (value << 1 ^ crc.polynomial) & 0xFF if value & 0x80 else value << 1
+    return value ^ crc.xor
+
+
+def fits(crc: Crc, data: bytes) -> bool:
+    """Whether the frame carries the checksum of its bytes before it."""
+    return len(data) > crc.byte and data[crc.byte] == crc8(crc, data[: crc.byte])
+
+
 def _absent(field: _Field, raw: int) -> bool:
     return raw == field.ones or raw in field.map.na
 
 
-def _layout(car: CarModel, name: str, need: int | None) -> _Layout:
+def _layout(car: CarModel, name: str, heard: MessageMap | None) -> _Layout:
+    """heard: `None` for the reply of a poll, which must come whole."""
     message = car.database.get_message_by_name(name)
     fields = []
     for entry in car.signals:
@@ -117,4 +150,6 @@ def _layout(car: CarModel, name: str, need: int | None) -> _Layout:
             signal = message.get_signal_by_name(entry.field)
             ones = (1 << signal.length) - 1 if signal.length >= WIDE and not signal.is_signed else -1
             fields.append(_Field(entry, float(signal.conversion.scale), float(signal.conversion.offset), ones))
-    return _Layout(message, message.length if need is None else need, tuple(fields))
+    if heard is None:
+        return _Layout(message, message.length, tuple(fields), None)
+    return _Layout(message, heard.length, tuple(fields), heard.crc)
