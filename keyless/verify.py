@@ -37,17 +37,23 @@ _STEP: Final = tuple(Code)
 
 
 @dataclass(frozen=True, slots=True)
-class _Situation:
-    """The arguments of `believe`, where they are explained."""
+class Situation:
+    """What a token is judged against, taken at one moment.
+
+    vehicle: 8 bytes. operator: the issuer to obey; `None` (any) only for a person at a desk. open_booking: number of
+    the booking under way: time never refuses those who drive it (R5). superseded: booking number to highest revision
+    seen. revoked: 8-byte ids. at_station: revocation and supersession stop the open booking only there (D20).
+    early_ok: the window may begin later.
+    """
 
     keyset: KeySet
     vehicle: bytes
     operator: str | None
     now: Interval
+    open_booking: int | None  # no default: who forgot it would strand a driver
     superseded: Mapping[int, int]
     revoked: frozenset[bytes]
-    open_booking: int | None = None
-    at_station: bool = False
+    at_station: bool
     early_ok: bool = False
 
     def is_open(self, claims: Claims) -> bool:
@@ -65,55 +71,26 @@ class _Signed:
     stale: bool
 
 
-def believe(
-    token: bytes,
-    keyset: KeySet,
-    *,
-    vehicle: bytes,
-    operator: str | None,
-    now: Interval,
-    open_booking: int | None,
-    superseded: Mapping[int, int],
-    revoked: frozenset[bytes],
-    at_station: bool,
-    early_ok: bool = False,
-) -> Booking | Refusal:
-    """Whether this token opens this car now. The holder's proof is judged by `held_by` and `believe_command`.
-
-    vehicle: 8 bytes. operator: the issuer to obey; `None` (any) only for a person at a desk. open_booking: number of
-    the booking under way: time never refuses those who drive it (R5). superseded: booking number to highest revision
-    seen. revoked: 8-byte ids. at_station: revocation and supersession stop the open booking only there (D20).
-    early_ok: the window may begin later.
-    """
+def believe(token: bytes, situation: Situation) -> Booking | Refusal:
+    """Whether this token opens this car now. The holder's proof is judged by `held_by` and `believe_command`."""
     outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
     if isinstance(outer, Refusal):
         return outer
-    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked, open_booking, at_station, early_ok)
     return _believe(outer, token, situation)
 
 
-def store_check(
-    token: bytes,
-    keyset: KeySet,
-    *,
-    vehicle: bytes,
-    operator: str | None,
-    now: Interval,
-    superseded: Mapping[int, int],
-    revoked: frozenset[bytes],
-    open_booking: int | None = None,
-    kept: bool = False,
-) -> Booking | Refusal:
+def store_check(token: bytes, situation: Situation, *, kept: bool = False) -> Booking | Refusal:
     """The same without the time window: a booking for tomorrow may be stored today. Opens nothing.
 
     One that ended longer ago than it is kept (R13) is `expired`, unless it is stored already (kept): a clock that is
     wrong for a while must not disarm what is there, and the tap judges the time. With open_booking, the tokens of its
-    drivers are kept whatever their age, revocation or revision: which of them counts is asked at the tap (R5, D20).
+    drivers are kept whatever their age, revocation or revision, wherever the car stands: which of them counts is asked
+    at the tap (R5, D20).
     """
     outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
     if isinstance(outer, Refusal):
         return outer
-    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked, open_booking)
+    situation = replace(situation, at_station=False)
     signed = _signed(outer, situation)
     if isinstance(signed, Refusal):
         return signed
@@ -121,24 +98,13 @@ def store_check(
     if barred is not None:
         return barred
     claims = signed.claims
-    if not kept and now.lo_s > claims.exp + KEPT_S and not situation.is_open(claims):
+    if not kept and situation.now.lo_s > claims.exp + KEPT_S and not situation.is_open(claims):
         return refused(Code.EXPIRED, "ended long ago", claims, until=claims.exp)
     return _booking(claims, token, None, full=True)
 
 
 def believe_command(
-    token: bytes,
-    command: bytes,
-    keyset: KeySet,
-    *,
-    vehicle: bytes,
-    operator: str | None,
-    now: Interval,
-    open_booking: int | None,
-    superseded: Mapping[int, int],
-    revoked: frozenset[bytes],
-    at_station: bool,
-    counter: int | None,
+    token: bytes, command: bytes, situation: Situation, counter: int | None
 ) -> tuple[Booking, Command] | Refusal:
     """Whether this remote command is to be obeyed now (D12). counter: the highest one taken for this token, or `None`.
 
@@ -152,7 +118,6 @@ def believe_command(
         return min(both, key=lambda refusal: _STEP.index(refusal.code))
     if inner.alg not in cose.HOLDER_ALGS:
         return refused(Code.ALG, f"command alg {inner.alg}")
-    situation = _Situation(keyset, vehicle, operator, now, superseded, revoked, open_booking, at_station)
     booking = _believe(outer, token, situation)
     if isinstance(booking, Refusal):
         return booking
@@ -162,7 +127,7 @@ def believe_command(
     read = payloads.read_command(inner.payload, token)
     if isinstance(read, Refusal):
         return replace(read, claims=booking)
-    return _untimely(booking, read, now, counter) or (booking, read)
+    return _untimely(booking, read, situation.now, counter) or (booking, read)
 
 
 def held_by(booking: Booking, uid: bytes) -> Refusal | None:
@@ -172,7 +137,7 @@ def held_by(booking: Booking, uid: bytes) -> Refusal | None:
     return refused(Code.HOLDER, "the booking names another holder", booking)
 
 
-def _believe(outer: cose.Sign1, token: bytes, situation: _Situation) -> Booking | Refusal:
+def _believe(outer: cose.Sign1, token: bytes, situation: Situation) -> Booking | Refusal:
     signed = _signed(outer, situation)
     if isinstance(signed, Refusal):
         return signed
@@ -186,7 +151,7 @@ def _believe(outer: cose.Sign1, token: bytes, situation: _Situation) -> Booking 
     return _booking(signed.claims, token, note, full=current and note is None)
 
 
-def _signed(outer: cose.Sign1, situation: _Situation) -> _Signed | Refusal:
+def _signed(outer: cose.Sign1, situation: Situation) -> _Signed | Refusal:
     """`alg`, `unknown_key`, `signature`, and only then the claims are parsed (`malformed`).
 
     A stale key refuses before its signature is looked at, unless a booking is open: then only the claims can tell
@@ -210,7 +175,7 @@ def _signed(outer: cose.Sign1, situation: _Situation) -> _Signed | Refusal:
     return _Signed(claims, outer.kid, key, stale)
 
 
-def _barred(signed: _Signed, situation: _Situation) -> Refusal | None:
+def _barred(signed: _Signed, situation: Situation) -> Refusal | None:
     """`wrong_vehicle`, `issuer_role`, `revoked`, `superseded`."""
     claims, is_open = signed.claims, situation.is_open(signed.claims)
     if claims.aud != situation.vehicle:
@@ -234,7 +199,7 @@ def _barred(signed: _Signed, situation: _Situation) -> Refusal | None:
     return None
 
 
-def _window(claims: Claims, situation: _Situation) -> Refusal | str | None:
+def _window(claims: Claims, situation: Situation) -> Refusal | str | None:
     """The note with which the time is accepted (`None`: plainly inside), or `clock_unsure`, `too_early`, `expired`."""
     lo, hi = situation.now.lo_s, situation.now.hi_s
     start = 0 if situation.early_ok else claims.nbf

@@ -62,20 +62,21 @@ def token(key: issue.SigningKey = ISSUER, **changes: Any) -> bytes:
 
 
 def believe(data: bytes, **changes: Any) -> Booking | Refusal:
-    keys = changes.pop("keyset", KEYSET)
-    return verify.believe(data, keys, **{**situation(), **changes})
+    return verify.believe(data, situation(**changes))
 
 
-def situation() -> dict[str, Any]:
-    return {
-        "vehicle": VEHICLE,
-        "operator": OPERATOR,
-        "now": SURE,
-        "open_booking": None,
-        "superseded": {},
-        "revoked": frozenset(),
-        "at_station": False,
-    }
+def situation(**changes: Any) -> verify.Situation:
+    usual = verify.Situation(
+        keyset=KEYSET,
+        vehicle=VEHICLE,
+        operator=OPERATOR,
+        now=SURE,
+        open_booking=None,
+        superseded={},
+        revoked=frozenset(),
+        at_station=False,
+    )
+    return replace(usual, **changes)
 
 
 def code(outcome: object) -> Code | None:
@@ -89,5 +90,4 @@ def command(claims: Claims = BACKEND, holder: issue.SigningKey = PHONE, **change
 
 
 def believe_command(pair: tuple[bytes, bytes], counter: int | None = None, **changes: Any) -> Any:
-    keys = changes.pop("keyset", KEYSET)
-    return verify.believe_command(*pair, keys, counter=counter, **{**situation(), **changes})
+    return verify.believe_command(*pair, situation(**changes), counter)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import cbor2
 import pytest
@@ -24,10 +23,14 @@ CAR = bytes.fromhex(VEHICLE)
 BADGE = bytes.fromhex("0102030405")
 ROOTS = tokens.Roots.fresh()
 ISSUER = tokens.Issuer("perche")
-SITUATION: dict[str, Any] = {
-    "vehicle": CAR, "operator": "perche", "now": Interval(NOW, NOW + 4, "gnss"), "open_booking": None,
-    "superseded": {}, "revoked": frozenset(), "at_station": True,
-}  # fmt: skip
+SURE = Interval(NOW, NOW + 4, "gnss")
+
+
+def situation(keyset: trust.KeySet) -> verify.Situation:
+    return verify.Situation(
+        keyset, vehicle=CAR, operator="perche", now=SURE, open_booking=None, superseded={}, revoked=frozenset(),
+        at_station=True,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +47,7 @@ def keyset() -> trust.KeySet:
 def test_box_believes_the_benchs_bookings(keyset: trust.KeySet, kind: str) -> None:
     order = tokens.Order(CAR, 42, NOW - 60, NOW + 3600, NOW - 90, badge=BADGE, kind=kind)
     token = ISSUER.token(order)
-    booking = verify.believe(token, keyset, **SITUATION)
+    booking = verify.believe(token, situation(keyset))
     assert isinstance(booking, Booking)
     assert (booking.booking, booking.kind) == (42, BookingKind(tokens.KINDS[kind]))
     assert (booking.paid_from_s, booking.paid_to_s) == (NOW - 60, NOW + 3600)
@@ -56,7 +59,7 @@ def test_box_refuses_every_altered_byte_of_the_benchs_token(keyset: trust.KeySet
     token = ISSUER.token(tokens.Order(CAR, 42, NOW - 60, NOW + 3600, NOW - 90, badge=BADGE))
     for index in range(len(token)):
         altered = token[:index] + bytes([token[index] ^ 1]) + token[index + 1 :]
-        assert isinstance(verify.believe(altered, keyset, **SITUATION), Refusal)
+        assert isinstance(verify.believe(altered, situation(keyset)), Refusal)
 
 
 def test_box_believes_the_desks_command_and_refuses_its_repeat(keyset: trust.KeySet) -> None:
@@ -68,11 +71,11 @@ def test_box_believes_the_desks_command_and_refuses_its_repeat(keyset: trust.Key
         early_s=0, late_s=0,
     )  # fmt: skip
     pair = cbor2.loads(tokens.command(holder, ISSUER.token(order), "unlock", 5, NOW + 60, b"i" * 16))
-    found = verify.believe_command(*pair, keyset, counter=4, **SITUATION)
+    found = verify.believe_command(*pair, situation(keyset), 4)
     assert not isinstance(found, Refusal)
     booking, command = found
     assert (booking.role, command.action, command.counter, command.id) == (Role.BACKEND, Action.UNLOCK, 5, b"i" * 16)
-    again = verify.believe_command(*pair, keyset, counter=5, **SITUATION)
+    again = verify.believe_command(*pair, situation(keyset), 5)
     assert isinstance(again, Refusal)
     assert again.code is Code.REPLAY
 
@@ -80,7 +83,7 @@ def test_box_believes_the_desks_command_and_refuses_its_repeat(keyset: trust.Key
 def test_box_reads_the_benchs_revocation_list(keyset: trust.KeySet) -> None:
     ident = tokens.derived(b"token", b"\x07" * 16)
     data = tokens.revocations(ISSUER, 3, [ident], NOW - 10, NOW + 86_400)
-    read = trust.read_revocations(data, keyset, operator="perche", now=SITUATION["now"])
+    read = trust.read_revocations(data, keyset, operator="perche", now=SURE)
     assert not isinstance(read, Refusal), read
     assert ident in read.ids
 

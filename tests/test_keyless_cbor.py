@@ -23,12 +23,10 @@ VALUES = st.recursive(
 
 def readers(data: bytes) -> list[object]:
     """Every parser of bytes from outside, on the same bytes."""
-    taken = ("vehicle", "operator", "now", "superseded", "revoked")
-    keys = {name: value for name, value in situation().items() if name in taken}
     return [
         believe(data),
-        verify.store_check(data, KEYSET, **keys),
-        verify.believe_command(data, data, KEYSET, counter=None, **situation()),
+        verify.store_check(data, situation()),
+        verify.believe_command(data, data, situation(), None),
         trust.read_keyset(data, PUBLIC_ROOTS, 2),
         trust.read_keyset_unverified(data),
         trust.read_revocations(data, KEYSET, operator="perche", now=SURE),

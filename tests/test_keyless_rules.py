@@ -15,15 +15,12 @@ from tests.keyless_world import (
     CLAIMS,
     DAY,
     ISSUER,
-    KEYSET,
     NOW,
-    OPERATOR,
-    SURE,
     UID,
-    VEHICLE,
     believe,
     code,
     keyset,
+    situation,
     token,
 )
 
@@ -187,16 +184,9 @@ def test_early_ok_lets_the_start_lie_ahead_and_nothing_else() -> None:
 
 
 def test_store_check_takes_tomorrow_and_refuses_all_that_never_becomes_good() -> None:
-    keys: dict[str, Any] = {
-        "vehicle": VEHICLE,
-        "operator": OPERATOR,
-        "now": SURE,
-        "superseded": {},
-        "revoked": frozenset(),
-    }
     tomorrow = token(nbf=NOW + DAY, exp=NOW + 2 * DAY)
-    assert isinstance(verify.store_check(tomorrow, KEYSET, **keys), Booking)
-    assert isinstance(verify.store_check(tomorrow, KEYSET, **{**keys, "now": Interval(0, None, "none")}), Booking)
+    assert isinstance(verify.store_check(tomorrow, situation()), Booking)
+    assert isinstance(verify.store_check(tomorrow, situation(now=Interval(0, None, "none"))), Booking)
     for data, changes, expected in (
         (tomorrow, {"vehicle": bytes(8)}, Code.WRONG_VEHICLE),
         (tomorrow, {"superseded": {42: 4}}, Code.SUPERSEDED),
@@ -205,4 +195,10 @@ def test_store_check_takes_tomorrow_and_refuses_all_that_never_becomes_good() ->
         (tomorrow[:-1], {}, Code.MALFORMED),
         (bytes(2000), {}, Code.TOO_BIG),
     ):
-        assert code(verify.store_check(data, KEYSET, **{**keys, **changes})) is expected
+        assert code(verify.store_check(data, situation(**changes))) is expected
+
+
+def test_r5_store_check_keeps_the_open_bookings_tokens_wherever_the_car_stands() -> None:
+    for at_station in (False, True):
+        around = situation(open_booking=42, at_station=at_station, superseded={42: 9}, revoked=frozenset({ISSUER.kid}))
+        assert isinstance(verify.store_check(token(), around), Booking)

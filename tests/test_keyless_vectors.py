@@ -25,17 +25,18 @@ CASES: list[dict[str, Any]] = WHOLE["cases"]
 ROOTS = tuple(bytes.fromhex(root) for root in WHOLE["roots"])
 
 
-def _situation(case: dict[str, Any]) -> dict[str, Any]:
+def _situation(keyset: trust.KeySet, case: dict[str, Any]) -> verify.Situation:
     lo, hi = case["now"]
-    return {
-        "vehicle": bytes.fromhex(WHOLE["vehicle"]),
-        "operator": WHOLE["operator"],
-        "now": Interval(lo, hi, "gnss"),
-        "open_booking": case.get("open_booking"),
-        "superseded": {int(booking): seen for booking, seen in case.get("superseded", {}).items()},
-        "revoked": frozenset(bytes.fromhex(name) for name in case.get("revoked", [])),
-        "at_station": case.get("at_station", False),
-    }
+    return verify.Situation(
+        keyset=keyset,
+        vehicle=bytes.fromhex(WHOLE["vehicle"]),
+        operator=WHOLE["operator"],
+        now=Interval(lo, hi, "gnss"),
+        open_booking=case.get("open_booking"),
+        superseded={int(booking): seen for booking, seen in case.get("superseded", {}).items()},
+        revoked=frozenset(bytes.fromhex(name) for name in case.get("revoked", [])),
+        at_station=case.get("at_station", False),
+    )
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
@@ -47,9 +48,9 @@ def test_decision(case: dict[str, Any]) -> None:
         pair = read_remote(bytes.fromhex(case["remote"]))
         assert not isinstance(pair, Refusal)
         assert pair[0].hex() == case["token"]
-        outcome = verify.believe_command(*pair, keyset, counter=case["counter"], **_situation(case))
+        outcome = verify.believe_command(*pair, _situation(keyset, case), case["counter"])
     else:
-        outcome = verify.believe(bytes.fromhex(case["token"]), keyset, **_situation(case))
+        outcome = verify.believe(bytes.fromhex(case["token"]), _situation(keyset, case))
     if case["code"] is None:
         booking = outcome[0] if isinstance(outcome, tuple) else outcome
         assert booking.note == case["note"]

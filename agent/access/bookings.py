@@ -17,7 +17,7 @@ from drivers.local import files
 from keyless.claims import BadgeId, Booking, Claims, Interval
 from keyless.refusal import Code, Refusal, refused
 from keyless.trust import KeySet
-from keyless.verify import KEPT_S, believe, store_check
+from keyless.verify import KEPT_S, Situation, believe, store_check
 
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, UnderWay
 from ..sync.store import Fact, Store, StoreBroken
@@ -43,6 +43,12 @@ class Authority:
     operator: str
     keyset: KeySet | None = None
     revoked: frozenset[bytes] = frozenset()
+
+    def trusted(self) -> KeySet | Refusal:
+        """The key set, or why nothing that is signed can be believed."""
+        if self.keyset is None:
+            return refused(Code.UNKNOWN_KEY, "this box has no key set")
+        return self.keyset
 
 
 class Bookings:
@@ -153,32 +159,33 @@ class Bookings:
 
     # --- looked at
 
-    @property
-    def revisions(self) -> Mapping[int, int]:
-        """Booking → highest revision seen."""
-        return self._revisions
-
     def __len__(self) -> int:
         return len(self._believed)
+
+    def situation(self, now: Interval, open_booking: int | None, at_station: bool) -> Situation | Refusal:
+        """What any token is judged against here; a refusal while there is no key set."""
+        authority, keyset = self._authority, self._authority.trusted()
+        if isinstance(keyset, Refusal):
+            return keyset
+        return Situation(
+            keyset=keyset,
+            vehicle=authority.vehicle,
+            operator=authority.operator,
+            now=now,
+            open_booking=open_booking,
+            superseded=self._revisions,
+            revoked=authority.revoked,
+            at_station=at_station,
+        )
 
     def for_badge(self, badge: bytes, now: Interval, at_station: bool) -> Booking | Refusal:
         """The booking this badge stands for now, or why there is none. badge: see `keyless.claims.badge_id`."""
         open_ = self._open
         judged: list[tuple[Booking, Booking | Refusal]] = []
-        keyset = self._authority.keyset
+        situation = self.situation(now, open_, at_station)
         for stored in self._believed.values():
-            if keyset is not None and isinstance(stored.confirmation, BadgeId) and stored.confirmation.id == badge:
-                found = believe(
-                    stored.token,
-                    keyset,
-                    vehicle=self._authority.vehicle,
-                    operator=self._authority.operator,
-                    now=now,
-                    open_booking=open_,
-                    superseded=self._revisions,
-                    revoked=self._authority.revoked,
-                    at_station=at_station,
-                )
+            if isinstance(situation, Situation) and stored.confirmation == BadgeId(badge):
+                found = believe(stored.token, situation)
                 if isinstance(found, Booking):
                     found = self.over(found, now.lo_s, at_station) or found
                 judged.append((stored, found))
@@ -196,20 +203,10 @@ class Bookings:
 
     def _check(self, token: bytes, open_: int | None = None, *, kept: bool = False) -> Booking | Refusal:
         """open_: for what is stored already. A new token of the open booking must be good by itself."""
-        authority = self._authority
-        if authority.keyset is None:
-            return refused(Code.UNKNOWN_KEY, "this box has no key set")
-        found = store_check(
-            token,
-            authority.keyset,
-            vehicle=authority.vehicle,
-            operator=authority.operator,
-            now=self._now(),
-            superseded=self._revisions,
-            revoked=authority.revoked,
-            open_booking=open_,
-            kept=kept,
-        )
+        situation = self.situation(self._now(), open_, at_station=False)
+        if isinstance(situation, Refusal):
+            return situation
+        found = store_check(token, situation, kept=kept)
         if isinstance(found, Booking):
             self._heard(found.iat)
         elif found.claims is not None and found.code in OURS:

@@ -109,23 +109,13 @@ class Remote:
         if isinstance(pair, Refusal):
             return pair
         token, command = pair
-        authority = self._authority
-        if authority.keyset is None:
-            return refused(Code.UNKNOWN_KEY, "this box has no key set")
+        at_station = self._scene.car().where.at is True
+        situation = self._bookings.situation(self._scene.now(), self._scene.open_number, at_station)
+        if isinstance(situation, Refusal):
+            return situation
         key = token_hash(token).hex()
-        found = believe_command(
-            token,
-            command,
-            authority.keyset,
-            vehicle=authority.vehicle,
-            operator=authority.operator,
-            now=self._scene.now(),
-            open_booking=self._scene.open_number,
-            superseded=self._bookings.revisions,
-            revoked=authority.revoked,
-            at_station=self._scene.car().where.at is True,
-            counter=self._counters[key][0] if key in self._counters else None,
-        )
+        counter = self._counters[key][0] if key in self._counters else None
+        found = believe_command(token, command, situation, counter)
         return _addressed(found, token, command) if isinstance(found, Refusal) else (*found, key)
 
     async def _turn_down(self, payload: bytes, refusal: Refusal, name: str | None) -> None:

@@ -182,11 +182,12 @@ def inspect(token: str, as_json: bool) -> None:
 def verify_(token: str, trust_file: str, roots: tuple[bytes, ...], as_json: bool, **said: Any) -> None:
     """Decide as the car would. Exit 0: accepted, 1: refused. TOKEN: a file, `-`, or hex or base64url text."""
     keyset = _keyset(trust_file, roots, said["threshold"])
-    decision = verify.believe(
-        _read(token), keyset, vehicle=said["vehicle"], operator=said["operator"], now=said["now"],
+    situation = verify.Situation(
+        keyset, vehicle=said["vehicle"], operator=said["operator"], now=said["now"],
         open_booking=said["open_booking"], superseded={}, revoked=frozenset(said["revoked"]), 
         at_station=said["at_station"],
     )  # fmt: skip
+    decision = verify.believe(_read(token), situation)
     if isinstance(decision, Refusal):
         claims = None if decision.claims is None else _claims(decision.claims)
         _say({"accept": False, "code": decision.code, "claims": claims, "detail": dict(decision.detail)}, as_json)

@@ -14,7 +14,7 @@ from typing import Final
 from config.settings import Settings
 from drivers.local import files
 from keyless.claims import Interval
-from keyless.refusal import Code, Refusal, refused
+from keyless.refusal import Refusal
 from keyless.trust import KeySet, Revocations, Trust, read_revocations
 
 from ..access.bookings import Authority
@@ -174,9 +174,9 @@ class Provisioning:
         return self._trust.read(data, min_version=self._accepted.version)
 
     def _read_list(self, data: bytes, *, stored: bool = False) -> Revocations | Refusal:
-        keyset = self._authority.keyset
-        if keyset is None:
-            return refused(Code.UNKNOWN_KEY, "this box has no key set")
+        keyset = self._authority.trusted()
+        if isinstance(keyset, Refusal):
+            return keyset
         operator, least = self._settings.keyless.operator, self._accepted.sequence
         return read_revocations(
             data, keyset, operator=operator, now=self._now(), min_sequence=least, accepted_before=stored

@@ -25,7 +25,7 @@ from hil import tokens
 from keyless import cose
 from keyless.claims import Booking, Interval
 from keyless.trust import KeySet, read_keyset
-from keyless.verify import believe
+from keyless.verify import Situation, believe
 
 VEHICLE, OPERATOR, BADGE = bytes(range(8)), "bench", bytes.fromhex("04a1b2c3d4")
 WARM = 5
@@ -45,10 +45,11 @@ def prepared(now_s: int) -> tuple[bytes, Callable[[bytes], Booking], Callable[[]
     order = tokens.Order(VEHICLE, 61_001, now_s - 60, now_s + 3600, now_s - 120, badge=BADGE, kind="staff")
 
     def judge(token: bytes) -> Booking:
-        found = believe(
-            token, keyset, vehicle=VEHICLE, operator=OPERATOR, now=Interval(now_s, now_s + 1, "gnss"),
+        situation = Situation(
+            keyset, vehicle=VEHICLE, operator=OPERATOR, now=Interval(now_s, now_s + 1, "gnss"),
             open_booking=None, superseded={}, revoked=frozenset(), at_station=True,
         )  # fmt: skip
+        found = believe(token, situation)
         assert isinstance(found, Booking), found
         return found
 
