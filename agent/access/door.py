@@ -19,6 +19,7 @@ from keyless.refusal import Code, Refusal, refused
 from ..car.legs import Leg
 from ..car.state import Moving
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking
+from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import How, Plan, Tap, hard, may_auto_close, may_take_over, tap
 from .bookings import Bookings
@@ -250,17 +251,9 @@ class Door:
     async def _refuse(self, via: str, refusal: Refusal) -> Feedback:
         """A refusal is a fact with its code; it moves nothing."""
         self.counters["refused"] += 1
-        claims = refusal.claims
-        body = {
-            "via": via,
-            "code": refusal.code.value,
-            "booking": claims.booking if claims is not None else None,
-            "holder": claims.confirmation.id.hex() if claims is not None else None,
-            "detail": dict(refusal.detail),
-        }
         log.info("%s refused: %s", via, refusal.code.value)
         try:
-            await self._store.commit((Fact("refused", body),))
+            await self._store.commit((Fact("refused", facts.refused(via, refusal)),))
         except StoreBroken:
             log.warning("the database is broken; the refusal is kept in memory")
         return Feedback.REFUSED

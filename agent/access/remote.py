@@ -18,6 +18,7 @@ from keyless.refusal import Code, Refusal, refused
 from keyless.token import MAX_COMMAND, read_command, read_remote, token_hash
 from keyless.verify import believe_command
 
+from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import Closing, How, Plan, hard
 from .bookings import Authority, Bookings
@@ -227,15 +228,8 @@ class Remote:
         """A refusal is a fact, and where the command's id is known an answer; `put` keeps the counter that it used up.
         """
         self.counters["refused"] += 1
-        claims = booking or refusal.claims
         why = str(refusal.detail.get("why", "")) or refusal.code.value
-        body = {
-            "via": "command",
-            "code": refusal.code.value,
-            "booking": claims.booking if claims is not None else None,
-            "holder": claims.confirmation.id.hex() if claims is not None else None,
-            "detail": {**refusal.detail, **({"command": name} if name else {})},
-        }
+        body = facts.refused("command", refusal, booking, **({"command": name} if name else {}))
         vault = dict(put or {})
         if name is not None and put is not None and len(self._results) < MOST:
             self._results[name] = Answer(code="refused", why=f"{refusal.code.value}: {why}", until=until)

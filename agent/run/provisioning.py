@@ -18,6 +18,7 @@ from keyless.refusal import Refusal
 from keyless.trust import KeySet, Revocations, Trust, read_revocations
 
 from ..access.bookings import Authority
+from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from . import accepted
 from .accepted import Accepted
@@ -188,9 +189,7 @@ class Provisioning:
         self._heard(found.iat)
 
     async def _record(self, refusal: Refusal) -> None:
-        detail = dict(refusal.detail)
-        body = {"via": "trust", "code": refusal.code.value, "booking": None, "holder": None, "detail": detail}
         try:
-            await self._store.commit((Fact("refused", body),))
+            await self._store.commit((Fact("refused", facts.refused("trust", refusal)),))
         except StoreBroken:
             log.warning("the database is broken; the refusal is kept in memory")

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from keyless.claims import Claims
+from keyless.refusal import Refusal
+
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -78,6 +81,21 @@ def problems(kind: str, body: Mapping[str, object]) -> tuple[str, ...]:
 def dropped(stream: str, first: int, last: int, why: str) -> dict[str, object]:
     """Body of the fact that numbers of a stream will never come (D11). stream: "facts" or "samples"."""
     return {"stream": stream, "from": first, "to": last, "why": why}
+
+
+def refused(via: str, refusal: Refusal, claims: Claims | None = None, **more: object) -> dict[str, object]:
+    """Body of the fact that somebody or something was refused. via: "badge", "code", "command" or "trust".
+
+    claims: whose it was, where the refusal itself may not say it. more: added to its detail.
+    """
+    claims = claims or refusal.claims
+    return {
+        "via": via,
+        "code": refusal.code.value,
+        "booking": claims.booking if claims is not None else None,
+        "holder": claims.confirmation.id.hex() if claims is not None else None,
+        "detail": {**refusal.detail, **more},
+    }
 
 
 def bounded(body: Mapping[str, object]) -> dict[str, object]:
