@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 
 from agent.sync import facts, samples, wire
+from keyless import issue
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract" / "golden"
 
@@ -171,6 +172,14 @@ def fact_rows() -> list[tuple[int, str]]:
     return rows
 
 
+def ack(said: wire.Ack) -> bytes:
+    """`down/ack`, as a backend writes it."""
+    ranges = [list(span) for span in said.ranges]
+    return wire.pack(
+        {"v": wire.VERSION, "stream": said.stream, "upto": said.upto, "ranges": ranges, "poison": list(said.poison)}
+    )
+
+
 def payloads() -> dict[wire.Kind, bytes]:
     """One payload of every kind."""
     token = bytes.fromhex(TOKEN)
@@ -180,9 +189,9 @@ def payloads() -> dict[wire.Kind, bytes]:
         wire.Kind.STATE: wire.state(VEHICLE, BOOT, 8020000, WALL, STATE),
         wire.Kind.WILL: wire.will(VEHICLE),
         wire.Kind.RESULT: wire.result(VEHICLE, COMMAND_ID, "done", "read back", 14),
-        wire.Kind.ACK: wire.ack(wire.Ack(STREAM, 12, ((14, 16),), (17,))),
+        wire.Kind.ACK: ack(wire.Ack(STREAM, 12, ((14, 16),), (17,))),
         wire.Kind.BOOK: token,
-        wire.Kind.COMMAND: wire.join_command(token, token),
+        wire.Kind.COMMAND: issue.remote(token, token),
         wire.Kind.TRUST: bytes.fromhex("83") + token,
         wire.Kind.CONFIG: b"",
     }

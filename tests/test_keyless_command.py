@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +141,31 @@ def test_remote_message_is_a_pair_of_byte_strings(value: object) -> None:
     assert code(token.read_remote(cbor.encode(value))) is Code.MALFORMED
     assert code(token.read_remote(bytes(2049))) is Code.TOO_BIG
     assert code(token.read_remote(b"\x82")) is Code.MALFORMED
+
+
+@given(st.binary(min_size=1, max_size=700), st.binary(min_size=1, max_size=700))
+def test_d12_a_remote_message_is_two_byte_strings_and_nothing_after_them(first: bytes, second: bytes) -> None:
+    payload = issue.remote(first, second)
+    assert token.read_remote(payload) == (first, second)
+    assert code(token.read_remote(payload + b"\x00")) is Code.MALFORMED
+    assert code(token.read_remote(payload[:-1])) is Code.MALFORMED
+
+
+def test_d12_our_remote_messages_are_what_a_cbor_library_makes() -> None:
+    for size in (1, 23, 24, 255, 256, 2000):
+        pair = [b"t" * size, b"c" * (size + 1)]
+        assert cbor2.dumps(pair) == issue.remote(*pair)
+
+
+@pytest.mark.parametrize("data", ["", "82", "8240", "8258014141ff", "835841", "9f41ff41ffff", "8261614162"])
+def test_d12_anything_else_is_no_remote_message(data: str) -> None:
+    assert code(token.read_remote(bytes.fromhex(data))) is Code.MALFORMED
+
+
+def test_d12_a_remote_message_with_an_empty_token_is_malformed_when_it_is_judged() -> None:
+    pair = token.read_remote(bytes.fromhex("824041ff"))
+    assert pair == (b"", b"\xff")
+    assert code(believe_command(pair)) is Code.MALFORMED
 
 
 def test_issuer_key_that_signs_as_holder_is_no_holder() -> None:

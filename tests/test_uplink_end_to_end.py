@@ -19,6 +19,7 @@ from drivers.mqtt.session import Session
 from tests import fake_broker as fake
 from tests.brokers import mosquitto
 from tests.fakes.clock import ManualClock
+from tests.golden_payloads import ack
 from tests.uplink_bench import TOPIC, VEHICLE, stamp
 
 # --- end to end over real sockets ------------------------------------------------------------------------------------
@@ -48,7 +49,7 @@ class Receiver:
             held.update(numbers)
             upto = next(n for n in range(len(held) + 1) if n + 1 not in held)
             with contextlib.suppress(DeviceGone):
-                await self.session.publish(TOPIC[wire.Kind.ACK], wire.ack(wire.Ack(value["stream"], upto)))
+                await self.session.publish(TOPIC[wire.Kind.ACK], ack(wire.Ack(value["stream"], upto)))
 
 
 class Quick(ManualClock):
@@ -169,6 +170,6 @@ def answer(broker: fake.FakeBroker) -> None:
             held.update(fact_numbers(packet))
             upto = next(n for n in range(len(held) + 1) if n + 1 not in held)
             stream = (wire.unpack(packet.payload) or {})["stream"]
-            link.publish(TOPIC[wire.Kind.ACK], wire.ack(wire.Ack(stream, upto)), 1 + len(link.seen))
+            link.publish(TOPIC[wire.Kind.ACK], ack(wire.Ack(stream, upto)), 1 + len(link.seen))
 
     broker.answer = both  # type: ignore[method-assign]

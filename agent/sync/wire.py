@@ -144,12 +144,6 @@ def result(vehicle: str, identity: str, code: str, why: str, number: int | None)
 # --- down ------------------------------------------------------------------------------------------------------------
 
 
-def ack(said: Ack) -> bytes:
-    """The backend's side, for tests and simulated backends."""
-    ranges = [list(span) for span in said.ranges]
-    return pack({"v": VERSION, "stream": said.stream, "upto": said.upto, "ranges": ranges, "poison": list(said.poison)})
-
-
 def read_ack(payload: bytes) -> Ack | None:
     """Unknown fields are ignored; `ranges` and `poison` may be absent."""
     said = unpack(payload)
@@ -169,32 +163,3 @@ def read_ack(payload: bytes) -> Ack | None:
 
 def _number(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
-
-
-def join_command(token: bytes, command: bytes) -> bytes:
-    """`down/cmd`: CBOR array of two byte strings."""
-    return b"\x82" + _bstr(token) + _bstr(command)
-
-
-def split_command(payload: bytes) -> tuple[bytes, bytes] | None:
-    """Token and command, neither believed; `None` for anything but the shortest form of two byte strings."""
-    if payload[:1] != b"\x82":
-        return None
-    found: list[bytes] = []
-    rest = payload[1:]
-    for _ in range(2):
-        head = {0x58: 2, 0x59: 3}.get(rest[0] if rest else -1, 1)
-        size = int.from_bytes(rest[1:head], "big") if head > 1 else (rest[0] if rest else 0) - 0x40
-        part = rest[head : head + size]
-        if not 0 < size == len(part) or rest[: head + size] != _bstr(part):
-            return None
-        found.append(part)
-        rest = rest[head + size :]
-    return (found[0], found[1]) if not rest else None
-
-
-def _bstr(data: bytes) -> bytes:
-    size = len(data)
-    if size < 24:
-        return bytes([0x40 + size]) + data
-    return (bytes([0x58, size]) if size < 256 else b"\x59" + size.to_bytes(2, "big")) + data

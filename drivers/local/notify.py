@@ -24,11 +24,6 @@ class Notifier:
         """After this many seconds without `watchdog()` systemd kills us; `None`: no watchdog for this process."""
         return self._timeout_s
 
-    @property
-    def watchdog_interval_s(self) -> float | None:
-        """How often to call `watchdog()`: half the timeout, as sd_watchdog_enabled(3) recommends."""
-        return None if self._timeout_s is None else self._timeout_s / 2
-
     def ready(self, status: str = "") -> bool:
         return self._send("READY=1", status)
 
