@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from agent.access.bookings import Authority, Bookings
 from agent.access.door import Door
@@ -265,3 +267,14 @@ class DoorBench:
         assert not wrong, f"facts are not as the contract says: {wrong}"
         bodies = [fact["body"] for fact in found if kind is None or fact["kind"] == kind]
         return [body for body in bodies if all(body.get(name) == value for name, value in match.items())]
+
+
+@pytest.fixture(name="bench")
+async def the_bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
+    """Powered on, at home, with nobody's booking."""
+    it = DoorBench(tmp_path)
+    await it.boot()
+    it.park()
+    yield it
+    await it.off()
+    assert all(it.lock.seen_pending), "the intent is on disk before every movement"

@@ -19,6 +19,7 @@ ISSUER = issue.SigningKey(bytes([7]) * 32)
 LIMITED = issue.SigningKey(bytes([8]) * 32)  # a booking server's key: drivers only
 ROOTS = tuple(issue.SigningKey(bytes([n]) * 32) for n in (1, 2, 3))
 PUBLIC_ROOTS = tuple(root.public for root in ROOTS)
+STRANGER = issue.SigningKey(bytes([99]) * 32)  # no key set names it
 PHONE = issue.SigningKey(bytes([9]) * 32, "p256")
 LAPTOP = issue.SigningKey(bytes([10]) * 32)
 ALL_ROLES = sum(1 << role for role in Role)
@@ -55,10 +56,16 @@ CLAIMS = Claims(
 )
 BACKEND = replace(CLAIMS, role=Role.BACKEND, booking=0, confirmation=HolderKey(PHONE.public), actions=91)
 SURE = Interval(NOW, NOW + 4, "gnss")
+LEVEL_0 = Interval(NOW - 2 * DAY, None, "none")
 
 
 def token(key: issue.SigningKey = ISSUER, **changes: Any) -> bytes:
     return issue.token(replace(CLAIMS, **changes), key)
+
+
+def forged(data: bytes) -> bytes:
+    """With the last bit of the signature turned over."""
+    return data[:-1] + bytes([data[-1] ^ 1])
 
 
 def believe(data: bytes, **changes: Any) -> Booking | Refusal:

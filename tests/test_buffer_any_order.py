@@ -14,29 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from buffer import db, outbox, retention
-
-BIG = 16 << 20
-
-
-def add(database: db.Database, count: int) -> list[int]:
-    with database.write() as connection:
-        return [outbox.append_fact(connection, f'{{"i":{i}}}') for i in range(count)]
-
-
-def ack(
-    database: db.Database,
-    upto: int,
-    ranges: list[tuple[int, int]] | None = None,
-    poison: list[int] | None = None,
-    at_ms: int | None = None,
-) -> outbox.Acknowledged:
-    with database.write() as connection:
-        return outbox.acknowledge(connection, database.streams["facts"], upto, ranges or [], poison or [], at_ms)
-
-
-def offered(database: db.Database, after: int = 0) -> list[int]:
-    return [row.n for row in outbox.next_facts(database.connection, after, 1 << 20, 10_000)]
-
+from tests.buffer_bench import BIG, ack, add, offered
 
 # --- any order of things ---------------------------------------------------------------------------------------------
 

@@ -5,32 +5,18 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from buffer import db, outbox, schema, vault
 from buffer.errors import StorageDamaged, StorageUnavailable
-
-BIG = 16 << 20
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "state" / "buffer.db"
-
-
-@pytest.fixture
-def database(path: Path) -> Iterator[db.Database]:
-    opened = db.open_or_replace(path, BIG).database
-    yield opened
-    opened.close()
-
-
-def add(database: db.Database, count: int = 1, size: int = 50) -> list[int]:
-    with database.write() as connection:
-        return [outbox.append_fact(connection, "x" * size) for _ in range(count)]
+from tests.buffer_bench import (  # noqa: F401 (fixtures)
+    BIG,
+    add,
+    the_database,
+    the_path,
+)
 
 
 def pragma(database: db.Database, name: str) -> object:

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from buffer import db, outbox, retention, vault
-
-BIG = 16 << 20
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[db.Database]:
-    opened = db.open_or_replace(tmp_path / "buffer.db", BIG).database
-    yield opened
-    opened.close()
-
-
-def add(database: db.Database, count: int) -> list[int]:
-    with database.write() as connection:
-        return [outbox.append_fact(connection, f'{{"i":{i}}}') for i in range(count)]
-
-
-def ack(
-    database: db.Database,
-    upto: int,
-    ranges: list[tuple[int, int]] | None = None,
-    poison: list[int] | None = None,
-    at_ms: int | None = None,
-) -> outbox.Acknowledged:
-    with database.write() as connection:
-        return outbox.acknowledge(connection, database.streams["facts"], upto, ranges or [], poison or [], at_ms)
-
-
-def offered(database: db.Database, after: int = 0) -> list[int]:
-    return [row.n for row in outbox.next_facts(database.connection, after, 1 << 20, 10_000)]
+from tests.buffer_bench import (  # noqa: F401 (fixtures)
+    ack,
+    add,
+    offered,
+    the_database,
+    the_path,
+)
 
 
 def test_numbers_rise_by_one_and_go_on_after_a_purge(database: db.Database) -> None:

@@ -3,24 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from drivers.ports import CodeEntered, Feedback, LockAction
 from keyless.claims import Action, Role
-from tests.door_bench import ALICE, BOB, HOUR, MALLORY, DoorBench
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
-    it = DoorBench(tmp_path)
-    await it.boot()
-    it.park()
-    yield it
-    await it.off()
-    assert all(it.lock.seen_pending), "the intent is on disk before every movement"
+from tests.door_bench import (  # noqa: F401 (fixtures)
+    ALICE,
+    BOB,
+    HOUR,
+    MALLORY,
+    DoorBench,
+    the_bench,
+)
 
 
 async def test_a_stored_badge_opens_offline_and_the_record_says_who(bench: DoorBench) -> None:

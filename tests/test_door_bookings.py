@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from drivers.ports import Feedback
-from tests.door_bench import ALICE, BOB, HOUR, DoorBench
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
-    it = DoorBench(tmp_path)
-    await it.boot()
-    it.park()
-    yield it
-    await it.off()
-    assert all(it.lock.seen_pending), "the intent is on disk before every movement"
+from tests.door_bench import (  # noqa: F401 (fixtures)
+    ALICE,
+    BOB,
+    HOUR,
+    DoorBench,
+    the_bench,
+)
 
 
 async def test_an_ended_booking_loses_to_one_that_was_not_used_yet(bench: DoorBench) -> None:

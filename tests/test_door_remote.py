@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from drivers.ports import Feedback, LockAction
 from keyless.claims import Action, Role
-from tests.door_bench import ALICE, BOB, HOUR, Cut, DoorBench
+from tests.door_bench import (  # noqa: F401 (fixtures)
+    ALICE,
+    BOB,
+    HOUR,
+    Cut,
+    DoorBench,
+    the_bench,
+)
 from tests.fakes.clock import settle
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
-    it = DoorBench(tmp_path)
-    await it.boot()
-    it.park()
-    yield it
-    await it.off()
-    assert all(it.lock.seen_pending), "the intent is on disk before every movement"
 
 
 async def cut_while_moving(bench: DoorBench, uid: bytes) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,16 +11,12 @@ import pytest
 from agent.car.sampler import COLUMNS
 from config.vocabulary import LATITUDE, ODOMETER
 from drivers.ports import Fix
-from tests.door_bench import ALICE, HOME, DoorBench
-
-
-@pytest.fixture
-async def bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
-    it = DoorBench(tmp_path)
-    await it.boot()
-    it.park()
-    yield it
-    await it.off()
+from tests.door_bench import (  # noqa: F401 (fixtures)
+    ALICE,
+    HOME,
+    DoorBench,
+    the_bench,
+)
 
 
 async def drive(bench: DoorBench, seconds: int) -> None:

@@ -8,29 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyless import claims, issue, verify
+from keyless import claims, verify
 from keyless.claims import Action, BadgeId, Booking, Interval, Role
 from keyless.refusal import Code, Refusal
 from tests.keyless_world import (
     CLAIMS,
     DAY,
     ISSUER,
+    LEVEL_0,
     NOW,
+    STRANGER,
     UID,
     believe,
     code,
+    forged,
     keyset,
     situation,
     token,
 )
-
-LEVEL_0 = Interval(NOW - 2 * DAY, None, "none")
-STRANGER = issue.SigningKey(bytes([99]) * 32)
-
-
-def _forged(data: bytes) -> bytes:
-    return data[:-1] + bytes([data[-1] ^ 1])
-
 
 # --- the open booking ------------------------------------------------------------------------------------------------
 
@@ -74,7 +69,7 @@ def test_r5_is_for_that_booking_alone() -> None:
     assert code(believe(token(), now=stale)) is Code.UNKNOWN_KEY
     assert code(believe(token(), now=stale, open_booking=41)) is Code.UNKNOWN_KEY
     assert code(believe(token(aud=b"elsewher"), now=late, **AWAY)) is Code.WRONG_VEHICLE
-    assert code(believe(_forged(token()), now=late, **AWAY)) is Code.SIGNATURE
+    assert code(believe(forged(token()), now=late, **AWAY)) is Code.SIGNATURE
     assert code(believe(token(STRANGER), now=late, **AWAY)) is Code.UNKNOWN_KEY
 
 
@@ -191,7 +186,7 @@ def test_store_check_takes_tomorrow_and_refuses_all_that_never_becomes_good() ->
         (tomorrow, {"vehicle": bytes(8)}, Code.WRONG_VEHICLE),
         (tomorrow, {"superseded": {42: 4}}, Code.SUPERSEDED),
         (tomorrow, {"revoked": frozenset({ISSUER.kid})}, Code.REVOKED),
-        (_forged(tomorrow), {}, Code.SIGNATURE),
+        (forged(tomorrow), {}, Code.SIGNATURE),
         (tomorrow[:-1], {}, Code.MALFORMED),
         (bytes(2000), {}, Code.TOO_BIG),
     ):

@@ -23,15 +23,14 @@ from tests.keyless_world import (
     LIMITED,
     NOW,
     PHONE,
+    STRANGER,
     UID,
     believe,
     code,
+    forged,
     keyset,
     token,
 )
-
-LEVEL_0 = Interval(NOW - 2 * DAY, None, "none")
-STRANGER = issue.SigningKey(bytes([99]) * 32)
 
 
 def test_good_token_becomes_a_booking_with_paid_time_and_kind() -> None:
@@ -53,10 +52,6 @@ def test_sizes_stay_near_the_profile() -> None:
 
 
 # --- the order of the steps ------------------------------------------------------------------------------------------
-
-
-def _forged(data: bytes) -> bytes:
-    return data[:-1] + bytes([data[-1] ^ 1])
 
 
 def _with_header(header: dict[Any, Any], key: issue.SigningKey = ISSUER, payload: bytes | None = None) -> bytes:
@@ -88,7 +83,7 @@ def test_what_fails_two_steps_gets_the_earlier_code(first: int, second: int) -> 
         around.update(STEPS[index][2])
     key, forge = changes.pop("key", ISSUER), changes.pop("forge", False)
     data = token(key, **changes)
-    refusal = believe(_forged(data) if forge else data, **around)
+    refusal = believe(forged(data) if forge else data, **around)
     assert code(refusal) is STEPS[min(first, second)][0]
     assert isinstance(refusal, Refusal)
     assert (refusal.claims is None) == (min(first, second) < 2), (
@@ -106,7 +101,7 @@ def test_too_big_comes_before_malformed_and_malformed_before_alg() -> None:
 def test_a_signed_token_with_wrong_claims_is_malformed_after_the_signature() -> None:
     bad = _with_header({1: -19, 4: ISSUER.kid}, payload=b"\xa0")
     assert code(believe(bad)) is Code.MALFORMED
-    assert code(believe(_forged(bad))) is Code.SIGNATURE
+    assert code(believe(forged(bad))) is Code.SIGNATURE
 
 
 # --- bytes -----------------------------------------------------------------------------------------------------------
@@ -181,8 +176,8 @@ def test_key_beyond_its_validity_is_unknown_also_before_a_bad_signature() -> Non
     late = Interval(NOW + 301 * DAY, NOW + 301 * DAY + 4, "gnss")
     early = Interval(NOW - 301 * DAY, NOW - 301 * DAY + 4, "gnss")
     for now in (late, early):
-        assert code(believe(_forged(token()), now=now)) is Code.UNKNOWN_KEY
-    assert code(believe(_forged(token()), now=replace(early, hi_s=None))) is Code.SIGNATURE, (
+        assert code(believe(forged(token()), now=now)) is Code.UNKNOWN_KEY
+    assert code(believe(forged(token()), now=replace(early, hi_s=None))) is Code.SIGNATURE, (
         "doubt is left to the window"
     )
 
