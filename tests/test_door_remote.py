@@ -77,6 +77,22 @@ async def test_a_replayed_counter_under_a_new_name_is_refused(bench: DoorBench) 
     assert bench.lock.moves == [LockAction.UNLOCK]
 
 
+async def test_what_was_kept_of_commands_and_does_not_read_costs_its_token_not_the_door(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 0, HOUR)
+    await bench.door.command(bench.command(token, Action.UNLOCK, 1))
+    names = [name for name in await bench.store.read("command/")]
+    assert len(names) == 2, "a counter and an answer"
+    await bench.store.commit(put=dict.fromkeys(names, b"\xff{"))
+    await bench.cut()
+    moved = len(bench.lock.moves)
+    await bench.door.command(bench.command(token, Action.UNLOCK, 2))
+    assert bench.answers[-1][1] == "refused"
+    assert len(bench.lock.moves) == moved
+    another = bench.mint(7, None, 0, HOUR)
+    await bench.door.command(bench.command(another, Action.LOCK, 1, name=bytes(15) + b"9"))
+    assert len(bench.lock.moves) == moved + 1, "another token's commands go on"
+
+
 async def test_a_late_command_is_refused(bench: DoorBench) -> None:
     token = bench.mint(7, None, 0, HOUR)
     await bench.door.command(bench.command(token, Action.UNLOCK, 1, late=-10))

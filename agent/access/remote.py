@@ -31,6 +31,7 @@ COUNTER: Final = "command/counter/"
 LOCKS: Final = {Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK}
 MOST: Final = 1_024  # stored answers to refused commands; beyond them the counter alone guards against a replay
 KEPT_S: Final = 86_400  # an answer outlives its command by a day: the backend may ask again, the network may be slow
+SPENT: Final = (2**63 - 1, 2**63 - 1)  # above every counter: nobody knows any more which commands were obeyed
 Result = Callable[[str, str, str, "int | None"], None]
 
 
@@ -49,11 +50,23 @@ class Remote:
         self.counters = {"taken": 0, "repeated": 0, "refused": 0}
 
     def load(self, vault: Mapping[str, bytes]) -> None:
+        """What earlier runs left. An entry that does not read costs itself: its token's commands are refused from here
+        on, its answer is not repeated; the door starts.
+        """
         for name, data in vault.items():
-            if name.startswith(COUNTER):
-                self._counters[name.removeprefix(COUNTER)] = json.loads(data)
-            elif name.startswith(RESULT):
-                self._results[name.removeprefix(RESULT)] = json.loads(data)
+            try:
+                if name.startswith(COUNTER):
+                    counter, until = json.loads(data)
+                    self._counters[name.removeprefix(COUNTER)] = int(counter), int(until)
+                elif name.startswith(RESULT):
+                    told = json.loads(data)
+                    self._results[name.removeprefix(RESULT)] = Answer(
+                        code=told["code"], why=told["why"], until=told["until"]
+                    )
+            except (ValueError, TypeError, KeyError) as error:
+                log.error("%s cannot be read: %s", name, error)
+                if name.startswith(COUNTER):
+                    self._counters[name.removeprefix(COUNTER)] = SPENT
 
     async def obey(self, payload: bytes) -> None:
         """One message of `down/cmd`. Returns when nothing more is to be written about it."""
