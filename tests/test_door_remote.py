@@ -80,7 +80,7 @@ async def test_a_replayed_counter_under_a_new_name_is_refused(bench: DoorBench) 
 async def test_what_was_kept_of_commands_and_does_not_read_costs_its_token_not_the_door(bench: DoorBench) -> None:
     token = bench.mint(7, None, 0, HOUR)
     await bench.door.command(bench.command(token, Action.UNLOCK, 1))
-    names = [name for name in await bench.store.read("command/")]
+    names = list(await bench.store.read("command/"))
     assert len(names) == 2, "a counter and an answer"
     await bench.store.commit(put=dict.fromkeys(names, b"\xff{"))
     await bench.cut()
