@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import socket
 import zlib
 from pathlib import Path
 
 from hil import tokens
 from hil.backend import payload
+from hil.backend.ca import Authority
 from hil.backend.desk import Desk
+from hil.backend.pipe import Address, Courier
 from hil.backend.receiver import Receiver, ReceiverProcess
 from hil.link import Link
 from tests.hil_backend import (
@@ -211,3 +215,20 @@ async def test_desk_repeats_an_order_until_the_car_answers(tmp_path: Path) -> No
                 assert await desk.result(ident) == {"code": "done", "why": ""}
         finally:
             await desk.close()
+
+
+async def test_a_broker_that_takes_a_connection_and_never_shakes_hands_leaves_no_socket_behind(tmp_path: Path) -> None:
+    """A frozen broker does so; what the collector found later failed whichever test was running then."""
+    authority = Authority(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as frozen:
+        frozen.setblocking(False)
+        port = frozen.getsockname()[1]
+        pipe = Courier(Address("127.0.0.1", port, authority.certificate, authority.issue("x")), ["y"])
+        pipe.start()
+        try:
+            for _ in range(2):
+                accepted, _peer = await asyncio.get_running_loop().sock_accept(frozen)
+                accepted.close()  # in the middle of the handshake
+        finally:
+            await pipe.close()
+    gc.collect()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 import threading
 import time
 from collections import deque
@@ -33,6 +34,17 @@ class Address:
     port: int
     ca: Path
     identity: Identity
+
+
+class _Closing(ssl.SSLSocket):
+    """paho drops a socket whose handshake fails (a frozen broker) for the collector to find."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
 
 
 class Pipe:
@@ -99,8 +111,7 @@ class Pipe:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2, client_id=self._address.identity.name, clean_session=False, manual_ack=True
         )
-        identity = self._address.identity
-        client.tls_set(str(self._address.ca), str(identity.certificate), str(identity.key))
+        client.tls_set_context(self._context())
         client.max_inflight_messages_set(1000)
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
@@ -115,6 +126,13 @@ class Pipe:
             self._client = None
             self.lost()
             client.disconnect()
+
+    def _context(self) -> ssl.SSLContext:
+        identity = self._address.identity
+        context = ssl.create_default_context(cafile=str(self._address.ca))
+        context.load_cert_chain(str(identity.certificate), str(identity.key))
+        context.sslsocket_class = _Closing
+        return context
 
     def _connected(
         self, client: mqtt.Client, _data: object, _flags: mqtt.ConnectFlags, code: ReasonCode, _properties: object
