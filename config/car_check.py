@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from .car import PROMPT, CarModel, MessageMap, Poll, Purpose, SignalMap
 from .car_file import CarFile, PollEntry, Signal, read
+from .dbc import read as read_dbc
 from .errors import ConfigError, Problem
 from .vocabulary import VOCABULARY
 
@@ -24,7 +25,7 @@ VIRTUAL = 0x1FFF_0000
 def build(folder: Path) -> CarModel:
     """Raises `ConfigError` with all problems of both files."""
     told = read(folder)
-    database = _database(folder / "bus.dbc")
+    database = read_dbc(folder / "bus.dbc")
     problems = tuple(_mismatches(folder, told, database))
     if problems:
         raise ConfigError(problems)
@@ -50,24 +51,18 @@ def build(folder: Path) -> CarModel:
 
 
 def field_mask(message: DbcMessage, field: str) -> bytes:
-    """The bits of one field, as long as the message: what is left when this field alone is all ones."""
-    ones = {signal.name: 0 for signal in message.signals}
+    """The bits of one field and of the multiplexer that selects it, as long as the message."""
     signal = message.get_signal_by_name(field)
-    ones[field] = -1 if signal.is_signed else (1 << signal.length) - 1
-    return bytes(message.encode(ones, scaling=False, strict=False))
-
-
-def _database(path: Path) -> Database:
-    import cantools
-
-    try:
-        found = cantools.database.load_file(str(path), database_format="dbc", strict=True)
-    except OSError as error:
-        raise ConfigError((Problem(str(path), "", f"cannot be read ({error.strerror})", "add a DBC"),)) from None
-    except (cantools.Error, ValueError) as error:
-        raise ConfigError((Problem(str(path), "", f"is no valid DBC ({error})", "mend what is named"),)) from None
-    assert isinstance(found, cantools.database.Database)
-    return found
+    if signal.byte_order == "little_endian":
+        bits = [number // 8 * 8 + 7 - number % 8 for number in range(signal.start, signal.start + signal.length)]
+    else:
+        first = signal.start // 8 * 8 + 7 - signal.start % 8
+        bits = list(range(first, first + signal.length))
+    mask = sum(1 << message.length * 8 - 1 - bit for bit in bits).to_bytes(message.length, "big")
+    if not signal.multiplexer_signal:
+        return mask
+    selector = field_mask(message, signal.multiplexer_signal)
+    return bytes(a | b for a, b in zip(mask, selector, strict=True))
 
 
 def _frame_id(database: Database, name: str) -> int:
@@ -131,7 +126,7 @@ def _value_problems(entry: Signal, field: DbcSignal, toml: str, dbc: str) -> Ite
     if wrong:
         yield Problem(toml, key, f"unknown states {', '.join(wrong)}", f"allowed: {', '.join(known.states) or 'none'}")
     if known.text != bool(entry.text):
-        right = 'text = "ascii" or "bcd"' if known.text else "leave out text"
+        right = 'text = "ascii", "bcd" or "bcd_reversed"' if known.text else "leave out text"
         yield Problem(toml, key, "is a text" if known.text else "is no text", right)
     if entry.text and field.length % (8 if entry.text == "ascii" else 4):
         yield Problem(toml, key, f"{where} has {field.length} bits, no whole {entry.text} characters", "use a multiple")
