@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from config import car as cars
 from config.errors import ConfigError
-
-if TYPE_CHECKING:
-    from config.vocabulary import Signal
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 
@@ -76,28 +72,17 @@ def check(model: str, as_json: bool) -> None:
 
 @car.command()
 @click.option("--car", "model", required=True, help="A model's name, or the path of a car's folder.")
+@click.option("--bus", default="", help="One channel of a log of several, as the log names it (can0).")
 @click.argument("log", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @as_json
-def decode(model: str, log: Path, as_json: bool) -> None:
-    """Every value in a recording, at the recording's own time; "not available" is never a value."""
-    from drivers.can.decode import Decoder
-    from drivers.can.recording import Recording, RecordingError
+def decode(model: str, bus: str, log: Path, as_json: bool) -> None:
+    """Every value in a recording, at the recording's own time; "not available" is never a value.
 
-    decoder = Decoder(_load(model))
-    recording = Recording(log)
-    failed = False
-    try:
-        for frame in recording.frames():
-            for signal in decoder.frame(frame):
-                click.echo(_json(signal) if as_json else _row(signal))
-    except RecordingError as error:
-        click.echo(f"error: {error}", err=True)
-        failed = True
-    for number, text in recording.bad[:5]:
-        click.echo(f"{log}: line {number} left out: {text}", err=True)
-    counted = decoder.counters() | {"lines_left_out": len(recording.bad)}
-    click.echo(", ".join(f"{name} {count}" for name, count in counted.items()), err=True)
-    if failed or recording.bad:
+    Diagnostic answers count where the recording has their questions.
+    """
+    from .decoding import decode as run
+
+    if not run(_load(model), log, bus, as_json):
         raise SystemExit(1)
 
 
@@ -115,15 +100,3 @@ def _load(model: str) -> cars.CarModel:
         return cars.load(folder)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-
-
-def _json(signal: Signal) -> str:
-    keys = {"t": signal.at_ns / 1e9, "signal": signal.name, "value": signal.value, "unit": signal.unit}
-    return json.dumps(keys, ensure_ascii=False)
-
-
-def _row(signal: Signal) -> str:
-    value = signal.value if isinstance(signal.value, str) else f"{signal.value:g}"
-    if isinstance(signal.value, float) and abs(signal.value) >= 1e5:
-        value = f"{signal.value:.2f}"
-    return f"{signal.at_ns / 1e9:14.6f}  {signal.name:<66} {value:>12} {signal.unit}"

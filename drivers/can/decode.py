@@ -5,7 +5,6 @@ What does not live here: staleness over time (the kernel reports silence) and wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -25,26 +24,46 @@ DIGITS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A mapped field, ready to use. ones: the raw value that is never a value, -1 for narrow fields."""
+    """A mapped field, ready to use. absent: raw values that are never a value. bits: its width.
+
+    guard: the field of the same frame without which this one is not believed, and its own `absent`.
+    """
 
     map: SignalMap
     factor: float
     offset: float
-    ones: int
+    bits: int
+    absent: frozenset[int]
+    guard: tuple[str, frozenset[int]] | None
 
 
 @dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What one payload says: names with values, and what is counted."""
+
+    told: tuple[tuple[str, float | str], ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(slots=True)
 class _Layout:
+    """A message as it is decoded. data, outcome: the last payload and what it said; most frames repeat themselves."""
+
     message: Message
     need: int
     fields: tuple[_Field, ...]
     crc: Crc | None
+    data: bytes | None = None
+    outcome: _Outcome = _Outcome()
 
 
 class Decoder:
-    """unmapped counts raw states that nobody knows, foreign frames whose id no signal is mapped from."""
+    """unmapped counts raw states and multiplexers that nobody knows; foreign: frames that no signal is mapped from."""
 
     def __init__(self, car: CarModel) -> None:
+        from cantools.database import DecodeError
+
+        self._undecodable = DecodeError
         heard = {message.name: message for message in car.messages}
         layouts = {name: _layout(car, name, heard.get(name)) for name in {entry.message for entry in car.signals}}
         self._frames = {(m.can_id, m.extended): layouts[m.name] for m in car.messages}
@@ -74,52 +93,59 @@ class Decoder:
         return self._decode(self._polls[poll.message], reply, at_ns)
 
     def _decode(self, layout: _Layout, data: bytes, at_ns: int) -> list[Signal]:
+        if data != layout.data:
+            layout.outcome, layout.data = self._read(layout, data), data
+        for name, count in layout.outcome.counts:
+            self._counters[name] += count
+        return [Signal(name, value, at_ns) for name, value in layout.outcome.told]
+
+    def _read(self, layout: _Layout, data: bytes) -> _Outcome:
         if len(data) < layout.need:
-            self._counters["short"] += 1
-            return []
+            return _Outcome(counts=(("short", 1),))
         if layout.crc is not None and not fits(layout.crc, data):
-            self._counters["bad_crc"] += 1
-            return []
+            return _Outcome(counts=(("bad_crc", 1),))
         # Longer and shorter frames than the DBC says are fine as long as every mapped field is inside.
         length = layout.message.length
-        told = layout.message.decode(data[:length].ljust(length, b"\0"), decode_choices=False, scaling=False)
-        assert isinstance(told, dict)
-        raw: Mapping[str, int] = {name: value for name, value in told.items() if isinstance(value, int)}
-        absent = {field.map.field for field in layout.fields if _absent(field, raw[field.map.field])}
-        found: list[Signal] = []
+        try:
+            raw = layout.message.decode(data[:length].ljust(length, b"\0"), decode_choices=False, scaling=False)
+        except self._undecodable:
+            return _Outcome(counts=(("unmapped", 1),))
+        assert isinstance(raw, dict)
+        told: list[tuple[str, float | str]] = []
+        counts: dict[str, int] = {}
         for field in layout.fields:
-            if field.map.field in absent or field.map.valid_with in absent:
-                self._counters["not_available"] += 1
+            value = raw.get(field.map.field)
+            if not isinstance(value, (int, float)):  # of another multiplexer than this frame's
                 continue
-            value = self._value(field, raw[field.map.field])
-            if value is not None:
-                found.append(Signal(field.map.name, value, at_ns))
-        self._counters["values"] += len(found)
-        return found
-
-    def _value(self, field: _Field, raw: int) -> float | str | None:
-        if field.map.text:
-            return self._text(field, raw)
-        if field.map.states:
-            state = field.map.states.get(raw)
-            self._counters["unmapped"] += state is None
-            return state
-        value = round(raw * field.factor + field.offset, DIGITS)
-        if field.map.low <= value <= field.map.high:
-            return value
-        self._counters["out_of_range"] += 1
-        return None
+            if value in field.absent or (field.guard and raw.get(field.guard[0]) in field.guard[1]):
+                counts["not_available"] = counts.get("not_available", 0) + 1
+                continue
+            name, found = _value(field, value)
+            counts[name] = counts.get(name, 0) + 1
+            if found is not None:
+                told.append((field.map.name, found))
+        return _Outcome(tuple(told), tuple(counts.items()))
 
 
-    def _text(self, field: _Field, raw: int) -> str | None:
-        """Printable ASCII, or decimal digits; anything else is no text that a car would say."""
-        size = (field.ones.bit_length() + 7) // 8
-        digits = f"{raw:0{field.ones.bit_length() // 4}x}" if field.map.text == "bcd" else ""
-        value = digits or raw.to_bytes(size, "big").decode("ascii", "replace")
-        if digits.isdecimal() if digits else (value.isascii() and value.isalnum()):
-            return value
-        self._counters["out_of_range"] += 1
-        return None
+def _value(field: _Field, raw: float) -> tuple[str, float | str | None]:
+    """The counter that it belongs to, and the value where it is one. raw: a float where the DBC says so, else whole."""
+    if field.map.states:
+        state = field.map.states.get(int(raw))
+        return ("unmapped", None) if state is None else ("values", state)
+    value = _text(field, int(raw)) if field.map.text else round(raw * field.factor + field.offset, DIGITS)
+    if isinstance(value, float) and not field.map.low <= value <= field.map.high:
+        value = None
+    return ("out_of_range", None) if value is None else ("values", value)
+
+
+def _text(field: _Field, raw: int) -> str | None:
+    """Printable ASCII, or decimal digits; anything else is no text that a car would say."""
+    if field.map.text != "ascii":
+        digits = f"{raw:0{field.bits // 4}x}"
+        digits = digits[::-1] if field.map.text == "bcd_reversed" else digits
+        return digits if digits.isdecimal() else None
+    text = raw.to_bytes((field.bits + 7) // 8, "big").decode("ascii", "replace")
+    return text if text.isascii() and text.isalnum() else None
 
 
 def crc8(crc: Crc, data: bytes) -> int:
@@ -137,19 +163,23 @@ def fits(crc: Crc, data: bytes) -> bool:
     return len(data) > crc.byte and data[crc.byte] == crc8(crc, data[: crc.byte])
 
 
-def _absent(field: _Field, raw: int) -> bool:
-    return raw == field.ones or raw in field.map.na
-
-
 def _layout(car: CarModel, name: str, heard: MessageMap | None) -> _Layout:
     """heard: `None` for the reply of a poll, which must come whole."""
     message = car.database.get_message_by_name(name)
+    entries = [entry for entry in car.signals if entry.message == name]
+    absent = {entry.field: _absent(message, entry) for entry in entries}
     fields = []
-    for entry in car.signals:
-        if entry.message == name:
-            signal = message.get_signal_by_name(entry.field)
-            ones = (1 << signal.length) - 1 if signal.length >= WIDE and not signal.is_signed else -1
-            fields.append(_Field(entry, float(signal.conversion.scale), float(signal.conversion.offset), ones))
+    for entry in entries:
+        signal = message.get_signal_by_name(entry.field)
+        guard = (entry.valid_with, absent[entry.valid_with]) if entry.valid_with else None
+        scale, offset = float(signal.conversion.scale), float(signal.conversion.offset)
+        fields.append(_Field(entry, scale, offset, signal.length, absent[entry.field], guard))
     if heard is None:
         return _Layout(message, message.length, tuple(fields), None)
     return _Layout(message, heard.length, tuple(fields), heard.crc)
+
+
+def _absent(message: Message, entry: SignalMap) -> frozenset[int]:
+    signal = message.get_signal_by_name(entry.field)
+    whole = not signal.is_signed and not signal.is_float
+    return entry.na | ({(1 << signal.length) - 1} if whole and signal.length >= WIDE else set())

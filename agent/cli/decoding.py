@@ -1,0 +1,100 @@
+"""What `boitier car decode` writes: values on standard output; progress, what was left out and the counts beside it.
+
+What does not live here: reading and decoding (`drivers/can/playback.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import click
+
+from config.car import CarModel
+from config.vocabulary import VOCABULARY, Signal
+from drivers.can.playback import Playback
+from drivers.can.recording import Recording, RecordingError
+
+LINES: Final = 2_000
+"""Written together: one write a line costs more than decoding it."""
+
+
+def decode(car: CarModel, log: Path, bus: str, as_json: bool) -> bool:
+    """Whether the whole log was read, and nothing left out of it."""
+    playback = Playback(car, log, bus)
+    recording = playback.recording
+    form = _Json().line if as_json else _row
+    trouble: list[str] = []
+    signals = _until(trouble, playback.signals())
+    with _progress(recording, log) as show:
+        while lines := [form(signal) for signal in islice(signals, LINES)]:
+            sys.stdout.write("".join(lines))
+            show()
+    sys.stdout.flush()
+    if bus and recording.seen == recording.other_bus and not trouble:
+        has = ", ".join(sorted(recording.channels)) or "no frame at all"
+        trouble.append(f"{log}: no frame on bus {bus}; it has {has}")
+    for text in trouble:
+        click.echo(f"error: {text}", err=True)
+    for number, text in recording.bad[:5]:
+        click.echo(f"{log}: line {number} left out: {text}", err=True)
+    click.echo(_counted(playback.counters()), err=True)
+    return not trouble and not recording.left_out
+
+
+def _until(trouble: list[str], signals: Iterator[Signal]) -> Iterator[Signal]:
+    """What was read before a log breaks off is worth having; why it ended goes to `trouble`."""
+    try:
+        yield from signals
+    except RecordingError as error:
+        trouble.append(str(error))
+
+
+def _counted(counters: dict[str, int]) -> str:
+    """Frames, values, and whatever else is not nought."""
+    always = ("frames", "values")
+    return ", ".join(f"{name} {count}" for name, count in counters.items() if count or name in always)
+
+
+@contextlib.contextmanager
+def _progress(recording: Recording, log: Path) -> Iterator[Callable[[], None]]:
+    """A bar of bytes read, where somebody looks at standard error and the values go elsewhere."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False, transient=True) as bar:
+        task = bar.add_task(log.name, total=log.stat().st_size)
+        yield lambda: bar.update(task, completed=recording.read())
+
+
+class _Json:
+    """One JSON object a line; what is the same for every value of a name is written once."""
+
+    def __init__(self) -> None:
+        self._around: dict[str, tuple[str, str]] = {}
+
+    def line(self, signal: Signal) -> str:
+        around = self._around.get(signal.name)
+        if around is None:
+            unit = json.dumps(VOCABULARY[signal.name].unit, ensure_ascii=False)
+            around = self._around[signal.name] = f'"signal": "{signal.name}", "value": ', f', "unit": {unit}}}\n'
+        value = signal.value
+        told = value if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+        return f'{{"t": {signal.at_ns / 1e9}, {around[0]}{told}{around[1]}'
+
+
+def _row(signal: Signal) -> str:
+    value = signal.value if isinstance(signal.value, str) else f"{signal.value:g}"
+    if isinstance(signal.value, float) and abs(signal.value) >= 1e5:
+        value = f"{signal.value:.2f}"
+    return f"{signal.at_ns / 1e9:14.6f}  {signal.name:<66} {value:>12} {signal.unit}\n"
