@@ -23,6 +23,7 @@ KEYS = {
         "drain_facts_per_s", "drain_samples_per_s", "payload_bytes", "wire_bytes", "payload_minute_bytes",
         "wire_minute_bytes",
     },
+    "decode": {"decode_frames_per_s", "decode_mapped_frames_per_s"},
     "bus": {"bus_cpu_percent", "bus_lost"},
     "day": {"day_rss_mib", "day_written_kib", "day_wire_kib", "day_payload_bytes"},
 }  # fmt: skip

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import os
+import pty
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -203,3 +208,27 @@ def test_a_bus_that_is_not_in_the_log_is_said_with_those_that_are(tmp_path: Path
     result = CliRunner().invoke(car, ["decode", "--car", "kangoo-ze", "--bus", "can7", str(path)])
     assert result.exit_code == 1
     assert "no frame on bus can7; it has can0, can1" in result.stderr
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_bar_of_bytes_is_shown_where_somebody_looks(tmp_path: Path, watched: bool) -> None:
+    """On a terminal, while the values go elsewhere; in a pipe nothing but the counts."""
+    path = log(tmp_path / "drive.log", "".join(f"({at}.0) can0 654#0000003900000000\n" for at in range(5_000)))
+    ours, theirs = pty.openpty()
+    code = f"from agent.cli.group import boitier; boitier(['car', 'decode', '--car', 'kangoo-ze', {str(path)!r}])"
+    with open(tmp_path / "values", "wb") as values:
+        error = theirs if watched else subprocess.PIPE
+        running = subprocess.Popen([sys.executable, "-c", code], stdout=values, stderr=error)
+    os.close(theirs)
+    said = b""
+    if watched:
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while part := os.read(ours, 4096):
+                said += part
+    else:
+        said = running.communicate()[1]
+    os.close(ours)
+    assert running.wait() == 0
+    assert (b"drive.log" in said) is watched
+    assert b"frames 5000" in said
+    assert (tmp_path / "values").read_text().count("Displayed") == 5_000

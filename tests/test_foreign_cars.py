@@ -143,3 +143,20 @@ def test_polled_values_come_at_the_logs_own_time(tmp_path: Path) -> None:
     told = [json.loads(line) for line in result.stdout.splitlines()]
     assert told == [{"t": 1600000000.118, "signal": v.ODOMETER, "value": 38144.0, "unit": "km"}]
     assert "overheard_questions 2, overheard_answers 1, overheard_foreign 1" in result.stderr
+
+
+def test_a_range_that_excludes_what_a_recording_says_is_told_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("(1.1) can0 743#0322020700000000\n(1.2) can0 763#066202072F930000\n" * 2)
+    result = CliRunner().invoke(car, ["decode", "--car", str(CARS / "spring"), str(path), "--json"])
+    assert result.stdout == ""
+    assert f"{v.ODOMETER}: 2 times outside of 0 to 2e+06 km, left out (Reply220207.Odometer)" in result.stderr
+
+
+def test_p6_a_vin_is_read_and_never_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    path.write_text("(1.1) can0 69F#F0828737\n")
+    for extra in ([], ["--json"]):
+        result = CliRunner().invoke(car, ["decode", "--car", str(CARS / "twizy"), str(path), *extra])
+        assert "7378280" not in result.output
+        assert "values 1" in result.stderr

@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from config.car import CarModel
-from config.vocabulary import VOCABULARY, Signal
+from config.vocabulary import UNSHOWN, VOCABULARY, Signal
 from drivers.can.playback import Playback
 from drivers.can.recording import Recording, RecordingError
 
@@ -30,7 +30,7 @@ def decode(car: CarModel, log: Path, bus: str, as_json: bool) -> bool:
     recording = playback.recording
     form = _Json().line if as_json else _row
     trouble: list[str] = []
-    signals = _until(trouble, playback.signals())
+    signals = (signal for signal in _until(trouble, playback.signals()) if signal.name not in UNSHOWN)
     with _progress(recording, log) as show:
         while lines := [form(signal) for signal in islice(signals, LINES)]:
             sys.stdout.write("".join(lines))
@@ -39,11 +39,8 @@ def decode(car: CarModel, log: Path, bus: str, as_json: bool) -> bool:
     if bus and recording.seen == recording.other_bus and not trouble:
         has = ", ".join(sorted(recording.channels)) or "no frame at all"
         trouble.append(f"{log}: no frame on bus {bus}; it has {has}")
-    for text in trouble:
-        click.echo(f"error: {text}", err=True)
-    for number, text in recording.bad[:5]:
-        click.echo(f"{log}: line {number} left out: {text}", err=True)
-    click.echo(_counted(playback.counters()), err=True)
+    for line in (*(f"error: {text}" for text in trouble), *_remarks(playback, car, log)):
+        click.echo(line, err=True)
     return not trouble and not recording.left_out
 
 
@@ -53,6 +50,18 @@ def _until(trouble: list[str], signals: Iterator[Signal]) -> Iterator[Signal]:
         yield from signals
     except RecordingError as error:
         trouble.append(str(error))
+
+
+def _remarks(playback: Playback, car: CarModel, log: Path) -> Iterator[str]:
+    """The first lines that were left out, values outside their ranges, and the counts."""
+    for number, text in playback.recording.bad[:5]:
+        yield f"{log}: line {number} left out: {text}"
+    for name, count in sorted(playback.outside().items()):
+        entry = car.mapped(name)
+        if entry is not None:
+            bounds = "no text" if entry.text else f"outside of {entry.low:g} to {entry.high:g} {VOCABULARY[name].unit}"
+            yield f"{name}: {count} times {bounds.rstrip()}, left out ({entry.message}.{entry.field})"
+    yield _counted(playback.counters())
 
 
 def _counted(counters: dict[str, int]) -> str:

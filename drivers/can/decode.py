@@ -5,6 +5,7 @@ What does not live here: staleness over time (the kernel reports silence) and wh
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -39,10 +40,11 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What one payload says: names with values, and what is counted."""
+    """What one payload says: names with values, what is counted, and the names whose value was outside its range."""
 
     told: tuple[tuple[str, float | str], ...] = ()
     counts: tuple[tuple[str, int], ...] = ()
+    outside: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,9 +72,14 @@ class Decoder:
         self._polls = {poll.message: layouts[poll.message] for poll in car.polls}
         names = ("frames", "values", "not_available", "short", "out_of_range", "unmapped", "foreign", "bad_crc")
         self._counters = dict.fromkeys(names, 0)
+        self._outside = Counter[str]()
 
     def counters(self) -> dict[str, int]:
         return dict(self._counters)
+
+    def outside(self) -> dict[str, int]:
+        """How often the value of a name was outside its plausible range: a wrong range, or a wrong layout."""
+        return dict(self._outside)
 
     def names(self, can_id: int, extended: bool = False) -> tuple[str, ...]:
         """The signals that a message carries: what becomes stale when it falls silent."""
@@ -97,6 +104,8 @@ class Decoder:
             layout.outcome, layout.data = self._read(layout, data), data
         for name, count in layout.outcome.counts:
             self._counters[name] += count
+        if layout.outcome.outside:
+            self._outside.update(layout.outcome.outside)
         return [Signal(name, value, at_ns) for name, value in layout.outcome.told]
 
     def _read(self, layout: _Layout, data: bytes) -> _Outcome:
@@ -112,6 +121,7 @@ class Decoder:
             return _Outcome(counts=(("unmapped", 1),))
         assert isinstance(raw, dict)
         told: list[tuple[str, float | str]] = []
+        outside: list[str] = []
         counts: dict[str, int] = {}
         for field in layout.fields:
             value = raw.get(field.map.field)
@@ -124,7 +134,9 @@ class Decoder:
             counts[name] = counts.get(name, 0) + 1
             if found is not None:
                 told.append((field.map.name, found))
-        return _Outcome(tuple(told), tuple(counts.items()))
+            elif name == "out_of_range":
+                outside.append(field.map.name)
+        return _Outcome(tuple(told), tuple(counts.items()), tuple(outside))
 
 
 def _value(field: _Field, raw: float) -> tuple[str, float | str | None]:

@@ -43,6 +43,10 @@ class Playback:
                     continue
             yield decode(frame)
 
+    def outside(self) -> dict[str, int]:
+        """See `Decoder.outside`."""
+        return self._decoder.outside()
+
     def counters(self) -> dict[str, int]:
         """frames: all of the log; foreign: with an id that tells nothing of this car. overheard_…: see `Overheard`."""
         log, counted = self.recording, self._decoder.counters()

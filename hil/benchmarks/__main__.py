@@ -20,6 +20,7 @@ NAMES = {
     "start": "exec to a door that can be opened",
     "unlock": "token believed and intent on disk",
     "drain": "a full outbox to a real backend, rows and bytes",
+    "decode": "a million recorded frames to values",
     "bus": "a full bus read, in the guest where this kernel has no CAN",
     "day": "memory, disk and air of the demo's day (two minutes)",
 }
