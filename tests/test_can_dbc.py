@@ -29,7 +29,7 @@ BO_ 2566844683 Battery: 8 Car
  SG_ Voltage : 7|8@0+ (0.1,0) [0|0] "V" Box
 
 CM_ BO_ 852 "of the wheels;
-BO_ 852 12V is how a comment may go on
+BO_ 852 12V: 8 is how a comment may go on
 and end";
 """
 

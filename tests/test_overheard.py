@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from config.car import Phase, Poll
@@ -49,6 +49,7 @@ def exchange(asked: Poll, data: bytes, at_ms: float = 0) -> list[Frame]:
     return [*isotp(asked.request_id, asked.payload, at_ms), *isotp(asked.reply_id, reply, at_ms + 18)]
 
 
+@example(data=bytes(range(256)) * 15, asked=LBC, pad=0x00)  # the sequence number comes round many times
 @given(data=st.binary(max_size=4092), asked=st.sampled_from(POLLS), pad=st.sampled_from([0x00, 0xAA, 0xFF]))
 def test_any_payload_comes_whole(data: bytes, asked: Poll, pad: int) -> None:
     reply = bytes([asked.payload[0] + 0x40]) + asked.payload[1:] + data
@@ -177,6 +178,22 @@ def test_a_next_frame_that_comes_too_late_drops_the_answer(gap_ms: int, heard: b
     question, *reply = exchange(LBC, bytes(8))
     late = [frame(0x7BB, one.data, 18 + number * gap_ms) for number, one in enumerate(reply)]
     assert bool(hear([question, *late])) is heard
+
+
+@pytest.mark.parametrize("short", [1, 2, 3])
+def test_a_frame_too_short_for_its_place_drops_the_answer(short: int) -> None:
+    """What follows would be shifted, and padding taken for data."""
+    frames = exchange(LBC, bytes(range(1, 30)))
+    frames[2] = frame(0x7BB, frames[2].data[:-short], 20)
+    overheard = Overheard(POLLS)
+    assert hear(frames, overheard) == []
+    assert overheard.counters()["broken"] >= 1
+
+
+def test_a_last_frame_without_padding_is_as_good() -> None:
+    frames = exchange(LBC, bytes(range(8)))
+    frames[-1] = frame(0x7BB, frames[-1].data[:5], 21)
+    assert hear(frames) == [("battery", b"\x61\x01" + bytes(range(8)))]
 
 
 def test_a_frame_of_the_other_width_is_another_frame() -> None:
