@@ -76,8 +76,8 @@ class Recording:
     bad: (line number, what is wrong) of the first lines that were left out; left_out: how many there were.
     seen: frames in the log; unwanted: those of them with another id; other_bus: of another channel; skipped: error
     frames, remote frames and times that are no number. stepped_back: given in another order than they stand in the log,
-    because their time is before that of an earlier one; restarts: how often time began anew; late: gone back too far
-    to be put in order.
+    because their time is before that of an earlier one; restarts: how often time began anew; late: how often it went
+    back further than frames are held.
     """
 
     def __init__(self, path: Path, *, wanted: Collection[tuple[int, bool]] | None = None, bus: str = "") -> None:
