@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import car_polls
 from .car import PROMPT, CarModel, MessageMap, Poll, Purpose, SignalMap
 from .car_file import CarFile, PollEntry, Signal, read
 from .dbc import read as read_dbc
-from .errors import ConfigError, Problem
+from .errors import ConfigError, Problem, nearest
 from .vocabulary import VOCABULARY
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from cantools.database.can import Signal as DbcSignal
 
 DEFAULT_PERIOD_MS = 100
-VIRTUAL = 0x1FFF_0000
-"""Replies of diagnostics are laid out as messages from this extended id up: no real frame, so no subscription."""
 
 
 def build(folder: Path) -> CarModel:
@@ -84,14 +83,8 @@ def _mismatches(folder: Path, told: CarFile, database: Database) -> Iterator[Pro
         taken.add(entry.name)
     for name in told.message:
         if name not in messages:
-            yield Problem(toml, f"message.{name}", f"{dbc} has no message {name}", _nearest(name, messages))
-    for poll in told.poll:
-        yield from _poll_problems(poll, told, messages, toml, dbc)
-    lock = told.lock
-    if lock.confirm is not None and lock.confirm.signal not in taken:
-        yield Problem(toml, "lock.confirm.signal", f"no [[signal]] maps {lock.confirm.signal}", "map it, too")
-    if "diagnostic" in lock.drivers and lock.diagnostic is None:
-        yield Problem(toml, "lock.drivers", "names diagnostic without [lock.diagnostic]", "describe it or drop it")
+            yield Problem(toml, f"message.{name}", f"{dbc} has no message {name}", nearest(name, messages))
+    yield from car_polls.problems(told, messages, toml, dbc)
 
 
 def _signal_problems(
@@ -100,15 +93,15 @@ def _signal_problems(
     key = f"signal[{entry.name}]"
     known = VOCABULARY.get(entry.name)
     if known is None:
-        yield Problem(toml, key, "is not in the vocabulary", _nearest(entry.name, VOCABULARY))
+        yield Problem(toml, key, "is not in the vocabulary", nearest(entry.name, VOCABULARY))
     message = messages.get(entry.message)
     if message is None:
-        yield Problem(toml, key, f"{dbc} has no message {entry.message}", _nearest(entry.message, messages))
+        yield Problem(toml, key, f"{dbc} has no message {entry.message}", nearest(entry.message, messages))
         return
     fields = {signal.name: signal for signal in message.signals}
     for field in filter(None, (entry.field, entry.valid_with)):
         if field not in fields:
-            yield Problem(toml, key, f"message {entry.message} in {dbc} has no signal {field}", _nearest(field, fields))
+            yield Problem(toml, key, f"message {entry.message} in {dbc} has no signal {field}", nearest(field, fields))
     field_of = fields.get(entry.field)
     if entry.valid_with and entry.valid_with not in mapped.get(entry.message, ()):
         yield Problem(toml, key, f"valid_with names {entry.valid_with}, which is not mapped", "map that signal, too")
@@ -139,36 +132,35 @@ def _value_problems(entry: Signal, field: DbcSignal, toml: str, dbc: str) -> Ite
         yield Problem(toml, key, f"raw values {beyond} do not fit {field.length} bits of {where}", f"use 0 to {top}")
     if field.is_signed and entry.states:
         yield Problem(toml, key, f"{where} is signed and has states", "declare the field unsigned")
-    low = known.low if entry.low is None else entry.low
-    if not known.states and not known.text and not known.low <= low <= known.high:
+    both = sorted(set(entry.na) & set(entry.states))
+    if both:
+        yield Problem(toml, key, f"raw values {both} are states and not available at once", "take them out of one")
+    if not known.states and not known.text:
+        yield from _range_problems(entry, field, toml, dbc)
+
+
+def _range_problems(entry: Signal, field: DbcSignal, toml: str, dbc: str) -> Iterator[Problem]:
+    """Bounds that contradict the vocabulary, each other, or everything that the field can say."""
+    key, known = f"signal[{entry.name}]", VOCABULARY[entry.name]
+    low, high = (known.low if entry.low is None else entry.low), (known.high if entry.high is None else entry.high)
+    if not known.low <= low <= known.high:
         yield Problem(toml, key, "low is outside the vocabulary's range", f"{known.low} to {known.high}")
+    if not known.low <= high <= known.high:
+        yield Problem(toml, key, "high is outside the vocabulary's range", f"{known.low} to {known.high}")
+    if low > high:
+        yield Problem(toml, key, f"low {low:g} is above high {high:g}", "swap them")
+    least, most = _span(field)
+    if most < low or least > high:
+        text = f"signal {entry.message}.{entry.field} in {dbc} says {least:g} to {most:g}"
+        text += f", all of it beyond the plausible {low:g} to {high:g}"
+        yield Problem(toml, key, text, "mend its factor and offset, or low and high")
 
 
-def _poll_problems(
-    poll: PollEntry, told: CarFile, messages: dict[str, DbcMessage], toml: str, dbc: str
-) -> Iterator[Problem]:
-    key = f"poll[{poll.name}]"
-    message = messages.get(poll.message)
-    if message is None:
-        yield Problem(toml, key, f"{dbc} has no message {poll.message}", _nearest(poll.message, messages))
-        return
-    if not message.is_extended_frame or message.frame_id < VIRTUAL:
-        text = f"message {poll.message} in {dbc} has a real frame's id"
-        yield Problem(toml, key, text, "lay replies out as extended ids from 0x1FFF0000")
-    if not any(entry.message == poll.message for entry in told.signal):
-        yield Problem(toml, key, f"nothing is mapped from {poll.message}", "map a signal of it or drop the poll")
-    if not poll.every_s.by_phase():
-        yield Problem(toml, key, "is asked in no phase", "every_s = { driving = 10, charging = 60 }")
-    if poll.reply == poll.request:
-        yield Problem(toml, key, "asks and answers on one id", "give the unit's reply id")
-
-
-def _nearest(name: str, known: object) -> str:
-    from difflib import get_close_matches
-
-    names = list(known) if isinstance(known, dict) else []
-    close = get_close_matches(name, names, 1, 0.4)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"
+def _span(field: DbcSignal) -> tuple[float, float]:
+    """The least and the most that a field can say."""
+    raws = (-1 << field.length - 1, (1 << field.length - 1) - 1) if field.is_signed else (0, (1 << field.length) - 1)
+    least, most = sorted(raw * float(field.conversion.scale) + float(field.conversion.offset) for raw in raws)
+    return least, most
 
 
 def _signal_map(entry: Signal) -> SignalMap:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -25,3 +26,12 @@ class ConfigError(Exception):
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = problems
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The hint to a name that is not known."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    close = get_close_matches(name, names, 1, 0.4)
+    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names[:6])}{' ...' if len(names) > 6 else ''}"

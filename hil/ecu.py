@@ -175,6 +175,9 @@ class Ecu:
             return int(absent) if signal.length >= 5 or entry.na else 0
         if entry.states:
             return max((raw for raw, state in entry.states.items() if state == value), default=0)
+        if entry.text:
+            text = str(value)[::-1] if entry.text == "bcd_reversed" else str(value)
+            return int.from_bytes(text.encode("ascii"), "big") if entry.text == "ascii" else int(text, 16)
         scaled = round((float(value) - float(signal.conversion.offset)) / float(signal.conversion.scale))
         return max(0, min(int(ones) - 1, scaled))
 
@@ -231,7 +234,8 @@ class Ecu:
     async def _serve(self, request_id: int, request: bytes, server: IsoTpServer) -> None:
         await asyncio.sleep(FIRST_DELAY_S)
         lock = self._car.diagnostic_lock
-        if lock is not None and request_id == lock.request_id:
+        asked = any(poll.request_id == request_id and poll.payload == request for poll in self._car.polls)
+        if lock is not None and request_id == lock.request_id and not asked:
             reply = self._body_unit(request, lock)
         else:
             reply = await self._unit(request, server)

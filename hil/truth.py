@@ -27,6 +27,8 @@ NUMBERS = {
     "voltage_12v": v.VOLTAGE_12V,
     "battery_celsius": v.BATTERY_TEMPERATURE,
 }
+SUPPLY = "Vehicle.LowVoltageSystemState.Detail"
+DOOR_LOCKS = [name for name in v.VOCABULARY if name.endswith(".IsLocked") and name != v.LOCKED]
 
 # What the bench never changes.
 STANDING: dict[str, float | str] = {
@@ -112,11 +114,15 @@ def signals(state: Mapping[str, Any]) -> dict[str, float | str]:
         elif name == "soc_percent":
             found |= {v.SOC: float(value), v.SOC_FINE: float(value)}
         elif name == "ignition":
-            found[v.IGNITION] = "on" if value else "off"
+            found |= {v.IGNITION: "on" if value else "off", SUPPLY: "running" if value else "off"}
         elif name == "doors":
             found |= {DOORS[door]: "yes" if opened else "no" for door, opened in value.items()}
         elif name not in ("awake", "body_unit"):
             raise KeyError(f"the car has no {name!r}")
+    if "locked" in state:
+        found |= dict.fromkeys(DOOR_LOCKS, found[v.LOCKED])
+    if "speed_kmh" in state:
+        found[v.GEAR] = "drive" if state["speed_kmh"] else "parked"
     if "charging" in state:
         found[v.CHARGE_STATUS] = "charging" if state["charging"] else "none"
     return found

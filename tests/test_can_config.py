@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from agent.cli.car import check
+from agent.cli.car_recording import problems as in_recordings
 from config import car as cars
 from config.errors import ConfigError
 
@@ -48,7 +51,7 @@ def test_an_unknown_car_names_those_that_exist() -> None:
             'field = "Distanse"',
             ("Odometer", "no signal Distanse", "did you mean Distance?"),
         ),
-        ("bus.dbc", " DashEnergy:", " DashPower:", ("no message DashEnergy", "bus.dbc", "DashPower")),
+        ("bus.dbc", " DashEnergy:", " DashEnergie:", ("no message DashEnergy", "bus.dbc", "DashEnergie")),
         ("bus.dbc", '"km/h"', '"mph"', ("RoadSpeed.Speed", "'mph'", "'km/h'")),
         ("bus.dbc", " SG_ Speed : 7|16@0+", " SG_ Speed : 7|16@", ("bus.dbc", "no valid DBC")),
         ("car.toml", '3 = "yes"', '3 = "maybe"', ("unknown states maybe", "no, yes")),
@@ -63,6 +66,48 @@ def test_an_unknown_car_names_those_that_exist() -> None:
         ("car.toml", "[car]", "[cars]", ("cars: is not a known table",)),
         ("car.toml", 'valid_with = "StateOfCharge"', 'valid_with = "Warmth"', ("no signal Warmth",)),
         ("car.toml", "[lock]", "[lock", ("is not TOML",)),
+        ("car.toml", 'message = "Reply2103"\nrequest', 'message = "Reply2130"\nrequest', ("no message Reply2130",)),
+        ("car.toml", 'message = "Reply2103"\nrequest', "request", ("poll[cells]", "missing", "message")),
+        (
+            "car.toml",
+            'message = "Reply2103"\nrequest',
+            'message = "Reply2101"\nrequest',
+            ("poll[cells]: fills Reply2101, as poll[battery] does", "no [[poll]] asks for"),
+        ),
+        ("car.toml", 'name = "cells"', 'name = "battery"', ("poll[battery]: is there twice",)),
+        ("car.toml", 'ask = "2103"', 'ask = "2101"', ("poll[cells]: asks 79B for 2101, as poll[battery] does",)),
+        (
+            "car.toml",
+            "driving = 2,",
+            "driving = 0.1,",
+            ("ask 10.5 times a second when driving", "at most 6"),
+        ),
+        ("car.toml", "request = 0x7E4", "request = 0x654", ("poll[voltage]: asks on 654", "message DashEnergy")),
+        (
+            "car.toml",
+            "reply = 0x7EC",
+            "reply = 0x7BB",
+            (
+                "poll[voltage]: hears 7BB, as poll[battery]",
+                "asks 7E4",
+            ),
+        ),
+        (
+            "car.toml",
+            "reply = 0x765",
+            "reply = 0x766",
+            ("lock.diagnostic: asks 745 and hears 766", "poll[vin]"),
+        ),
+        ("car.toml", "reply = 0x7EC", "reply = 0x7E4", ("poll[voltage]: asks and answers on one id",)),
+        ("car.toml", "every_s = { charging = 10 }", "every_s = {}", ("poll[mains]: is asked in no phase",)),
+        ("car.toml", "id = 0x60D", "id = 0x5C5", ("lock.confirm.id: is 5C5, but", "is mapped from BodyState, 60D")),
+        ("bus.dbc", "SG_ Voltage : 31|16@0+", "SG_ Voltage : 23|16@0+", ("Reply223203.Voltage", "3 bytes that repeat")),
+        ("bus.dbc", '31|16@0+ (0.5,0) [0|0] "V"', '31|16@0+ (0.5,0) [0|0] "A"', ("Reply223203.Voltage", "'A'", "'V'")),
+        ("bus.dbc", "(1,-40)", "(1,400)", ("BatteryState.Temperature", "says 400 to 527", "plausible -40 to 80")),
+        ("car.toml", "na = [7]", "na = [6]", ("raw values [6] are states and not available at once",)),
+        ("car.toml", "na = [0x1FE]", "na = [0x1FE]\nlow = 10\nhigh = 5", ("low 10 is above high 5",)),
+        ("car.toml", "na = [0x1FE]", "na = [0x1FE]\nlow = -1", ("low is outside the vocabulary's range",)),
+        ("car.toml", "na = [0x1FE]", "na = [0x1FE]\nhigh = 500", ("high is outside the vocabulary's range",)),
     ],
 )
 def test_a_mistake_is_named(folder: Path, file: str, old: str, new: str, expected: tuple[str, ...]) -> None:
@@ -97,3 +142,89 @@ def test_d24_the_lock_block_needs_no_dbc_and_no_cantools(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+# --- recordings -------------------------------------------------------------------------------------------------------
+
+
+def seen(folder: Path) -> str:
+    return "\n".join(str(problem) for problem in in_recordings(cars.load(folder)))
+
+
+def test_the_recording_of_a_copy_says_what_its_page_says(folder: Path) -> None:
+    assert seen(folder) == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        (
+            "car.toml",
+            'source = "354 bits 0-15',
+            'high = 40\nsource = "354 bits 0-15',
+            ("car.toml: signal[Vehicle.Speed]", "drive.log says 40.", "at 17673408", "plausible 0 to 40"),
+        ),
+        ("bus.dbc", '(0.01,0) [0|0] "km/h"', '(0.02,0) [0|0] "km/h"', ("Vehicle.Speed: high is 102.", "51.")),
+        (
+            "bus.dbc",
+            " SG_ Trunk : 7|1@0+",
+            " SG_ Trunk : 0|1@0+",
+            ("Rear.IsOpen: high is no", "yes was expected"),
+        ),
+        ("recordings/drive.expect.toml", "count = ", "count = 9", ("count is ", ", and 9", "was expected")),
+        ("recordings/drive.expect.toml", 'low = "off"', 'low = "on"', ("Vehicle.LowVoltageSystemState: low is off",)),
+        (
+            "recordings/drive.expect.toml",
+            '"Vehicle.Speed"',
+            '"Vehicle.Sped"',
+            ("Sped: is expected", "Speed: is told"),
+        ),
+        ("recordings/drive.expect.toml", '"drive.log"', '"ride.log"', ("names ride.log, which is not here",)),
+        ("recordings/drive.expect.toml", "[[expect]]", "[[expected]]", ("drive.expect.toml: cannot be read",)),
+        ("recordings/drive.expect.toml", "[[expect]]", "[[expect]", ("drive.expect.toml: cannot be read",)),
+        ("recordings/drive.log", "can0 654#", "can0 654", ("drive.log:", "does not decode", "take the line out")),
+        ("car.toml", ', 1 = "yes" }', " }", ("drive.log: has", "raw states that no [[signal]] names")),
+    ],
+)
+def test_a_recording_that_says_otherwise_is_named(
+    folder: Path, file: str, old: str, new: str, expected: tuple[str, ...]
+) -> None:
+    change(folder / file, old, new)
+    text = seen(folder)
+    for word in expected:
+        assert word in text
+
+
+def test_a_recording_of_another_car_says_nothing(folder: Path) -> None:
+    (folder / "recordings" / "drive.log").write_text("(1.000000) can0 155#0000000000000000\n")
+    assert "says nothing of this car" in seen(folder)
+
+
+def test_a_recording_in_no_known_form_is_named(folder: Path) -> None:
+    change(folder / "recordings" / "drive.expect.toml", '"drive.log"', '"drive.bin"')
+    (folder / "recordings" / "drive.log").rename(folder / "recordings" / "drive.bin").write_text("no frame at all\n")
+    assert "drive.bin: does not decode" in seen(folder)
+
+
+def test_frames_that_are_too_short_are_named(folder: Path) -> None:
+    log = folder / "recordings" / "drive.log"
+    log.write_text(log.read_text() + "(1767340900.000000) can0 654#0000\n")
+    assert "too short" in seen(folder)
+
+
+def test_a_recording_without_a_page_is_named(folder: Path) -> None:
+    (folder / "recordings" / "tuesday.log").write_text("(1.000000) can0 654#0000003900000000\n")
+    assert "recordings/tuesday.expect.toml" in seen(folder)
+
+
+def test_a_recording_that_is_not_ours_to_copy_is_left_alone(folder: Path) -> None:
+    page = 'recording = "data/can/kangoo/theirs.log"\nexpect = []\n'
+    (folder / "recordings" / "theirs.expect.toml").write_text(page)
+    assert seen(folder) == ""
+
+
+def test_the_command_looks_at_the_recordings_too(folder: Path) -> None:
+    change(folder / "recordings" / "drive.expect.toml", "count = ", "count = 9")
+    run = CliRunner().invoke(check, [str(folder)])
+    assert run.exit_code == 1
+    assert "count is " in run.output

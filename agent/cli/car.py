@@ -56,11 +56,14 @@ def show(model: str, as_json: bool) -> None:
 @click.argument("model")
 @as_json
 def check(model: str, as_json: bool) -> None:
-    """Does the folder of a car fit together? Exit 1 with every finding, each with message, signal and file.
+    """Does the folder of a car fit together, and do its recordings say so? Exit 1 with every finding, each with file.
 
     An unknown car is wrong use: exit 2.
     """
-    problems = cars.check(_find(model))
+    from .car_recording import problems as in_recordings
+
+    folder = _find(model)
+    problems = cars.check(folder) or in_recordings(cars.load(folder))
     for problem in problems:
         keys = {"file": problem.file, "key": problem.key, "problem": problem.problem, "hint": problem.hint}
         click.echo(json.dumps(keys, ensure_ascii=False) if as_json else str(problem))

@@ -34,6 +34,7 @@ TOLD: dict[str, float | str] = {
     v.CHARGING: "no",
     v.CHARGE_STATUS: "none",
     v.IGNITION: "on",
+    "Vehicle.LowVoltageSystemState.Detail": "running",
     v.HANDBRAKE: "yes",
     v.SOC: 78.0,
     v.SOC_FINE: 78.4,
@@ -48,6 +49,8 @@ TOLD: dict[str, float | str] = {
     v.SPEED: 0.0,
     v.VOLTAGE_12V: 12.75,
     v.OUTSIDE_TEMPERATURE: 9.0,
+    v.VIN: "VF1FW000000000017",
+    v.VIN_TAIL: "0000017",
 }
 
 
@@ -150,8 +153,19 @@ async def test_the_kangoo_is_asked_for_its_12_volts(link: Link) -> None:
             reply = await ask(car, diagnostics)
             assert isinstance(reply, bytes)
             values = {signal.name: signal.value for signal in Decoder(car).payload(car.polls[0], reply, 0)}
-            assert values == {v.VOLTAGE_12V: 12.75, v.SOC_FINE: 78.4}
+            assert values == {v.VOLTAGE_12V: 12.75, v.SOC_FINE: 78.4, v.CHARGE_POWER_MAX: 0.0}
     assert diagnostics.counters()["positive"] == 10
+
+
+async def test_the_body_unit_tells_the_vin_without_the_session_of_the_lock(link: Link) -> None:
+    car, diagnostics = parts(link)
+    poll = next(poll for poll in car.polls if poll.name == "vin")
+    async with playing(link, "kangoo-ze") as ecu:
+        ecu.awake = True
+        await asyncio.sleep(0.8)
+        reply = await diagnostics.request(poll.request_id, poll.reply_id, poll.payload, poll.timeout_s)
+    assert isinstance(reply, bytes)
+    assert [signal.value for signal in Decoder(car).payload(poll, reply, 0)] == ["VF1FW000000000017"]
 
 
 async def test_refusals_late_answers_and_silence_are_three_different_things(link: Link) -> None:
