@@ -147,8 +147,9 @@ class SignalMap:
     """One DBC field as a name of the vocabulary.
 
     na: raw values that mean "not available", besides all ones in fields of five bits or more.
-    states: raw value to text, empty for numbers. text: "ascii" (one character a byte) or "bcd" (one digit a nibble)
-    where the value is a text, else "". low, high: plausible bounds in the unit of the vocabulary.
+    states: raw value to text, empty for numbers. text: "ascii" (one character a byte), "bcd" (one digit a nibble) or
+    "bcd_reversed" (last digit first) where the value is a text, else "". low, high: plausible bounds in the unit of the
+    vocabulary.
     valid_with: another field of the same frame; while that is not available this one is not believed either.
     """
 

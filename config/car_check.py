@@ -131,7 +131,7 @@ def _value_problems(entry: Signal, field: DbcSignal, toml: str, dbc: str) -> Ite
     if wrong:
         yield Problem(toml, key, f"unknown states {', '.join(wrong)}", f"allowed: {', '.join(known.states) or 'none'}")
     if known.text != bool(entry.text):
-        right = 'text = "ascii" or "bcd"' if known.text else "leave out text"
+        right = 'text = "ascii", "bcd" or "bcd_reversed"' if known.text else "leave out text"
         yield Problem(toml, key, "is a text" if known.text else "is no text", right)
     if entry.text and field.length % (8 if entry.text == "ascii" else 4):
         yield Problem(toml, key, f"{where} has {field.length} bits, no whole {entry.text} characters", "use a multiple")

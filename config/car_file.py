@@ -98,7 +98,7 @@ class Signal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low: float | None = None
     high: float | None = None
     valid_with: str = ""
-    text: Literal["", "ascii", "bcd"] = ""
+    text: Literal["", "ascii", "bcd", "bcd_reversed"] = ""
 
 
 class Every(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

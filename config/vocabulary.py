@@ -77,7 +77,7 @@ IGNITION_STATES: Final = ("off", "on")
 CHARGE_STATES: Final = ("none", "planned", "ended", "charging", "failure", "waiting", "flap_open", "preparing")
 CHARGE_TYPES: Final = ("none", "ac", "ac_one_phase", "ac_three_phase", "dc", "chademo", "ccs")
 GEARS: Final = ("parked", "reverse", "neutral", "drive", "moving")
-TYRE_STATES: Final = ("ok", "low", "punctured", "no_signal")
+TYRE_STATES: Final = ("ok", "low", "punctured", "no_signal", "high")
 SUPPLY_STATES: Final = ("asleep", "off", "cut_off_pending", "on", "starting", "running", "technical_wake")
 
 _CELSIUS: Final = Entry("celsius", -40, 120)

@@ -18,6 +18,8 @@ from drivers.can.decode import Decoder
 from drivers.can.frame import subscriptions
 from drivers.can.recording import Recording
 from drivers.ports import Frame, Instant
+from tests.vectors.can.layout import TABLES
+from tests.vectors.can.make import page
 
 VECTORS = Path(__file__).parent / "vectors" / "can"
 MODELS = cars.models()
@@ -63,19 +65,29 @@ def test_a_car_folder_fits_together(model: str) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_d34_every_mapped_field_has_vectors_of_its_own(model: str, loaded: dict[str, cars.CarModel]) -> None:
-    """Numbers: lowest, typical, highest and not available. States: every state that the car can tell."""
+    """Lowest, typical, highest and not available of a number, every state that the car can tell; asked for or not."""
+    told = toml(VECTORS / f"{model}.toml")
     seen: dict[str, list[Any]] = defaultdict(list)
-    for vector in toml(VECTORS / f"{model}.toml")["vector"]:
+    for vector in told["vector"]:
         seen[vector["name"]].append(vector.get("value"))
-    polled = {poll.message for poll in loaded[model].polls}
+    messages = {poll.name: poll.message for poll in loaded[model].polls}
+    for reply in told.get("reply", []):
+        for entry in loaded[model].signals:
+            if entry.message == messages[reply["poll"]]:
+                seen[entry.name].append(reply["values"].get(entry.name))
     for entry in loaded[model].signals:
-        if entry.message in polled:
-            continue
+        values = seen[entry.name]
         if entry.states:
-            assert set(entry.states.values()) <= set(seen[entry.name]), entry.name
+            assert set(entry.states.values()) <= set(values), entry.name
         else:
-            assert len(seen[entry.name]) >= 4, entry.name
-            assert None in seen[entry.name], entry.name
+            assert len(set(values) - {None}) >= (1 if entry.text else 3), entry.name
+            assert None in values, entry.name
+
+
+@pytest.mark.parametrize("model", sorted(path.stem for path in TABLES.glob("*.toml")))
+def test_d34_the_vectors_are_what_their_table_makes(model: str) -> None:
+    written = (VECTORS / f"{model}.toml").read_text(encoding="utf-8")
+    assert page(model) == written, "run python -m tests.vectors.can.make"
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model != "ev-can"])

@@ -110,11 +110,11 @@ class Decoder:
         self._counters["out_of_range"] += 1
         return None
 
-
     def _text(self, field: _Field, raw: int) -> str | None:
         """Printable ASCII, or decimal digits; anything else is no text that a car would say."""
         size = (field.ones.bit_length() + 7) // 8
-        digits = f"{raw:0{field.ones.bit_length() // 4}x}" if field.map.text == "bcd" else ""
+        digits = "" if field.map.text == "ascii" else f"{raw:0{field.ones.bit_length() // 4}x}"
+        digits = digits[::-1] if field.map.text == "bcd_reversed" else digits
         value = digits or raw.to_bytes(size, "big").decode("ascii", "replace")
         if digits.isdecimal() if digits else (value.isascii() and value.isalnum()):
             return value
