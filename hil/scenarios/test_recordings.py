@@ -15,7 +15,7 @@ from hil.faults import Message, Rig
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 CAR = "ev-can"
-EXPECTED = sorted((cars.CARS / "ev-can" / "expected").glob("*.toml"))
+EXPECTED = sorted((cars.CARS / CAR / "recordings").glob("*.expect.toml"))
 SPEED = 10.0  # ten times as fast: sampling leaves values out, and must not make any up
 CLOSE = 1e-6
 
