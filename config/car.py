@@ -107,7 +107,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Crc:
-    """A CRC-8 in one byte of a frame, over all bytes before it. Most significant bit first, no reflection.
+    """A CRC-8 in one byte of a frame, over all its other bytes in order. Most significant bit first, no reflection.
 
     polynomial, initial and xor (applied to the result) are bytes. byte: where it stands, counted from 0.
     """

@@ -133,8 +133,8 @@ def crc8(crc: Crc, data: bytes) -> int:
 
 
 def fits(crc: Crc, data: bytes) -> bool:
-    """Whether the frame carries the checksum of its bytes before it."""
-    return len(data) > crc.byte and data[crc.byte] == crc8(crc, data[: crc.byte])
+    """Whether the frame carries the checksum of its other bytes."""
+    return len(data) > crc.byte and data[crc.byte] == crc8(crc, data[: crc.byte] + data[crc.byte + 1 :])
 
 
 def _absent(field: _Field, raw: int) -> bool:
