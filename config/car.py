@@ -209,6 +209,10 @@ class CarModel:
         """Where a name of the vocabulary comes from in this car; `None`: it does not tell."""
         return next((entry for entry in self.signals if entry.name == name), None)
 
+    def questions_per_s(self, phase: Phase) -> float:
+        """How many polls a second all of them make in this phase, where every unit answers."""
+        return sum(1 / poll.every_s[phase] for poll in self.polls if phase in poll.every_s)
+
 
 def models() -> tuple[str, ...]:
     """Names of the cars that come with the product."""
