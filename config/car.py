@@ -107,7 +107,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Crc:
-    """A CRC-8 in one byte of a frame, over all bytes before it. Most significant bit first, no reflection.
+    """A CRC-8 in one byte of a frame, over all its other bytes in order. Most significant bit first, no reflection.
 
     polynomial, initial and xor (applied to the result) are bytes. byte: where it stands, counted from 0.
     """
@@ -208,6 +208,10 @@ class CarModel:
     def mapped(self, name: str) -> SignalMap | None:
         """Where a name of the vocabulary comes from in this car; `None`: it does not tell."""
         return next((entry for entry in self.signals if entry.name == name), None)
+
+    def questions_per_s(self, phase: Phase) -> float:
+        """How many polls a second all of them make in this phase, where every unit answers."""
+        return sum(1 / poll.every_s[phase] for poll in self.polls if phase in poll.every_s)
 
 
 def models() -> tuple[str, ...]:

@@ -106,6 +106,7 @@ VOCABULARY: Final[dict[str, Entry]] = {
     BATTERY_CURRENT: Entry("A", -500, 524, 0.25),
     CELL_VOLTAGE_MIN: Entry("V", 1.5, 4.6, 0.001),
     CELL_VOLTAGE_MAX: Entry("V", 1.5, 4.6, 0.001),
+    **{f"{_BATTERY}CellVoltage.Cell{number:02d}": Entry("V", 1.5, 4.6, 0.001) for number in range(1, 97)},
     _BATTERY + "IsolationResistance": Entry("kOhm", 0, 6553.5, 0.1),
     _BATTERY + "MaxInputPower": Entry("kW", 0, 160, 0.01),
     _BATTERY + "MaxOutputPower": Entry("kW", 0, 160, 0.01),

@@ -43,8 +43,9 @@ def test_a_public_recording_is_plausible_and_tells_nothing_of_what_is_not_availa
         assert signal.byte_order == "big_endian"
         start = signal.start // 8 * 8 + 7 - signal.start % 8
         fields.setdefault(message.frame_id, []).append((entry, start, signal.length))
-    told = 0
+    told = mapped = 0
     for frame in recording.frames():
+        mapped += frame.can_id in fields
         found = {signal.name for signal in decoder.frame(frame)}
         for entry, start, length in fields.get(frame.can_id, ()):
             if start + length > len(frame.data) * 8:
@@ -54,5 +55,5 @@ def test_a_public_recording_is_plausible_and_tells_nothing_of_what_is_not_availa
                 assert entry.name not in found, (frame, entry.name)
         told += len(found)
     counted = decoder.counters()
-    assert told > 1000
+    assert told >= mapped * 0.9, "of a bus whose ids nobody understands nothing is told, else nearly every frame tells"
     assert recording.left_out == counted["out_of_range"] == counted["unmapped"] == counted["short"] == 0

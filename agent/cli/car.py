@@ -9,7 +9,13 @@ import click
 
 from config import car as cars
 from config.errors import ConfigError
+from config.vocabulary import LOCKED
 
+PURPOSES = {
+    cars.Purpose.SHARED: "",
+    cars.Purpose.RECORDINGS: "for reading recordings, not for a shared car",
+    cars.Purpose.LEAD: "a lead to be tried on a car, proven by nobody",
+}
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for machines.")
 
 
@@ -25,9 +31,11 @@ def list_(as_json: bool) -> None:
     for name in cars.models():
         model = _load(name)
         if as_json:
-            click.echo(json.dumps({"model": name, "name": model.title, "years": model.years}, ensure_ascii=False))
+            keys = {"model": name, "name": model.title, "years": model.years, "purpose": model.purpose.value}
+            click.echo(json.dumps(keys, ensure_ascii=False))
         else:
-            click.echo(f"{name:<12} {model.years:<10} {model.title}")
+            purpose = PURPOSES[model.purpose]
+            click.echo(f"{name:<14} {model.years:<10} {model.title}{f' [{purpose}]' if purpose else ''}")
 
 
 @car.command()
@@ -40,9 +48,7 @@ def show(model: str, as_json: bool) -> None:
     polled = {poll.message: f"asked every {min(poll.every_s.values()):g} s" for poll in found.polls}
     where = periods | polled
     if not as_json:
-        click.echo(f"{found.title}\n{found.years}, {found.bitrate // 1000} kbit/s")
-        drivers = ", ".join(found.lock.drivers) if found.lock else "relay"
-        click.echo(f"lock by {drivers}; read back: {found.lock.confidence if found.lock else 'no signal'}\n")
+        click.echo("\n".join(_head(found)) + "\n")
     for entry in sorted(found.signals, key=lambda entry: entry.name):
         if as_json:
             keys = {"signal": entry.name, "where": where[entry.message], "field": f"{entry.message}.{entry.field}"}
@@ -50,6 +56,29 @@ def show(model: str, as_json: bool) -> None:
             click.echo(json.dumps(line, ensure_ascii=False))
         else:
             click.echo(f"{entry.confidence}  {entry.name:<66} {where[entry.message]:<22} {entry.source}")
+
+
+def _head(model: cars.CarModel) -> list[str]:
+    """What is to be known before the single signals."""
+    lines = [model.title, f"{model.years}, {model.bitrate // 1000} kbit/s"]
+    if PURPOSES[model.purpose]:
+        lines.append(PURPOSES[model.purpose])
+    drivers = ", ".join(model.lock.drivers) if model.lock else "relay"
+    told = model.mapped(LOCKED)
+    asked = told is not None and any(poll.message == told.message for poll in model.polls)
+    back = f"{told.confidence}{', by asking' if asked else ''}" if told is not None else "no signal"
+    lines.append(f"lock by {drivers}; read back: {back}")
+    if model.polls:
+        phases = [phase for phase in cars.Phase if phase is not cars.Phase.PARKED]
+        rates = ", ".join(f"{phase} {model.questions_per_s(phase):.2g}" for phase in phases)
+        lines.append(f"questions: {len(model.polls)}; a second: {rates}, parked none")
+    if model.computed_range is not None:
+        told_range = model.computed_range
+        lines.append(
+            f"range is computed, not told: energy over the mean of {told_range.over_km:g} km"
+            f" ({told_range.kwh_per_100km:g} kWh/100 km until then)"
+        )
+    return lines
 
 
 @car.command()

@@ -171,8 +171,8 @@ def crc8(crc: Crc, data: bytes) -> int:
 
 
 def fits(crc: Crc, data: bytes) -> bool:
-    """Whether the frame carries the checksum of its bytes before it."""
-    return len(data) > crc.byte and data[crc.byte] == crc8(crc, data[: crc.byte])
+    """Whether the frame carries the checksum of its other bytes."""
+    return len(data) > crc.byte and data[crc.byte] == crc8(crc, data[: crc.byte] + data[crc.byte + 1 :])
 
 
 def _layout(car: CarModel, name: str, heard: MessageMap | None) -> _Layout:
@@ -193,5 +193,6 @@ def _layout(car: CarModel, name: str, heard: MessageMap | None) -> _Layout:
 
 def _absent(message: Message, entry: SignalMap) -> frozenset[int]:
     signal = message.get_signal_by_name(entry.field)
-    whole = not signal.is_signed and not signal.is_float
-    return entry.na | ({(1 << signal.length) - 1} if whole and signal.length >= WIDE else set())
+    if signal.is_float or signal.length < WIDE:
+        return entry.na
+    return entry.na | {-1 if signal.is_signed else (1 << signal.length) - 1}  # all ones, also where they read as -1

@@ -8,7 +8,8 @@ A drive (times in seconds from its beginning):
   awake     spans in which the car speaks; for WAKING_S from the beginning of each it knows nothing yet
   every_ms  period of each frame that the table lays out
   constant  frames that never change: {id = {every_ms, data}}
-  story     name = [[time, value], ...]: holds from then on
+  length    of frames that are not of eight bytes
+  story     name = [[time, value], ...]: holds from then on; "" is "not available"
   ramp      the same, in a straight line from point to point
   ask       who asks what and when: {poll, at = [...]} or {poll, from, until, every};
             mood "refused", "pending" or "silent"
@@ -24,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from .layout import Ask, Field, Table, Value, put, read
+from .layout import Ask, Field, Table, Value, put, read, take
 
 DRIVES = Path(__file__).parent / "drives"
 CARS = Path(__file__).parents[3] / "config" / "cars"
@@ -55,7 +56,7 @@ class Drive:
     def _broadcast(self) -> Iterator[Frame]:
         for number, at in enumerate(sorted(self.table.frames())):
             for moment, waking in self._ticks(self.told["every_ms"][at], 0.0013 * number):
-                data = self._fill(bytes(8), at, moment, waking)
+                data = self._fill(bytes(self.told.get("length", {}).get(at, 8)), at, moment, waking)
                 yield moment, at, self.table.sealed(at, data)
 
     def _constant(self) -> Iterator[Frame]:
@@ -72,11 +73,14 @@ class Drive:
 
     def _fill(self, data: bytes, at: str, moment: float, waking: bool) -> bytes:
         """All fields of a frame or a reply as the car says them at this moment, which is noted."""
-        raws = {entry.name: self._raw(entry, moment, waking) for entry in self.table.of(at)}
-        absent = {entry.name for entry in self.table.of(at) if entry.absent(raws[entry.name])}
+        written: set[tuple[int, int]] = set()
         for entry in self.table.of(at):
-            data = put(data, entry, raws[entry.name])
-            value = entry.means(raws[entry.name])
+            if (entry.bit, entry.length) not in written:  # of two names on the same bits the first says what they are
+                data = put(data, entry, self._raw(entry, moment, waking))
+                written.add((entry.bit, entry.length))
+        absent = {entry.name for entry in self.table.of(at) if entry.absent(take(data, entry))}
+        for entry in self.table.of(at):
+            value = entry.means(take(data, entry))
             if value is not None and entry.needs not in absent:
                 self.seen[entry.name].append((moment, value))
         return data
@@ -86,7 +90,7 @@ class Drive:
         if waking and entry.needs:
             return entry.ones  # a flag beside an absent value says nothing: show the worst
         value = self._value(entry.name, moment)
-        if value is None or (waking and nothing is not None):
+        if value in (None, "") or (waking and nothing is not None):
             assert nothing is not None, f"{entry.name} must always have a value"
             return nothing
         return entry.raw(value, exact=False)

@@ -14,6 +14,7 @@ A table has one row a field:
   na       raw values that mean "not available", besides all ones in fields of five bits or more
   needs    name of another field of the same frame, without which this one is not believed
   beyond   values that the field can hold and nobody should believe
+  signed   true: two's complement
   text     "ascii", "bcd", or "bcd_reversed" (last digit first)
 """
 
@@ -43,6 +44,7 @@ class Field:
     needs: str = ""
     beyond: list[float] = field(default_factory=list)
     text: str = ""
+    signed: bool = False
 
     @property
     def ones(self) -> int:
@@ -67,8 +69,10 @@ class Field:
         if self.text:
             return self._spelt(str(value))
         raw = round((float(value) - self.offset) / self.factor)
+        if self.signed and raw < 0:
+            raw += self.ones + 1
         assert 0 <= raw <= self.ones, f"{self.name}: {value} does not fit {self.length} bits"
-        assert not exact or abs(raw * self.factor + self.offset - float(value)) < 1e-6, f"{self.name}: {value}"
+        assert not exact or abs(self._number(raw) - float(value)) < 1e-6, f"{self.name}: {value}"
         return raw
 
     def means(self, raw: int) -> Value | None:
@@ -79,7 +83,11 @@ class Field:
             return self.states.get(str(raw))
         if self.text:
             return self._read(raw)
-        return round(raw * self.factor + self.offset, 6)
+        return round(self._number(raw), 6)
+
+    def _number(self, raw: int) -> float:
+        below = self.ones + 1 if self.signed and raw > self.ones >> 1 else 0
+        return (raw - below) * self.factor + self.offset
 
     def _spelt(self, text: str) -> int:
         if self.text == "ascii":
@@ -127,12 +135,12 @@ class Table:
         return list(dict.fromkeys(entry.at for entry in self.fields if entry.at not in self.polls))
 
     def sealed(self, at: str, data: bytes) -> bytes:
-        """With the checksum of the frame, where it has one: most significant bit first, over the bytes before it."""
+        """With the checksum of the frame, where it has one: most significant bit first, over all other bytes."""
         told = self.crc.get(at)
         if told is None:
             return data
         where, rest = told.get("byte", 7), told.get("initial", 0)
-        for byte in data[:where]:
+        for byte in data[:where] + data[where + 1 :]:
             rest ^= byte
             for _ in range(8):
                 rest = (rest << 1) ^ (0x100 | told.get("polynomial", 0x1D)) if rest & 0x80 else rest << 1
@@ -144,6 +152,11 @@ def put(data: bytes, place: Field, raw: int) -> bytes:
     shift = 8 * len(data) - place.bit - place.length
     number = int.from_bytes(data, "big") & ~(place.ones << shift) | raw << shift
     return number.to_bytes(len(data), "big")
+
+
+def take(data: bytes, place: Field) -> int:
+    """The bits of one field, as a number."""
+    return int.from_bytes(data, "big") >> 8 * len(data) - place.bit - place.length & place.ones
 
 
 def read(car: str) -> Table:

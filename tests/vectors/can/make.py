@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from .layout import TABLES, Field, Table, Value, put, read
+from .layout import TABLES, Field, Table, Value, put, read, take
 
 HERE = Path(__file__).parent
 HEAD = """\
@@ -96,22 +96,26 @@ def _replies(table: Table, poll: str) -> Iterator[str]:
     for at, entry in enumerate(entries):
         for raw in entry.na:
             told = [*typical[:at], raw, *typical[at + 1 :]]
-            yield _filled(table, poll, f"{entry.bits} not available ({raw:X})", told, 0)
+            yield _filled(table, poll, f"{entry.bits} not available ({raw:X})", told, 0, last=at)
         for value in entry.beyond:
             told = [*typical[:at], entry.raw(value), *typical[at + 1 :]]
-            yield _filled(table, poll, f"{entry.bits}, {value:g} is beyond belief", told, 0, hidden=entry.name)
+            yield _filled(table, poll, f"{entry.bits}, {value:g} is beyond belief", told, 0, hidden=entry.name, last=at)
     short = ask.head + bytes(ask.size - len(ask.head) - 1)
     yield _reply(f"{ask.ask}, {ask.size - 1} bytes of {ask.size}", poll, short, {})
 
 
-def _filled(table: Table, poll: str, what: str, raws: list[int], filler: int, hidden: str = "") -> str:
+def _filled(
+    table: Table, poll: str, what: str, raws: list[int], filler: int, *, hidden: str = "", last: int = -1
+) -> str:
+    """last: index of the field that is written after all others, where two names share their bits."""
     ask, entries = table.polls[poll], table.of(poll)
     data = ask.head + bytes([filler]) * (ask.size - len(ask.head))
+    for at in sorted(range(len(entries)), key=lambda at: at == last):
+        data = put(data, entries[at], raws[at])
+    absent = {entry.name for entry in entries if entry.absent(take(data, entry))}
     values: dict[str, Value] = {}
-    absent = {entry.name for entry, raw in zip(entries, raws, strict=True) if entry.absent(raw)}
-    for entry, raw in zip(entries, raws, strict=True):
-        data = put(data, entry, raw)
-        value = entry.means(raw)
+    for entry in entries:
+        value = entry.means(take(data, entry))
         if value is not None and entry.name != hidden and entry.needs not in absent:
             values[entry.name] = value
     return _reply(f"{ask.ask}, {what}", poll, data, values)
