@@ -17,7 +17,7 @@ from config import car as cars
 from config import vocabulary as v
 from drivers.can.decode import Decoder
 from drivers.can.frame import subscriptions
-from drivers.can.recording import Recording
+from drivers.can.playback import Playback
 from drivers.ports import Frame, Instant
 from tests.vectors.can.drive import DRIVES, Drive, log
 from tests.vectors.can.drive import expected as pages
@@ -144,25 +144,23 @@ def test_d34_diagnostic_replies_to_values(model: str, reply: dict[str, Any], loa
 
 
 @pytest.mark.parametrize(("folder", "expected"), recordings())
-def test_a_recording_gives_the_expected_values(folder: Path, expected: Path, shared: Path) -> None:
-    """Ours stand beside the page; the public ones are not ours to copy. What came by an answer is read elsewhere."""
+def test_a_recording_gives_the_expected_values(folder: Path, expected: Path, request: pytest.FixtureRequest) -> None:
+    """Heard or asked for. Ours stand beside the page; the public ones are not ours to copy."""
     told = toml(expected)
     path = expected.parent / told["recording"]
-    path = path if path.is_file() else shared / told["recording"]
+    path = path if path.is_file() else request.getfixturevalue("shared") / told["recording"]
     if not path.is_file():
         pytest.skip(f"the recording {told['recording']} is not on this machine")
-    decoder, recording, found = Decoder(cars.load(folder)), Recording(path), defaultdict(list)
-    for frame in recording.frames():
-        for signal in decoder.frame(frame):
-            found[signal.name].append(signal.value)
-    wanted = [entry for entry in told["expect"] if "poll" not in entry]
-    assert found.keys() == {entry["name"] for entry in wanted}
-    for entry in wanted:
+    playback, found = Playback(cars.load(folder), path), defaultdict(list)
+    for signal in playback.signals():
+        found[signal.name].append(signal.value)
+    assert found.keys() == {entry["name"] for entry in told["expect"]}
+    for entry in told["expect"]:
         values = found[entry["name"]]
         got = {"count": len(values), "first": values[0], "last": values[-1], "low": min(values), "high": max(values)}
         assert got == pytest.approx({key: entry[key] for key in got}), entry["name"]
-    counted = decoder.counters()
-    assert recording.bad == []
+    counted = playback.counters()
+    assert playback.recording.bad == []
     assert counted["out_of_range"] == counted["unmapped"] == counted["short"] == counted["bad_crc"] == 0
 
 

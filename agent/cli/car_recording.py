@@ -19,15 +19,15 @@ import msgspec
 
 from config.car import CarModel, SignalMap
 from config.errors import Problem
-from drivers.can.decode import Decoder
-from drivers.can.recording import Recording, RecordingError
+from drivers.can.playback import Playback
+from drivers.can.recording import RecordingError
 
 PAGE: Final = ".expect.toml"
 CLOSE: Final = 1e-6
 
 
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """poll: the signal comes by the answer to that question, which is not looked at here."""
+    """poll: the question whose answer tells the signal, where it must be asked for."""
 
     name: str
     count: int
@@ -93,21 +93,20 @@ def _recording_of(path: Path) -> str:
 def _listen(car: CarModel, log: Path) -> _Heard:
     """Decoded without plausible ranges, so that a value beyond its range can be shown."""
     bounds = {entry.name: (entry.low, entry.high) for entry in car.signals}
-    decoder = Decoder(replace(car, signals=tuple(_boundless(entry) for entry in car.signals)))
-    recording, heard = Recording(log), _Heard()
+    playback = Playback(replace(car, signals=tuple(_boundless(entry) for entry in car.signals)), log)
+    heard = _Heard()
     try:
-        for frame in recording.frames():
-            for signal in decoder.frame(frame):
-                low, high = bounds[signal.name]
-                if isinstance(signal.value, str) or low <= signal.value <= high:
-                    heard.found[signal.name].append(signal.value)
-                else:
-                    heard.beyond.setdefault(signal.name, (signal.value, signal.at_ns / 1e9))
+        for signal in playback.signals():
+            low, high = bounds[signal.name]
+            if isinstance(signal.value, str) or low <= signal.value <= high:
+                heard.found[signal.name].append(signal.value)
+            else:
+                heard.beyond.setdefault(signal.name, (signal.value, signal.at_ns / 1e9))
     except RecordingError as error:
         heard.problems.append(Problem(str(log), "", f"does not decode: {error}", "cut it before that, or mend it"))
-    for number, text in recording.bad:
+    for number, text in playback.recording.bad:
         heard.problems.append(Problem(f"{log}:{number}", "", f"does not decode: {text}", "take the line out"))
-    counted = decoder.counters()
+    counted = playback.counters()
     if not heard.found and not heard.problems:
         text = f"says nothing of this car: none of its {counted['frames']} frames gives a value"
         heard.problems.append(Problem(str(log), "", text, "is it another car's, or another bus?"))
@@ -134,7 +133,7 @@ def _out_of_range(car: CarModel, log: Path, heard: _Heard) -> Iterator[Problem]:
 
 
 def _differences(path: Path, page: Page, heard: _Heard) -> Iterator[Problem]:
-    expected = {entry.name: entry for entry in page.expect if not entry.poll}
+    expected = {entry.name: entry for entry in page.expect}
     for name in sorted(expected.keys() - heard.found.keys()):
         yield Problem(str(path), name, f"is expected, but {page.recording} does not tell it", "take it out, or map it")
     for name in sorted(heard.found.keys() - expected.keys()):
