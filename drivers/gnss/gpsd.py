@@ -19,6 +19,7 @@ from .reports import Reports
 WATCH: Final = b'?WATCH={"enable":true,"json":true};\n'
 CONNECT_S: Final = 5.0
 CHUNK_BYTES: Final = 4096
+SILENT_NS: Final = 10_000_000_000  # a receiver sends every second, also without a fix
 
 _log = logging.getLogger(__name__)
 
@@ -36,14 +37,16 @@ class Gpsd:
         self._reports = reports or Reports()
         self._ready: deque[Fix] = deque()
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._heard_ns = 0
         self._wait_s = 0.0
         self._closed = False
         self._counters = dict.fromkeys(("opened", "lost", "absent"), 0)
 
     @property
     def plugged(self) -> bool:
-        """gpsd is there and a receiver speaks through it."""
-        return self._stream is not None and self._reports.receiver is not None
+        """gpsd is there and a receiver speaks through it. gpsd 3.22 tells nobody that a receiver's line hung up."""
+        spoken = self._stream is not None and self._reports.receiver is not None
+        return spoken and self._clock.now().ns - self._heard_ns <= SILENT_NS
 
     async def next_fix(self) -> Fix:
         """The next epoch, void ones included; connects at the first call. `DeviceGone` only after `close()`."""
@@ -54,8 +57,7 @@ class Gpsd:
             except OSError:
                 data = b""
             if data:
-                self._wait_s = 0.0
-                self._ready.extend(self._reports.feed(data, self._clock.now()))
+                self._take(data)
             else:
                 self._lose()
         return self._ready.popleft()
@@ -92,6 +94,13 @@ class Gpsd:
             _log.info("gpsd at %s: connected", self._address)
             return reader
         raise DeviceGone(f"gpsd at {self._address}: closed")
+
+    def _take(self, data: bytes) -> None:
+        now, before = self._clock.now(), self._reports.reports
+        self._wait_s = 0.0
+        self._ready.extend(self._reports.feed(data, now))
+        if self._reports.reports != before:
+            self._heard_ns = now.ns
 
     def _lose(self) -> None:
         if not self._closed:

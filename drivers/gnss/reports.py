@@ -81,6 +81,11 @@ class Reports:
     def counters(self) -> dict[str, int]:
         return dict(self._counters)
 
+    @property
+    def reports(self) -> int:
+        """How many TPV have come, of the receiver that is followed or another."""
+        return self._counters["reports"]
+
     def feed(self, data: bytes, at: Instant) -> list[Fix]:
         """Fixes completed by these bytes, come at `at`. A fix carries the arrival of its first report."""
         done: list[Fix] = []
