@@ -32,6 +32,10 @@ def gga(clock: str, quality: int = 1, place: str = "4844.9200,N,00034.1300,W", u
     return sentence(f"{talker}GGA,{clock},{place},{quality},{used},0.9,210.0,M,48.0,M,,")
 
 
+def gll(clock: str, status: str = "A", how: str = "A", talker: str = "GP") -> bytes:
+    return sentence(f"{talker}GLL,4844.9200,N,00034.1300,W,{clock},{status},{how}")
+
+
 def gsa(mode: int, talker: str = "GN") -> bytes:
     return sentence(f"{talker}GSA,A,{mode},01,02,03,04,,,,,,,,,1.6,1.0,1.2")
 
@@ -121,7 +125,9 @@ def test_position_and_date_of_two_epochs_are_never_mixed() -> None:
     assert [(fix.valid, fix.time_ms is None) for fix in fixes] == [(False, False), (True, True)]
 
 
-@pytest.mark.parametrize("day", ["060180", "220899", "061106", "060406", "311223", "2208-1", "320126", "000000"])
+@pytest.mark.parametrize(
+    "day", ["060180", "220899", "061106", "060406", "060419", "311223", "2208-1", "320126", "000000"]
+)
 def test_r19_a_rolled_over_or_impossible_date_is_no_time_and_no_fix(day: str) -> None:
     (fix,), counters = decode(rmc("101500", day=day) + gga("101500"))
     assert (fix.time_ms, fix.lat, fix.mode, fix.valid) == (None, None, 0, False)
@@ -144,6 +150,52 @@ def test_a_receiver_with_gga_alone_works_and_zda_gives_it_the_date() -> None:
     assert [fix.time_ms for fix in fixes] == [ms(2026, 11, 22, 10, 15, s) for s in range(3)]
     fixes, _ = decode(b"".join(gga(f"10150{s}") for s in range(3)))
     assert [(fix.valid, fix.time_ms) for fix in fixes] == [(True, None)] * 3
+
+
+def test_a_receiver_with_gll_alone_gives_positions_without_a_time_and_zda_dates_them() -> None:
+    fixes, _ = decode(b"".join(gsa(3) + gll(f"10150{s}") for s in range(3)))
+    assert [(fix.valid, fix.time_ms) for fix in fixes] == [(True, None)] * 3
+    assert fixes[-1].satellites == 4
+    assert fixes[0].lat == pytest.approx(48.748667, abs=1e-6)
+    fixes, _ = decode(b"".join(gll(f"10150{s}") + sentence(f"GNZDA,10150{s},22,11,2026,00,00") for s in range(3)))
+    assert [fix.time_ms for fix in fixes] == [ms(2026, 11, 22, 10, 15, s) for s in range(3)]
+
+
+@pytest.mark.parametrize(("status", "how"), [("V", "A"), ("A", "N"), ("A", "E"), ("A", "S")])
+def test_a_void_gll_is_no_fix(status: str, how: str) -> None:
+    (fix,), counters = decode(gll("101500", status, how))
+    assert not fix.valid
+    assert counters["void"] == 1
+
+
+def test_gll_beside_rmc_or_gga_says_nothing_new_whatever_time_it_carries() -> None:
+    group = (rmc("101500", "V") + gll("101500"), rmc("101501", "V") + gll("101501.500") + gga("101501", 0))
+    fixes, _ = decode(b"".join(group) + gll("101502"))
+    assert [fix.valid for fix in fixes] == [False, False]
+    decoder = Decoder()
+    first = b"".join(gll(f"10150{s}") + rmc(f"10150{s}") for s in range(2))
+    assert len(decoder.feed(first, AT)) == 2  # and it is not waited for
+    assert len(decoder.feed(rmc("101502"), AT)) == 1
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_midnight_changes_the_day_with_the_epoch_and_no_epoch_borrows_a_date(order) -> None:
+    days = [("235958", "311226"), ("235959", "311226"), ("000000", "010127"), ("000001", "010127")]
+    groups = [(rmc(clock, day=day), gga(clock)) for clock, day in days]
+    fixes, _ = decode(b"".join(group[index] for group in groups for index in order))
+    start = ms(2026, 12, 31, 23, 59, 58)
+    assert [fix.time_ms for fix in fixes] == [start + 1000 * s for s in range(4)]
+    fixes, _ = decode(rmc("235959", day="311226") + gga("235959") + gga("000000"))  # the RMC of the new day is lost
+    assert [fix.time_ms for fix in fixes] == [ms(2026, 12, 31, 23, 59, 59), None]
+
+
+def test_a_receiver_that_sends_rmc_only_with_a_fix_is_void_before_and_dated_after() -> None:
+    searching = b"".join(gga(f"10150{s}", 0) for s in range(3))
+    found = b"".join(rmc(f"10150{s}") + gga(f"10150{s}") for s in range(3, 6))
+    fixes, _ = decode(searching + found + gga("101506", 0))
+    assert [(fix.valid, fix.time_ms is not None) for fix in fixes] == [(False, False)] * 3 + [(True, True)] * 3 + [
+        (False, False)
+    ]
 
 
 def test_a_receiver_with_rmc_alone_is_given_out_at_once() -> None:
@@ -236,7 +288,9 @@ def test_arbitrary_bytes_never_raise(data: bytes) -> None:
 
 
 fields = st.text("0123456789.,-ANVSEW*$", max_size=60)
-heads = st.sampled_from(["GNRMC,", "GPGGA,", "GNGSA,", "GNZDA,", "GPRMC,101500,A,", "GNGGA,101500,", "GNZDA,101500,"])
+heads = st.sampled_from(
+    ["GNRMC,", "GPGLL,", "GPGGA,", "GNGSA,", "GNZDA,", "GPRMC,101500,A,", "GNGGA,101500,", "GNZDA,101500,"]
+)
 
 
 @settings(max_examples=300, deadline=None)
@@ -250,7 +304,7 @@ def test_sentences_with_a_right_checksum_and_any_content_never_raise(bodies) -> 
 def half_good() -> st.SearchStrategy[bytes]:
     second = st.integers(0, 5).map(lambda s: f"10150{s}")
     whole = st.one_of(
-        second.map(rmc), second.map(gga), second.map(lambda s: rmc(s, "V")), st.sampled_from([gsa(2), gsa(3)])
+        second.map(rmc), second.map(gga), second.map(gll), second.map(lambda s: rmc(s, "V")), st.sampled_from([gsa(2), gsa(3)])
     )
     return st.lists(st.one_of(whole, whole.map(lambda s: s[:17]), st.binary(max_size=6)), max_size=15).map(b"".join)
 

@@ -7,9 +7,11 @@ agree. Reports by hand, and a server that lies: test_gnss_gpsd.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,10 +20,12 @@ from drivers.gnss.gpsd import Gpsd
 from drivers.gnss.reports import Reports
 from drivers.local.reach import gpsd_receivers
 from drivers.ports import Fix
+from tests.agent_process import Box
 from tests.gpsd_logs import deviations, expected, iso, sent
 from tests.gpsd_process import running
 from tests.serial_bench import StepClock, until
-from tests.test_gnss import gga, gsa, rmc
+from tests.test_cli import boitier
+from tests.test_gnss import gga, gsa, rmc, sentence
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +36,8 @@ AGREED = (
 # gpsd 3.22 takes a date for a week roll-over when the leap seconds do not fit it, and adds 1,024 weeks: recordings from
 # before 2017 come out in our days. No rule of ours can see that (docs/limits.md).
 MENDED = {"rx210", "nl2008u", "com-1289", "bu353-glonass", "isync"}
+# The satellites in view: without them gpsd tells no SKY, and a fix without its satellites is never for the clock.
+GSV = sentence("GPGSV,1,1,04,01,40,083,46,02,17,308,41,03,07,344,39,04,22,228,45")
 ROLL_OVER_MS = 1024 * 7 * 86_400_000
 
 
@@ -103,6 +109,35 @@ async def test_gpsd_may_end_and_come_back_and_the_receiver_too(tmp_path) -> None
             clock.advance(11)  # nobody says so
             assert not port.plugged
             assert port.counters()["lost"] == 1  # gpsd is there, its receiver is not
+
+
+async def test_the_daemon_learns_the_time_from_gpsd_and_check_is_green(tmp_path) -> None:
+    box = Box(tmp_path)
+    try:
+        async with running(tmp_path) as gpsd:
+            box.config.write_text(
+                box.config.read_text().replace(f'device = "{box.gnss.device}"', f'gpsd = "{gpsd.address}"')
+            )
+            done = await asyncio.to_thread(boitier, "check", "--config", str(box.config), "--json")
+            [entry] = [it for it in json.loads(done.stdout)["checks"] if it["what"] == "satellite receiver"]
+            assert entry["good"] is True
+            assert entry["found"] == f"gpsd at {gpsd.address}, with {gpsd.path}"
+            await asyncio.to_thread(box.start)
+            for _ in range(150):
+                status = await asyncio.to_thread(box.ask, "status")
+                if status["clock"]["source"] == "gnss":
+                    break
+                now = datetime.now(UTC)
+                second = f"{now:%H%M%S}.{now.microsecond // 10_000:02d}"
+                await gpsd.wall.send(gsa(3) + rmc(second, day=f"{now:%d%m%y}") + gga(second) + GSV)
+                await asyncio.sleep(0.2)
+            assert status["clock"]["source"] == "gnss"
+            assert status["gnss"]["plugged"] is True
+            assert status["gnss"]["gpsd"] == gpsd.address
+            assert status["gnss"]["counters"]["malformed"] == 0
+            assert await asyncio.to_thread(box.stop) == 0
+    finally:
+        box.close()
 
 
 async def test_the_check_tells_which_receivers_gpsd_has_and_why_there_is_no_gpsd(tmp_path) -> None:
