@@ -304,8 +304,9 @@ def test_sentences_with_a_right_checksum_and_any_content_never_raise(bodies) -> 
 def half_good() -> st.SearchStrategy[bytes]:
     second = st.integers(0, 5).map(lambda s: f"10150{s}")
     whole = st.one_of(
-        second.map(rmc), second.map(gga), second.map(gll), second.map(lambda s: rmc(s, "V")), st.sampled_from([gsa(2), gsa(3)])
-    )
+        second.map(rmc), second.map(gga), second.map(gll), second.map(lambda s: rmc(s, "V")),
+        st.sampled_from([gsa(2), gsa(3)]),
+    )  # fmt: skip
     return st.lists(st.one_of(whole, whole.map(lambda s: s[:17]), st.binary(max_size=6)), max_size=15).map(b"".join)
 
 

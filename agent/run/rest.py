@@ -133,10 +133,12 @@ class Rest:
         from ..car.position import Position
 
         port = self._gnss_port(gnss)
+        position = Position(house.clock, port, house.car, house.timekeeper.fix, house.alarms.judged)
         self.gnss_status = lambda: {
-            "fitted": True, "gpsd": gnss.gpsd or None, "plugged": port.plugged, "counters": port.counters(),
+            "fitted": True, "gpsd": gnss.gpsd or None, "plugged": port.plugged, "odometer": position.odometer(),
+            "counters": port.counters(),
         }  # fmt: skip
-        self._add(Position(house.clock, port, house.car, house.timekeeper.fix), Stage.SOURCES)
+        self._add(position, Stage.SOURCES)
 
     def _gnss_port(self, gnss: Gnss) -> GnssPort:
         clock = self._house.clock
