@@ -172,10 +172,13 @@ def test_gll_beside_rmc_or_gga_says_nothing_new_whatever_time_it_carries() -> No
     group = (rmc("101500", "V") + gll("101500"), rmc("101501", "V") + gll("101501.500") + gga("101501", 0))
     fixes, _ = decode(b"".join(group) + gll("101502"))
     assert [fix.valid for fix in fixes] == [False, False]
+
+
+@pytest.mark.parametrize("better", [rmc, gga])
+def test_gll_is_not_waited_for_beside_something_better(better) -> None:
     decoder = Decoder()
-    first = b"".join(gll(f"10150{s}") + rmc(f"10150{s}") for s in range(2))
-    assert len(decoder.feed(first, AT)) == 2  # and it is not waited for
-    assert len(decoder.feed(rmc("101502"), AT)) == 1
+    assert len(decoder.feed(gll("101500") + better("101500") + better("101501"), AT)) == 2
+    assert len(decoder.feed(better("101502"), AT)) == 1
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
