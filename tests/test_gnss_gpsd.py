@@ -1,13 +1,10 @@
-"""gpsd's reports to fixes, sans-I/O, and the connection against a server that behaves as it likes. The real gpsd:
-test_gnss_gpsd_real.
+"""gpsd's reports to fixes, sans-I/O: by hand and with arbitrary bytes. The connection: test_gnss_gpsd_line; the real
+gpsd: test_gnss_gpsd_real.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -15,11 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.errors import DeviceGone
-from drivers.gnss.gpsd import WATCH, Gpsd
 from drivers.gnss.reports import MAX_LINE, OTHERS_PATIENCE, SKY_KEPT_EPOCHS, Reports
 from drivers.ports import Fix, Instant
-from tests.serial_bench import BOOT, StepClock, until
+from tests.serial_bench import BOOT
 
 AT = Instant(BOOT, 0)
 HERE = {"lat": 48.748667, "lon": -0.568833}
@@ -43,9 +38,6 @@ def sky(used: int, device: str = "/dev/a") -> bytes:
 def read(data: bytes) -> tuple[list[Fix], dict[str, int]]:
     reports = Reports()
     return reports.feed(data, AT) + reports.end(), reports.counters()
-
-
-# --- reports ---------------------------------------------------------------------------------------------------------
 
 
 def test_one_report_is_one_fix_with_position_date_time_speed_and_satellites() -> None:
@@ -249,100 +241,3 @@ def test_every_second_comes_out_once_however_often_gpsd_tells_it(steps: list[tup
     fixes, _ = read(data)
     start = int(datetime(2026, 11, 22, 10, 15, tzinfo=UTC).timestamp()) * 1000 + 250
     assert [fix.time_ms for fix in fixes] == [start + 1000 * it for it in told if it < 60]
-
-
-# --- the connection --------------------------------------------------------------------------------------------------
-
-
-class Server:
-    """Whatever answers where gpsd should."""
-
-    def __init__(self) -> None:
-        self.heard, self.port = b"", 0
-        self.lines: list[asyncio.StreamWriter] = []
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.lines.append(writer)
-        while data := await reader.read(100):
-            self.heard += data
-
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Server]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for writer in self.lines:
-                writer.transport.abort()
-            self.lines.clear()
-            await asyncio.sleep(0.01)
-
-    def port_of(self, jitter: Callable[[], float] = lambda: 1.0) -> tuple[Gpsd, StepClock]:
-        clock = StepClock()
-        return Gpsd(f"127.0.0.1:{self.port}", clock, jitter), clock
-
-
-async def test_it_asks_to_watch_and_survives_that_gpsd_is_started_again() -> None:
-    server = Server()
-    async with server.open():
-        gpsd, clock = server.port_of()
-        waiting = asyncio.create_task(gpsd.next_fix())
-        await until(lambda: server.heard == WATCH)
-        assert not gpsd.plugged
-        server.lines[0].write(tpv(0) + tpv(1)[:40])
-        await until(lambda: gpsd.plugged)
-    assert (await waiting).valid  # what was pending comes out; the half report is finished by nobody
-    waiting = asyncio.create_task(gpsd.next_fix())
-    await until(lambda: len(clock.slept) >= 6)
-    assert clock.slept[:6] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
-    assert not gpsd.plugged
-    async with server.open():
-        await until(lambda: bool(server.lines))
-        server.lines[0].write(tpv(1)[40:] + tpv(2) + tpv(3))
-        assert (await waiting).time_ms is not None
-        counters = gpsd.counters()
-        assert (counters["opened"], counters["lost"], counters["malformed"]) == (2, 1, 1)
-        assert counters["absent"] >= 5
-        gpsd.close()
-        await asyncio.sleep(0)
-
-
-async def test_pauses_are_jittered_so_that_all_do_not_come_at_once() -> None:
-    server = Server()
-    async with server.open():
-        pass
-    gpsd, clock = server.port_of(lambda: 0.0)
-    waiting = asyncio.create_task(gpsd.next_fix())
-    await until(lambda: len(clock.slept) >= 3)
-    assert clock.slept[:3] == [0.25, 0.5, 1.0]
-    gpsd.close()
-    with pytest.raises(DeviceGone):
-        await waiting
-
-
-async def test_closing_ends_a_waiting_reader() -> None:
-    async with Server().open() as server:
-        gpsd, _ = server.port_of()
-        waiting = asyncio.create_task(gpsd.next_fix())
-        await until(lambda: server.heard == WATCH)
-        gpsd.close()
-        with pytest.raises(DeviceGone):
-            await waiting
-        gpsd.close()
-
-
-async def test_a_server_that_is_no_gpsd_gives_nothing_and_is_counted() -> None:
-    async with Server().open() as server:
-        gpsd, _ = server.port_of()
-        waiting = asyncio.create_task(gpsd.next_fix())
-        await until(lambda: bool(server.lines))
-        server.lines[0].write(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"\0" * 40_000)
-        await until(lambda: gpsd.counters()["too_long"] == 1)
-        assert not gpsd.plugged
-        assert gpsd.counters()["malformed"] == 1
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
-        gpsd.close()
-        await asyncio.sleep(0)

@@ -1,7 +1,7 @@
 """The real gpsd of Debian reads a pty into which recordings are played; what comes through it is what the `.chk` says.
 
 The recordings' `.chk` were made by a later gpsd (3.25) than Debian 12 has (3.22): chosen here are those on which both
-agree. Reports by hand, and a server that lies: test_gnss_gpsd.
+agree. Reports by hand: test_gnss_gpsd; a server that lies: test_gnss_gpsd_line.
 """
 
 from __future__ import annotations
