@@ -1,14 +1,13 @@
-"""NMEA to fixes: hand-written epochs and arbitrary bytes. Real recordings: test_gnss_logs; ptys: test_gnss_receiver."""
+"""NMEA to fixes: epochs written by hand. Arbitrary bytes: test_gnss_any_bytes; real recordings: test_gnss_logs and
+test_gnss_streams; ptys: test_gnss_receiver.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from drivers.gnss.nmea import Decoder
 from drivers.ports import Fix, Instant
@@ -284,44 +283,6 @@ def test_an_untimed_void_receiver_gives_a_void_epoch_each_second() -> None:
     assert [(fix.valid, fix.time_ms) for fix in fixes] == [(False, None)] * 5
 
 
-@settings(deadline=None)
-@given(st.binary(max_size=400))
-def test_arbitrary_bytes_never_raise(data: bytes) -> None:
-    decode(data)
-
-
-fields = st.text("0123456789.,-ANVSEW*$", max_size=60)
-heads = st.sampled_from(
-    ["GNRMC,", "GPGLL,", "GPGGA,", "GNGSA,", "GNZDA,", "GPRMC,101500,A,", "GNGGA,101500,", "GNZDA,101500,"]
-)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(heads, fields), max_size=6))
-def test_sentences_with_a_right_checksum_and_any_content_never_raise(bodies) -> None:
-    fixes, _ = decode(b"".join(sentence(head + rest) for head, rest in bodies), earliest=None)
-    for fix in fixes:
-        assert fix.valid == (fix.lat is not None) == (fix.mode >= 2)
-
-
-def half_good() -> st.SearchStrategy[bytes]:
-    second = st.integers(0, 5).map(lambda s: f"10150{s}")
-    whole = st.one_of(
-        second.map(rmc), second.map(gga), second.map(gll), second.map(lambda s: rmc(s, "V")),
-        st.sampled_from([gsa(2), gsa(3)]),
-    )  # fmt: skip
-    return st.lists(st.one_of(whole, whole.map(lambda s: s[:17]), st.binary(max_size=6)), max_size=15).map(b"".join)
-
-
-@settings(deadline=None)
-@given(half_good(), st.lists(st.integers(0, 900), max_size=10))
-def test_any_split_of_the_stream_gives_the_same(data: bytes, cuts: list[int]) -> None:
-    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    decoder = Decoder()
-    fixes = [fix for a, b in pairwise(edges) for fix in decoder.feed(data[a:b], AT)]
-    assert (fixes + decoder.end(AT), decoder.counters()) == decode(data)
-
-
 def test_a_track_over_midnight_without_any_date_keeps_every_position(shared: Path) -> None:
     folder = shared / "data/gnss/gpsbabel"
     fixes, _ = decode((folder / "adddate.nmea").read_bytes())
@@ -331,15 +292,3 @@ def test_a_track_over_midnight_without_any_date_keeps_every_position(shared: Pat
         assert fix.time_ms is None
         assert fix.lat == pytest.approx(float(point[1]), abs=2e-6)
         assert fix.lon == pytest.approx(float(point[2]), abs=2e-6)
-
-
-def test_ubx_frames_in_front_of_sentences_cost_no_sentence(shared: Path) -> None:
-    fixes, counters = decode((shared / "data/gnss/hazer/bu353w10-1.nmea").read_bytes(), earliest=None)
-    assert len([fix for fix in fixes if fix.valid]) == 103
-    assert counters["bad_checksum"] == counters["half"] == 0
-
-
-def test_a_leap_second_as_a_garmin_repeats_it_gives_no_second_fix(shared: Path) -> None:
-    fixes, _ = decode((shared / "data/gnss/leap-second/garmin-leap.nmea").read_bytes(), earliest=None)
-    times = [fix.time_ms for fix in fixes]
-    assert times == sorted(set(times))
