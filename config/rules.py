@@ -15,6 +15,7 @@ from typing import Any
 HEX_16 = re.compile(r"[0-9a-f]{16}")
 HEX_64 = re.compile(r"[0-9a-f]{64}")
 BROKER = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
+LOOPBACK = re.compile(r"(?P<host>127(\.\d{1,3}){3}|\[::1\]):(?P<port>\d{1,5})", re.ASCII)
 INTERFACE = re.compile(r"[^\s/]{1,15}")  # the kernel's IFNAMSIZ is 16 with its closing zero
 BAUD_RATES = (4800, 9600, 19200, 38400, 57600, 115200, 230400)
 CARS = Path(__file__).resolve().parent / "cars"
@@ -55,6 +56,15 @@ def _broker(text: str) -> bool:
     return match is not None and 0 < int(match["port"]) < 65536
 
 
+def _gpsd(text: str) -> bool:
+    """Nothing, or a loopback address in numbers: a name would have to be looked up, in a thread."""
+    match = LOOPBACK.fullmatch(text)
+    if match is None:
+        return text == ""
+    octets = [int(octet) for octet in match["host"].split(".")] if "." in match["host"] else []
+    return all(octet < 256 for octet in octets) and 0 < int(match["port"]) < 65536
+
+
 def _between(low: float, high: float) -> Rule:
     return Rule(lambda value: low <= value <= high, f"must lie between {low:g} and {high:g}")
 
@@ -76,6 +86,11 @@ RULES: Mapping[str, Rule] = {
     "keyless.keyset": Rule(_absolute_or_none, "must be the absolute path of a signed key-set file, or \"\""),
     "can.channel": Rule(INTERFACE.fullmatch, 'must be a CAN interface such as "can0"'),
     "gnss.device": _DEVICE, "gnss.baud": _BAUD,
+    "gnss.gpsd": Rule(
+        _gpsd,
+        'must be gpsd\'s address on this board, such as "127.0.0.1:2947" (its protocol is unprotected, so nobody '
+        'else\'s), or ""',
+    ),
     "reader.device": _DEVICE, "reader.baud": _BAUD,
     "lock.driver": Rule(lambda name: name in LOCK_DRIVERS, 'must be "relay" or "diagnostic"'),
     "lock.device": _DEVICE, "lock.baud": _BAUD,
@@ -119,6 +134,7 @@ def judge_together(values: Values) -> Iterator[tuple[str, Finding]]:
     """What only shows when keys are read together; a key whose value is already wrong is absent from `values`."""
     yield from _placeholders(values)
     yield from _lock(values)
+    yield from _gnss(values)
     yield from _cloud(values)
     yield from _stations(values)
     roots, threshold = values.get("keyless.roots"), values.get("keyless.threshold")
@@ -156,6 +172,13 @@ def _lock(values: Values) -> Iterator[tuple[str, Finding]]:
             yield key, (f"{device!r} is {seen[device]} already", "must be a line of its own")
         elif device:
             seen[device] = key
+
+
+def _gnss(values: Values) -> Iterator[tuple[str, Finding]]:
+    device, gpsd = values.get("gnss.device"), values.get("gnss.gpsd")
+    if device and gpsd:
+        problem = f"{gpsd!r} is given, and the device {device!r} too: only one program can read a receiver"
+        yield "gnss.gpsd", (problem, 'must be "" to read the device ourselves; or else gnss.device must be ""')
 
 
 def _cloud(values: Values) -> Iterator[tuple[str, Finding]]:

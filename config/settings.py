@@ -40,6 +40,16 @@ class Serial(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     baud: int = 9600
 
 
+class Gnss(Serial, frozen=True, forbid_unknown_fields=True):
+    """The satellite receiver: a device of our own, or gpsd ("ip:port" on this board) where another program owns it."""
+
+    gpsd: str = ""
+
+    @property
+    def fitted(self) -> bool:
+        return bool(self.device or self.gpsd)
+
+
 class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """driver: "relay" (a board on a serial line) or "diagnostic" (the car's own command, where it has a public one).
 
@@ -122,7 +132,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     vehicle: Vehicle
     keyless: Keyless
     can: Can = Can()
-    gnss: Serial = Serial()
+    gnss: Gnss = Gnss()
     reader: Serial = Serial()
     lock: Lock = Lock()
     booking: Booking = Booking()

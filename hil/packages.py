@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / ".cache" / "debian"
 UNPACKED = CACHE / "root"
 _FOLDERS = ("usr/local/bin", "usr/local/sbin", "usr/bin", "usr/sbin", "bin", "sbin")
+# What Debian starts when it installs: package -> units.
+SERVICES = {"mosquitto": ("mosquitto.service",), "gpsd": ("gpsd.socket", "gpsd.service")}
 _COMPILERS = ("cc", "gcc", "clang", "tcc")
 
 
@@ -92,7 +94,7 @@ def host_has_can() -> bool:
 
 
 def needs(purposes: Sequence[str] = ()) -> list[Need]:
-    """All packages, in the order of use. purposes: `systemd` adds what only the test of the units wants."""
+    """All packages, in the order of use. purposes: `systemd` and `gpsd` add what only tests of these two want."""
     listed = [
         Need(
             "user-mode-linux",
@@ -109,6 +111,9 @@ def needs(purposes: Sequence[str] = ()) -> list[Need]:
     if "systemd" in purposes:
         why = "boots in the guest with our units, and judges their hardening"
         listed.append(Need("systemd", why, lambda: find("systemd-analyze") is not None))
+    if "gpsd" in purposes:
+        why = "the real daemon between a receiver and the box, on loopback only"
+        listed.append(Need("gpsd", why, lambda: find("gpsd") is not None))
     return listed
 
 
@@ -140,15 +145,16 @@ def _run(*argv: str, env: Mapping[str, str] | None = None) -> int:
 
 
 def _install(wanted: Sequence[str]) -> None:
-    """As root. Debian would also start a broker service, which nobody asked for: the bench starts its own."""
+    """As root. Debian would also start a broker and a gpsd, which nobody asked for: the bench starts its own."""
     if _run("apt-get", "update", "-q") != 0:
         say("  (not every package list could be read; trying with those that could)")
     quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     if _run("apt-get", "install", "-y", "-q", "--no-install-recommends", *wanted, env=quiet) != 0:
         raise SystemExit(f"apt-get could not install {', '.join(wanted)}; its own message is above.")
-    if "mosquitto" in wanted and Path("/run/systemd/system").is_dir():
-        say("  The mosquitto service is switched off again: the bench starts its own broker.")
-        _run("systemctl", "disable", "--now", "mosquitto.service")
+    for package, units in SERVICES.items():
+        if package in wanted and Path("/run/systemd/system").is_dir():
+            say(f"  Debian's {package} is switched off again: the bench starts its own.")
+            _run("systemctl", "disable", "--now", *units)
 
 
 def _unpack(wanted: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import termios
 import tty
 from pathlib import Path
 
@@ -34,6 +35,11 @@ class Socket:
             os.close(self._end)
             self._end = -1
         self._link.unlink(missing_ok=True)
+
+    def speeds(self) -> tuple[int, int]:
+        """Input and output speed of the line as the kernel has them now, as constants of termios."""
+        attributes = termios.tcgetattr(self._end)
+        return attributes[4], attributes[5]
 
     async def send(self, data: bytes, chunk: int = 512) -> None:
         for start in range(0, len(data), chunk):

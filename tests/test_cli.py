@@ -145,6 +145,21 @@ def test_check_lists_what_is_there_and_what_to_do(box: Box) -> None:
     assert "plug the adapter in" in words.stdout
 
 
+def test_r29_check_and_status_say_that_gpsd_is_absent(box: Box) -> None:
+    device = f'device = "{box.gnss.device}"'
+    box.config.write_text(box.config.read_text().replace(device, 'gpsd = "127.0.0.1:1"'))
+    done = boitier("check", "--config", str(box.config), "--json")
+    [entry] = [it for it in json.loads(done.stdout)["checks"] if it["what"] == "satellite receiver"]
+    assert entry["good"] is False
+    assert entry["found"].startswith("gpsd at 127.0.0.1:1: ")
+    assert "/etc/default/gpsd" in entry["todo"]
+    box.start()
+    box.until(lambda: box.ask("status")["gnss"].get("counters", {}).get("absent", 0) > 0)
+    words = " ".join(boitier("status", "--config", str(box.config)).stdout.split())
+    assert "satellite receiver gpsd at 127.0.0.1:1 is absent, or has none" in words
+    assert box.stop() == 0
+
+
 def test_check_tells_all_mistakes_of_the_settings_at_once(box: Box) -> None:
     box.config.write_text(box.config.read_text().replace("[can]", "[can]\nchanel = 1").replace("7b796", "zz"))
     done = boitier("check", "--config", str(box.config), "--json")

@@ -1,16 +1,10 @@
-"""Real receivers' recordings (gpsd's daemon tests) against what gpsd says about them, epoch by epoch.
-
-The `.chk` holds gpsd's reports: TPV is a fix. Times and positions are compared, not counts: gpsd reports a second more
-than once. Every difference stands in `DEVIATIONS` with its reason; there is no other way for one to pass.
+"""Real receivers' recordings (gpsd's daemon tests) against what gpsd says about them, epoch by epoch: the decoder fed
+with bytes, and the receiver's driver on a pty. The recordings, and every difference with its reason: `gpsd_logs.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gzip
-import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,56 +12,20 @@ import pytest
 from drivers.gnss.nmea import Decoder
 from drivers.gnss.receiver import Receiver
 from drivers.ports import Fix, Instant
+from tests.gpsd_logs import DEVIATIONS, LOGS, VOIDS, deviations, expected, sent, void_seconds, voids
 from tests.serial_bench import BOOT, Socket, StepClock, until
 
 AT = Instant(BOOT, 0)
-DEGREES = 1e-6
 
-# log -> how many dated seconds with a position gpsd reports
-LOGS = {
-    "april6_2019": 1, "beidou-bd": 4, "bt451": 12, "bu353-glonass": 9, "cat-ms352": 40, "ch-4711": 7, "com-1289": 14,
-    "firefly-II": 23, "garmin17n": 2, "gp-320fw-2019-03-28": 19, "gp-320fw-2019-04-06-overflow": 19, "holux-gm-210": 0,
-    "iTrek": 35, "isync": 11, "magellan-ec10": 21, "mtk-3301": 3, "nl2008u": 9, "quectel": 34, "rx210": 40,
-    "skytraq": 0, "telit-pls83-w": 10, "tomtom-mkII": 4, "tr737A+": 7, "triton400": 5, "ublox-8": 72,
-    "ublox-neo-m9n-nmea": 61, "ublox8-uniqid-monhw": 8,
-}  # fmt: skip
 
-THREE_SATELLITES = "three satellites cannot give a height, and GSA says no three dimensions; gpsd trusts the altitude"
-LATE_DATE = "the epoch's own RMC dates it; gpsd has its position too, but without time until the next cycle"
-CUT = "the recording stops within this epoch, after RMC and GGA; gpsd waits for the end of its cycle"
-CYCLE = "a whole epoch, RMC and GGA; gpsd is still learning where this receiver's cycle ends and leaves it out"
-UBX = "from here on gpsd reads the receiver's UBX binary, which repeats the fix; the sentences stop"
-# log -> {(what, time): reason}. "extra": we have a fix, gpsd none. "missing": the other way round.
-DEVIATIONS: dict[str, dict[tuple[str, str], str]] = {
-    "beidou-bd": {("extra", "2015-02-25T07:41:55.799"): LATE_DATE},
-    "bt451": {("extra", "2009-12-09T14:33:08.500"): CUT, ("extra", "2009-12-09T15:25:08.500"): CUT},
-    "gp-320fw-2019-03-28": {("extra", "2019-03-28T16:45:19.990"): CYCLE},
-    "gp-320fw-2019-04-06-overflow": {("extra", "2019-04-06T23:57:26.020"): CYCLE},
-    "isync": {("extra", "2016-02-03T13:15:30.000"): CUT},
-    "iTrek": {
-        ("mode 2 for 3", "2005-07-27T04:59:23.000"): "GSA has just said 2 and no GGA follows; gpsd keeps its older 3"
-    },
-    "mtk-3301": {
-        ("extra", "2008-08-23T08:14:36.000"): LATE_DATE,
-        ("mode 2 for 3", "2008-08-23T08:14:37.000"): THREE_SATELLITES,
-        ("mode 2 for 3", "2008-08-23T08:14:38.000"): THREE_SATELLITES,
-        ("mode 2 for 3", "2008-08-23T08:14:39.000"): THREE_SATELLITES,
-    },
-    "tomtom-mkII": {("mode 2 for 3", "2010-06-20T17:57:39.000"): THREE_SATELLITES},
-    "tr737A+": {
-        ("extra", "2011-11-11T07:17:36.000"): LATE_DATE,
-        ("missing", "2011-11-11T07:17:43.000"): "the recording stops after GGA, before the RMC with the date; gpsd "
-        "lends it the date of the second before, and no epoch of ours borrows",
-    },
-    "triton400": {
-        ("missing", "2013-04-01T03:01:30.000"): "the GGA is cut and the RMC lost; gpsd takes the GLL, which tells "
-        "neither date nor satellites"
-    },
-    "ublox8-uniqid-monhw": {
-        ("missing", "2024-03-24T20:42:27.000"): UBX,
-        ("missing", "2024-03-24T20:42:28.000"): UBX,
-    },
-}
+class Fed(Decoder):
+    """Counts the bytes, so that a test knows when the last one has gone through the line."""
+
+    fed = 0
+
+    def feed(self, data: bytes, at: Instant) -> list[Fix]:
+        self.fed += len(data)
+        return super().feed(data, at)
 
 
 @pytest.fixture(scope="session")
@@ -75,59 +33,11 @@ def folder(shared: Path) -> Path:
     return shared / "data/gnss/gpsd"
 
 
-def read(folder: Path, name: str) -> bytes:
-    plain = folder / name
-    return plain.read_bytes() if plain.exists() else gzip.decompress((folder / f"{name}.gz").read_bytes())
-
-
-def sent(folder: Path, log: str) -> bytes:
-    """The receiver's bytes: without the submitter's comment lines, else byte for byte."""
-    lines = read(folder, f"{log}.log").splitlines(keepends=True)
-    return b"".join(line for line in lines if not line.startswith(b"#"))
-
-
-def expected(folder: Path, log: str) -> dict[str, list[dict[str, object]]]:
-    """gpsd's dated fixes with a position, by time."""
-    reports: dict[str, list[dict[str, object]]] = {}
-    for line in read(folder, f"{log}.log.chk").splitlines():
-        if line.startswith(b'{"class":"TPV"'):
-            report = json.loads(line)
-            if "time" in report and "lat" in report and report["mode"] >= 2:
-                reports.setdefault(report["time"].removesuffix("Z"), []).append(report)
-    return reports
-
-
-def iso(time_ms: int) -> str:
-    return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds").removesuffix("+00:00")
-
-
-def deviations(fixes: Iterable[Fix], reports: dict[str, list[dict[str, object]]]) -> set[tuple[str, str]]:
-    """Differences by time; positions, speeds and doubles are no matter of opinion and are asserted."""
-    ours = {}
-    for fix in fixes:
-        assert fix.valid == (fix.lat is not None) == (fix.lon is not None) == (fix.mode >= 2)
-        if fix.valid and fix.time_ms is not None:
-            assert iso(fix.time_ms) not in ours
-            ours[iso(fix.time_ms)] = fix
-    found = {("missing", time) for time in reports.keys() - ours} | {("extra", time) for time in ours.keys() - reports}
-    for time in ours.keys() & reports:
-        fix, theirs = ours[time], reports[time]
-        for report in theirs:
-            assert abs(fix.lat - report["lat"]) < DEGREES, time
-            assert abs(fix.lon - report["lon"]) < DEGREES, time
-        speeds = [report["speed"] for report in theirs if "speed" in report]
-        assert fix.speed_mps is None or not speeds or min(abs(fix.speed_mps - speed) for speed in speeds) < 0.01, time
-        mode = max(report["mode"] for report in theirs)
-        if fix.mode != mode:
-            found.add((f"mode {fix.mode} for {mode}", time))
-    return found
-
-
 def test_all_recordings_are_in_the_list(folder: Path) -> None:
     files = [path.name for path in folder.glob("*.log*") if ".chk" not in path.name]
     present = {name.removesuffix(".gz").removesuffix(".log") for name in files}
     assert present == set(LOGS)
-    assert set(DEVIATIONS) <= set(LOGS)
+    assert set(DEVIATIONS) | set(VOIDS) <= set(LOGS)
 
 
 @pytest.mark.parametrize("log", LOGS)
@@ -137,6 +47,7 @@ def test_every_epoch_is_what_gpsd_says(folder: Path, log: str) -> None:
     reports = expected(folder, log)
     assert len(reports) == LOGS[log]
     assert deviations(fixes, reports) == set(DEVIATIONS.get(log, {}))
+    assert voids(fixes, void_seconds(folder, log)) == VOIDS.get(log, (0, 0, ""))[:2]
 
 
 @pytest.mark.parametrize("log", LOGS)
@@ -157,11 +68,14 @@ def test_r19_the_product_believes_no_date_before_its_own_time(folder: Path, log:
         assert decoder.counters()["implausible_date"] > 0
 
 
-@pytest.mark.parametrize("log", ["nl2008u", "com-1289", "telit-pls83-w"])
+@pytest.mark.parametrize("log", LOGS)
 async def test_played_byte_for_byte_through_a_pty_the_receiver_says_what_gpsd_says(folder, log, tmp_path) -> None:
+    """The same table as at the decoder: the line, the reads of 1 to 97 bytes and the hang-up change nothing."""
+    data = sent(folder, log)
     wall = Socket(tmp_path / "gnss")
     wall.plug()
-    receiver = Receiver(wall.device, 9600, StepClock(), Decoder(earliest=None))
+    decoder, whole = Fed(earliest=None), Decoder(earliest=None)
+    receiver = Receiver(wall.device, 9600, StepClock(), decoder)
     fixes: list[Fix] = []
 
     async def collect() -> None:
@@ -170,13 +84,14 @@ async def test_played_byte_for_byte_through_a_pty_the_receiver_says_what_gpsd_sa
 
     collecting = asyncio.create_task(collect())
     await until(lambda: receiver.plugged)
-    await wall.send(sent(folder, log), chunk=97)
-    reports = expected(folder, log)
-    await until(lambda: len(fixes) >= len(reports))
+    await wall.send(data, chunk=97)
+    await until(lambda: decoder.fed == len(data))
     wall.unplug()  # what is pending comes out
     await until(lambda: receiver.counters()["lost"])
-    assert deviations(fixes, reports) == set()
-    assert receiver.counters()["bad_checksum"] == (1 if log == "com-1289" else 0)
+    assert deviations(fixes, expected(folder, log)) == set(DEVIATIONS.get(log, {}))
+    assert voids(fixes, void_seconds(folder, log)) == VOIDS.get(log, (0, 0, ""))[:2]
+    assert len(fixes) == len(whole.feed(data, AT) + whole.end(AT))
+    assert {name: receiver.counters()[name] for name in whole.counters()} == whole.counters()
     collecting.cancel()
     await asyncio.gather(collecting, return_exceptions=True)
     receiver.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import termios
 from datetime import UTC, datetime
 
 import pytest
@@ -75,3 +76,19 @@ def test_d24_importing_the_receiver_loads_neither_pyserial_nor_pynmea2() -> None
     code = "import sys, drivers.gnss.receiver, drivers.reader.badge, drivers.lock.relay; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"serial", "pynmea2"} & set(loaded)
+
+
+@pytest.mark.parametrize(
+    ("baud", "speed"),
+    [(4800, termios.B4800), (9600, termios.B9600), (38400, termios.B38400), (115200, termios.B115200)],
+)
+async def test_the_line_is_opened_at_the_configured_speed(wall, baud: int, speed: int) -> None:
+    """Older receivers speak at 4800 and 9600, modems and newer ones at 38400 and 115200. Read back from the kernel."""
+    wall.plug()
+    receiver = Receiver(wall.device, baud, StepClock())
+    waiting = asyncio.create_task(receiver.next_fix())
+    await until(lambda: receiver.plugged)
+    assert wall.speeds() == (speed, speed)
+    receiver.close()
+    with pytest.raises(DeviceGone):
+        await waiting

@@ -99,6 +99,24 @@ def test_what_only_shows_in_meaning_is_found(tmp_path: Path, car: Path, extra: s
     assert key in problems(tmp_path, text(car, extra, lock))
 
 
+def test_a_receiver_is_a_device_or_gpsd_and_never_both(tmp_path: Path, car: Path) -> None:
+    settings = load(write(tmp_path, text(car, 'gnss.gpsd = "127.0.0.1:2947"')))
+    assert (settings.gnss.fitted, settings.gnss.device) == (True, "")
+    assert not load(write(tmp_path, text(car))).gnss.fitted
+    found = problems(tmp_path, text(car, 'gnss.gpsd = "[::1]:2947"\ngnss.device = "/dev/a"'))
+    assert list(found) == ["gnss.gpsd"]
+    assert "only one program can read a receiver" in found["gnss.gpsd"].problem
+
+
+@pytest.mark.parametrize(
+    "address", ["localhost:2947", "192.168.0.1:2947", "127.0.0.1", "127.0.0.999:2947", "127.0.0.1:0", ":2947", "2947"]
+)
+def test_gpsd_is_asked_on_this_board_alone(tmp_path: Path, car: Path, address: str) -> None:
+    found = problems(tmp_path, text(car, f'gnss.gpsd = "{address}"'))
+    assert list(found) == ["gnss.gpsd"]
+    assert "on this board" in found["gnss.gpsd"].hint
+
+
 def test_a_key_holder_is_refused_because_nothing_would_read_it(tmp_path: Path, car: Path) -> None:
     found = problems(tmp_path, text(car, "booking.key_holder = true"))
     assert list(found) == ["booking.key_holder"]

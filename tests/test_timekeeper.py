@@ -51,6 +51,17 @@ def test_d2_a_stamp_is_integer_milliseconds_rounded_outwards_with_its_source(tmp
     assert wall[0] <= (NOW_S + 3) * 1000 <= wall[1]
 
 
+def test_a_position_without_a_date_is_never_a_time(tmp_path: Path) -> None:
+    """Receivers that send GGA or GLL alone know where they are and not which day it is."""
+    clock = ManualClock()
+    timekeeper = keeper(clock, tmp_path / "floor.json")
+    for _ in range(100):
+        timekeeper.fix(Fix(clock.now(), None, 48.5, 0.5, 3, 0.0, 8, True))
+        clock.move(1)
+    assert timekeeper.stamp(clock.now()) == (None, "none")
+    assert timekeeper.interval().lo_s == BUILD_S
+
+
 def test_an_event_of_the_past_of_this_boot_is_stamped_with_its_own_time(tmp_path: Path) -> None:
     clock = ManualClock()
     timekeeper = keeper(clock, tmp_path / "floor.json")

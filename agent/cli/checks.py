@@ -12,7 +12,7 @@ from config import car as cars
 from config.errors import ConfigError, Problem
 from config.settings import Serial, Settings
 from config.settings import examine as examine_settings
-from drivers.local.reach import unreachable
+from drivers.local.reach import gpsd_receivers, unreachable
 
 NET = Path("/sys/class/net")
 MIB = 1 << 20
@@ -36,7 +36,7 @@ def examine(config: Path) -> list[Check]:
     if not problems:
         checks.append(Check("settings", True, str(config)))
     if settings is not None:
-        for subject in (_car, _can, _serials, _state, _keys, _cloud):
+        for subject in (_car, _can, _gpsd, _serials, _state, _keys, _cloud):
             checks += subject(settings)
     return checks
 
@@ -75,8 +75,27 @@ def _can(settings: Settings) -> Iterator[Check]:
         yield Check("CAN", True, f"{channel} is up")
 
 
+def _gpsd(settings: Settings) -> Iterator[Check]:
+    address = settings.gnss.gpsd
+    if not address:
+        return
+    try:
+        receivers = gpsd_receivers(address)
+    except OSError as error:
+        todo = "install gpsd and name the receiver in /etc/default/gpsd; systemctl enable --now gpsd"
+        yield Check("satellite receiver", False, f"gpsd at {address}: {error}", todo)
+        return
+    if receivers:
+        yield Check("satellite receiver", True, f"gpsd at {address}, with {', '.join(receivers)}")
+    else:
+        todo = "plug it in, or name it in DEVICES of /etc/default/gpsd"
+        yield Check("satellite receiver", False, f"gpsd at {address} knows no receiver", todo)
+
+
 def _serials(settings: Settings) -> Iterator[Check]:
-    fitted: list[tuple[str, Serial | str]] = [("satellite receiver", settings.gnss), ("badge reader", settings.reader)]
+    fitted: list[tuple[str, Serial | str]] = [("badge reader", settings.reader)]
+    if not settings.gnss.gpsd:
+        fitted.insert(0, ("satellite receiver", settings.gnss))
     if settings.lock.driver == "relay":
         fitted.append(("relay board", settings.lock.device))
     for what, line in fitted:

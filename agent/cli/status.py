@@ -102,6 +102,8 @@ def lock(found: Mapping[str, Any]) -> str:
 def receiver(gnss: Mapping[str, Any]) -> str:
     if gnss.get("fitted") is False:
         return "not fitted"
+    if gnss.get("gpsd"):
+        return "answers through gpsd" if gnss.get("plugged") else f"gpsd at {gnss['gpsd']} is absent, or has none"
     return "answers" if gnss.get("plugged") else "absent or silent"
 
 

@@ -80,7 +80,7 @@ class House:
 
         # the car: its lock signal now, the rest of its folder after READY
         self.folder, lock = self._car()
-        self.car = CarState(clock, settings.station, receiver=bool(settings.gnss.device))
+        self.car = CarState(clock, settings.station, receiver=settings.gnss.fitted)
         self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
         self.under = UnderWay()
         self.journey = Journey(clock, self.store, self.car, self.under, stamp, settings.tracking)

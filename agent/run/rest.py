@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ from .supervisor import Service, Stage
 from .version import VERSION
 
 if TYPE_CHECKING:
+    from config.settings import Gnss
+    from drivers.ports import GnssPort
+
     from .app import House
 
 log = logging.getLogger(__name__)
@@ -124,15 +128,27 @@ class Rest:
 
     async def _position(self) -> None:
         house, gnss = self._house, self._house.settings.gnss
-        if not gnss.device:
+        if not gnss.fitted:
             return
-        from drivers.gnss.receiver import Receiver
-
         from ..car.position import Position
 
-        port = Receiver(gnss.device, gnss.baud, house.clock)
-        self.gnss_status = lambda: {"fitted": True, "plugged": port.plugged, "counters": port.counters()}
-        self._add(Position(house.clock, port, house.car, house.timekeeper.fix), Stage.SOURCES)
+        port = self._gnss_port(gnss)
+        position = Position(house.clock, port, house.car, house.timekeeper.fix, house.alarms.judged)
+        self.gnss_status = lambda: {
+            "fitted": True, "gpsd": gnss.gpsd or None, "plugged": port.plugged, "odometer": position.odometer(),
+            "counters": port.counters(),
+        }  # fmt: skip
+        self._add(position, Stage.SOURCES)
+
+    def _gnss_port(self, gnss: Gnss) -> GnssPort:
+        clock = self._house.clock
+        if gnss.gpsd:
+            from drivers.gnss.gpsd import Gpsd
+
+            return Gpsd(gnss.gpsd, clock, random.random)
+        from drivers.gnss.receiver import Receiver
+
+        return Receiver(gnss.device, gnss.baud, clock)
 
     async def _link(self) -> None:
         if self._house.settings.cloud.brokers:

@@ -1,4 +1,4 @@
-"""The fields of the four sentences that matter (RMC, GGA, GSA, ZDA) as numbers; `ValueError` for what is not one.
+"""The fields of the five sentences that matter (RMC, GGA, GLL, GSA, ZDA) as numbers; `ValueError` for what is not one.
 
 What is not here: which sentence to believe (`nmea.py`). Field order: NMEA 0183 version 4.11.
 """
@@ -42,6 +42,15 @@ class Gga:
     altitude: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Gll:
+    """A position and a time of day, from receivers that send nothing better."""
+
+    time_of_day: int | None
+    active: bool
+    position: Position | None
+
+
 def days(day: date) -> int:
     return (day - _EPOCH).days
 
@@ -74,6 +83,12 @@ def gga(values: Sequence[str]) -> Gga:
         satellites=_whole(_at(values, 6)),
         altitude=_at(values, 8) != "",
     )
+
+
+def gll(values: Sequence[str]) -> Gll:
+    """The mode indicator is there from NMEA 2.3 on."""
+    active = _at(values, 5) == "A" and _at(values, 6) not in _NO_FIX_INDICATORS
+    return Gll(_time_of_day(_at(values, 4)), active, _position(values[0:4]) if active else None)
 
 
 def gsa(values: Sequence[str]) -> tuple[int, int]:

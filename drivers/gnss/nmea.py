@@ -3,7 +3,8 @@
 What is not here: the serial line (`receiver.py`), cutting and checksums (`sentences.py`), and what a time is worth
 (the agent's clock).
 
-An epoch is what a receiver says about one UTC time of day: its RMC, GGA and (where no RMC comes) ZDA. It is given out
+An epoch is what a receiver says about one UTC time of day: its RMC, GGA and (where no RMC comes) ZDA; GLL counts only
+from a receiver that has sent neither RMC nor GGA, for beside them it says nothing new. An epoch is given out
 as soon as it holds the kinds of sentence that the two epochs before it had (two, so that one lost sentence changes
 nothing), else when a sentence with another time begins the next one: nothing waits longer than one epoch. GSA carries
 no time: some receivers send it before, some after the timed sentences. The newest group counts, which is at most one
@@ -19,11 +20,11 @@ from typing import Any, Final
 
 from ..ports import Fix, Instant
 from . import fields
-from .fields import Gga, Position, Rmc
+from .fields import Gga, Gll, Position, Rmc
 from .sentences import SentenceReader
 
 TALKERS: Final = frozenset({"GN", "GP", "GL", "GA", "GB", "BD"})
-KINDS: Final = frozenset({"RMC", "GGA", "GSA", "ZDA"})
+KINDS: Final = frozenset({"RMC", "GGA", "GLL", "GSA", "ZDA"})
 # The product's first release year: no box of ours can have a fix before it, and the week roll-overs of older receivers
 # (1980, 1999, 2006) all fall below.
 EARLIEST: Final = date(2024, 1, 1)
@@ -46,12 +47,14 @@ class _Epoch:
     kinds: set[str] = field(default_factory=set)
     rmc: Rmc | None = None
     gga: Gga | None = None
+    gll: Gll | None = None
     zda_day: int | None = None
     given: bool = False
 
     def expects(self) -> frozenset[str]:
-        """The kinds the next epoch will have too. Beside RMC a ZDA says nothing new and is not waited for."""
-        return frozenset(self.kinds - {"ZDA"} if "RMC" in self.kinds else self.kinds)
+        """The kinds the next epoch will have too. What says nothing new beside RMC or GGA is not waited for."""
+        needless = {"ZDA", "GLL"} if "RMC" in self.kinds else {"GLL"} if "GGA" in self.kinds else set[str]()
+        return frozenset(self.kinds - needless)
 
 
 @dataclass(slots=True)
@@ -77,6 +80,7 @@ class Decoder:
 
     def _forget(self) -> None:
         self._epoch: _Epoch | None = None
+        self._gll_alone = True
         self._before: frozenset[str] = frozenset()
         self._expected: frozenset[str] = frozenset()
         self._group = _Group()
@@ -131,10 +135,17 @@ class Decoder:
                 gga = fields.gga(values)
                 done, epoch = self._open(kind, gga.time_of_day, at)
                 epoch.gga = epoch.gga or gga
+            case "GLL":
+                gll = fields.gll(values)
+                if not self._gll_alone:
+                    return []
+                done, epoch = self._open(kind, gll.time_of_day, at)
+                epoch.gll = epoch.gll or gll
             case _:
                 time_of_day, day = fields.zda(values)
                 done, epoch = self._open(kind, time_of_day, at)
                 epoch.zda_day = day
+        self._gll_alone = self._gll_alone and not epoch.kinds & {"RMC", "GGA"}
         if self._expected and self._expected <= epoch.kinds:
             done += self._give()
         return done
@@ -163,7 +174,7 @@ class Decoder:
             self._last_group, self._group, self._group_age = self._group, _Group(), 0
         else:
             self._group_age += 1
-        if epoch.rmc is None and epoch.gga is None:
+        if epoch.rmc is None and epoch.gga is None and epoch.gll is None:
             return []  # a lone ZDA
         self._counters["epochs"] += 1
         return [self._fix(epoch)]
@@ -198,10 +209,11 @@ class Decoder:
 
     def _position(self, epoch: _Epoch) -> Position | None:
         rmc, gga = epoch.rmc, epoch.gga
+        gll = epoch.gll if not (rmc or gga) else None
         if (rmc and not rmc.active) or (gga and gga.quality not in REAL_QUALITIES):
             self._counters["void"] += 1
             return None
-        places = [place for place in (gga and gga.position, rmc and rmc.position) if place]
+        places = [told.position for told in (gga, rmc, gll) if told is not None and told.position is not None]
         if not places:
             self._counters["void"] += 1
             return None
