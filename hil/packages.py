@@ -20,6 +20,7 @@ CACHE = ROOT / ".cache" / "debian"
 UNPACKED = CACHE / "root"
 _FOLDERS = ("usr/local/bin", "usr/local/sbin", "usr/bin", "usr/sbin", "bin", "sbin")
 _COMPILERS = ("cc", "gcc", "clang", "tcc")
+BROWSER = "chromium-headless-shell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,14 @@ def needs_shim() -> bool:
     return any(flag.startswith("amx_") or flag == "apx" for flag in flags)
 
 
+def browser() -> Path | None:
+    """A browser without a window. Debian's starter of it names its place from the root, so an unpacked one is called
+    itself.
+    """
+    unpacked = UNPACKED / "usr/lib/chromium" / BROWSER
+    return unpacked if os.access(unpacked, os.X_OK) else find(BROWSER)
+
+
 def compiler() -> Path | None:
     """Any C compiler that can make the shim."""
     return next((path for name in _COMPILERS if (path := find(name))), None)
@@ -92,7 +101,9 @@ def host_has_can() -> bool:
 
 
 def needs(purposes: Sequence[str] = ()) -> list[Need]:
-    """All packages, in the order of use. purposes: `systemd` adds what only the test of the units wants."""
+    """All packages, in the order of use. purposes: `systemd` adds what only the test of the units wants, `browser` what
+    only the test of the pages does.
+    """
     listed = [
         Need(
             "user-mode-linux",
@@ -109,6 +120,9 @@ def needs(purposes: Sequence[str] = ()) -> list[Need]:
     if "systemd" in purposes:
         why = "boots in the guest with our units, and judges their hardening"
         listed.append(Need("systemd", why, lambda: find("systemd-analyze") is not None))
+    if "browser" in purposes:
+        why = "opens the pages that `boitier car plot` writes, as a person would"
+        listed.append(Need(BROWSER, why, lambda: browser() is not None))
     return listed
 
 
