@@ -172,7 +172,8 @@ def test_the_pace_does_not_wait_for_a_night_or_for_a_clock_that_was_set() -> Non
 def test_list_says_what_each_folder_is_for() -> None:
     told = {line["model"]: line["purpose"] for line in objects(run("list", "--json"))}
     assert told == {name: str(cars.load(cars.find(name)).purpose) for name in cars.models()}
-    assert "recordings" in run("list").stdout
+    assert "for reading recordings, not for a shared car" in run("list").stdout
+    assert "for reading recordings, not for a shared car" in run("show", "ev-can").stdout.splitlines()
 
 
 @pytest.mark.parametrize("model", cars.models())
@@ -203,6 +204,10 @@ def test_what_a_car_lacks_is_said() -> None:
     battery_bus = cars.load(cars.find("ev-can"))
     assert {"lock state", "speed", "plugged"} <= set(lacks(battery_bus))
     assert "lacks:" in run("show", "ev-can").stdout
+    assert "read back: no signal" in run("show", "ev-can").stdout
+    head = run("show", "kangoo-ze").stdout.split("\n\n")[0]
+    assert "lock by relay, diagnostic; read back: D" in head
+    assert "questions: 1; a second: awake 0.017, driving 0.017, charging 0.017, parked none" in head
 
 
 @given(NAMES)

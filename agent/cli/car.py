@@ -32,22 +32,20 @@ def car() -> None:
 @car.command("list")
 @as_json
 def list_(as_json: bool) -> None:
-    """The cars that come with the product, and what each folder is for.
-
-    \b
-    shared      a car that drivers rent
-    recordings  a bus that is read on the bench and in logs
-    lead        next to nothing is public: to be tried, proven by nobody
+    """The cars that come with the product, and what each folder is for where that is not a car that drivers rent.
 
     Example:  boitier car list --json
     """
+    from .show import PURPOSES
+
     for name in cars.models():
         model = load(name)
         if as_json:
             keys = {"model": name, "name": model.title, "years": model.years, "purpose": str(model.purpose)}
             click.echo(json.dumps(keys, ensure_ascii=False))
         else:
-            click.echo(f"{name:<14} {model.purpose:<10}  {model.years:<10} {model.title}")
+            purpose = "" if model.purpose is cars.Purpose.SHARED else f" [{PURPOSES[model.purpose]}]"
+            click.echo(f"{name:<14} {model.years:<10} {model.title}{purpose}")
 
 
 @car.command()

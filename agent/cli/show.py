@@ -31,8 +31,8 @@ SURE: Final = {
 }
 PURPOSES: Final = {
     Purpose.SHARED: "a car that drivers rent",
-    Purpose.RECORDINGS: "a bus that is read on the bench and in logs, no car to rent",
-    Purpose.LEAD: "A LEAD, to be tried: next to nothing is public, and nothing here is proven",
+    Purpose.RECORDINGS: "for reading recordings, not for a shared car",
+    Purpose.LEAD: "a lead to be tried on a car, proven by nobody",
 }
 PHASES: Final = (Phase.AWAKE, Phase.DRIVING, Phase.CHARGING)
 """A parked car is left out: it sleeps, says nothing and is asked nothing."""
@@ -112,12 +112,12 @@ def theme_of(name: str) -> str:
 
 def as_lines(car: CarModel) -> Iterator[str]:
     """JSON: first the car, then one line a signal."""
-    file = read_file(car.folder)
+    file, lock = read_file(car.folder), car.mapped(v.LOCKED)
     head: dict[str, object] = {
         "model": car.model, "name": car.title, "years": car.years, "purpose": str(car.purpose), "bus": file.car.bus,
         "bitrate": car.bitrate, "lacks": lacks(car), "computed": ["range"] if car.computed_range else [],
         "polls_per_s": {str(it): round(polls_a_second(car, it), 3) for it in PHASES},
-        "lock": {"drivers": list(file.lock.drivers), "read_back": car.lock.confidence if car.lock else None},
+        "lock": {"drivers": list(file.lock.drivers), "read_back": lock.confidence if lock else None},
     }  # fmt: skip
     yield json.dumps(head, ensure_ascii=False)
     for it in given(car):
@@ -134,9 +134,9 @@ def show(car: CarModel) -> None:
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
-    for line in heading(car, read_file(car.folder)):
-        console.print(line, soft_wrap=True)
     everything = list(given(car))
+    for line in heading(car, read_file(car.folder), everything):
+        console.print(line, soft_wrap=True)
     for title in SHOWN_ORDER:
         told = [it for it in everything if theme_of(it.map.name) == title]
         if told:
@@ -147,23 +147,27 @@ def show(car: CarModel) -> None:
         console.print(line, soft_wrap=True)
 
 
-def heading(car: CarModel, file: CarFile) -> Iterator[str]:
-    yield car.title
-    yield f"{car.years}; {PURPOSES[car.purpose]}"
-    yield f"connects to: {file.car.bus}, {car.bitrate // 1000} kbit/s"
-    back = "it does not say whether it is locked"
-    if car.lock:
-        back = f"it says so in {car.lock.can_id:03X} ({car.lock.confidence}: {SURE[car.lock.confidence]})"
-    by = {"relay": "a relay", "diagnostic": "its own command"}
-    yield f"lock: moved by {' or '.join(by[driver] for driver in file.lock.drivers)}; {back}"
-    rates = [f"{polls_a_second(car, it):.2g} {it}" for it in PHASES if polls_a_second(car, it)]
-    yield f"questions a second: {', '.join(rates)}" if rates else "questions: none, it tells by itself"
+def heading(car: CarModel, file: CarFile, told: list[Given]) -> Iterator[str]:
+    """What is to be known before the single signals."""
+    yield f"{car.title}\n{car.years}; {file.car.bus}, {car.bitrate // 1000} kbit/s"
+    yield PURPOSES[car.purpose]
+    lock = next((it for it in told if it.map.name == v.LOCKED), None)
+    back = f"{lock.map.confidence}{', by asking' if lock.polled else ''}" if lock else "no signal"
+    yield f"lock by {', '.join(file.lock.drivers)}; read back: {back}"
+    if car.polls:
+        rates = ", ".join(f"{phase} {polls_a_second(car, phase):.2g}" for phase in PHASES)
+        yield f"questions: {len(car.polls)}; a second: {rates}, parked none"
+    else:
+        yield "questions: none, it tells by itself"
+    if car.computed_range is not None:
+        wanted = car.computed_range
+        yield (
+            f"range is computed, not told: energy over the mean of {wanted.over_km:g} km"
+            f" ({wanted.kwh_per_100km:g} kWh/100 km until then)"
+        )
 
 
 def footing(car: CarModel, told: list[Given]) -> Iterator[str]:
-    if car.computed_range is not None:
-        start = car.computed_range.kwh_per_100km
-        yield f"computed: the range, from the energy and the mean consumption (at first {start:g} kWh/100km)"
     yield f"lacks: {', '.join(lacks(car)) or 'nothing that an operator asks'}"
     counts = {letter: sum(it.map.confidence == letter for it in told) for letter in SURE}
     sure = [f"{letter} {SURE[letter]} ({count})" for letter, count in counts.items() if count]
