@@ -69,10 +69,11 @@ def test_only_what_the_policy_names_by_hash_may_run(folder: Path) -> None:
 
 def test_the_page_says_car_log_frames_and_counters(folder: Path) -> None:
     page = (folder / "drive.html").read_text()
-    frames = drive_log.write(folder / "again.log")
+    frames = len((folder / "drive.log").read_text().splitlines())
+    grouped = f"{frames:,}".replace(",", " ")
     assert "<h1>Renault Zoé Ph1" in page
-    assert f"drive.log, {frames:,} frames, from 2023-11-14 22:13:20 UTC".replace(f"{frames:,}", "25 920") in page
-    assert "frames 25920" in page
+    assert f"drive.log, {grouped} frames, from 2023-11-14 22:13:20 UTC" in page
+    assert f"frames {frames}" in page
     assert "lines left out 0" in page
     assert "at most 2000 points are drawn" in page
 
