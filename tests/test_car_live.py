@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agent.cli.car import car
 from agent.cli.live import JUMP_NS, Pace, Picture
 from agent.cli.names import pick, short, tails
-from agent.cli.show import PHASES, SHOWN_ORDER, lacks, polls_a_second, theme_of
+from agent.cli.show import PHASES, SHOWN_ORDER, lacks, theme_of
 from agent.cli.show import given as given_by
 from config import car as cars
 from config import vocabulary as v
@@ -211,7 +211,7 @@ def test_what_a_car_lacks_is_said() -> None:
     head = run("show", "kangoo-ze").stdout.split("\n\n")[0]
     assert "lock by relay, diagnostic; read back: D" in head
     kangoo = cars.load(cars.find("kangoo-ze"))
-    rates = ", ".join(f"{phase} {polls_a_second(kangoo, phase):.2g}" for phase in PHASES)
+    rates = ", ".join(f"{phase} {kangoo.questions_per_s(phase):.2g}" for phase in PHASES)
     assert f"questions: {len(kangoo.polls)}; a second: {rates}, parked none" in head
 
 

@@ -96,10 +96,6 @@ def given(car: CarModel) -> Iterator[Given]:
             yield Given(entry, where, True, {it: poll.every_s[it] for it in PHASES if it in poll.every_s})
 
 
-def polls_a_second(car: CarModel, phase: Phase) -> float:
-    return sum(1 / poll.every_s[phase] for poll in car.polls if phase in poll.every_s)
-
-
 def lacks(car: CarModel) -> list[str]:
     """What an operator asks and this car does not answer, not even computed."""
     told = {entry.name for entry in car.signals} | ({v.RANGE} if car.computed_range else set())
@@ -116,7 +112,7 @@ def as_lines(car: CarModel) -> Iterator[str]:
     head: dict[str, object] = {
         "model": car.model, "name": car.title, "years": car.years, "purpose": str(car.purpose), "bus": file.car.bus,
         "bitrate": car.bitrate, "lacks": lacks(car), "computed": ["range"] if car.computed_range else [],
-        "polls_per_s": {str(it): round(polls_a_second(car, it), 3) for it in PHASES},
+        "polls_per_s": {str(it): round(car.questions_per_s(it), 3) for it in PHASES},
         "lock": {"drivers": list(file.lock.drivers), "read_back": lock.confidence if lock else None},
     }  # fmt: skip
     yield json.dumps(head, ensure_ascii=False)
@@ -155,7 +151,7 @@ def heading(car: CarModel, file: CarFile, told: list[Given]) -> Iterator[str]:
     back = f"{lock.map.confidence}{', by asking' if lock.polled else ''}" if lock else "no signal"
     yield f"lock by {', '.join(file.lock.drivers)}; read back: {back}"
     if car.polls:
-        rates = ", ".join(f"{phase} {polls_a_second(car, phase):.2g}" for phase in PHASES)
+        rates = ", ".join(f"{phase} {car.questions_per_s(phase):.2g}" for phase in PHASES)
         yield f"questions: {len(car.polls)}; a second: {rates}, parked none"
     else:
         yield "questions: none, it tells by itself"
