@@ -225,3 +225,6 @@ def test_a_narrow_terminal_has_the_source_under_the_name() -> None:
     assert screen.end() == 0
     assert all(len(line) <= 80 for line in screen.text.splitlines() if "bits" in line)
     assert "asked of 79B, 2101" in screen.text
+    names = [line.split()[1] for line in screen.text.splitlines() if line[:1] in "ABCD" and line[1:4] == "   "]
+    assert len(names) == len(cars.load(cars.find("kangoo-ze")).signals)
+    assert not [name for name in names if name.endswith("…")]

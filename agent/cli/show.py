@@ -65,6 +65,7 @@ WANTED: Final = {
 }  # fmt: skip
 """What an operator asks of a car, with the names that answer it: one of them is enough."""
 WIDE: Final = 130
+NAME: Final = 44  # columns of the longest useful name; on a narrow screen what the other columns take
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +180,14 @@ def _table(title: str, told: list[Given], width: int) -> RenderableType:
     wide = width >= WIDE
     table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 1, 0, 0))
     table.add_column("sure", width=4)
-    table.add_column("signal", min_width=44 if wide else None, no_wrap=wide)
+    table.add_column("signal", min_width=NAME if wide else None, no_wrap=wide)
     for column in ("unit", *PHASES):
         table.add_column(str(column), no_wrap=True, min_width=8)
     if wide:
         table.add_column("where", no_wrap=True, min_width=26)
         table.add_column("source", overflow="fold", style="dim")
     for it in told:
-        name = Text(short(it.map.name, 44))
+        name = Text(short(it.map.name, NAME if wide else max(width - NAME, 24)))
         more = (it.where, it.map.source) if wide else ()
         if not wide:
             name.append(f"\n  {it.where}; {it.map.source}", style="dim")
