@@ -60,7 +60,7 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/lint-imports
 
 test: packages ## everything, as CI runs it: lint, unit tests, the bench in the guest
-	@$(RUN) -m hil.packages systemd gpsd
+	@$(RUN) -m hil.packages systemd gpsd browser
 	@$(MAKE) --no-print-directory lint
 	$(RUN) -m pytest --ignore=tests/inside
 	@echo 'And the tests that need a CAN of their own, inside the guest:'

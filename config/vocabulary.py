@@ -71,6 +71,8 @@ LONGITUDE: Final = "Vehicle.CurrentLocation.Longitude"
 DOORS: Final = (DOOR_FRONT_LEFT, DOOR_FRONT_RIGHT, DOOR_REAR_LEFT, DOOR_REAR_RIGHT, TRUNK)
 UNSHOWN: Final = frozenset({VIN, VIN_TAIL})
 """Read to be compared, never shown, stored or sent: a VIN names an owner (P6)."""
+POSITION: Final = frozenset({LATITUDE, LONGITUDE})
+"""Told by a satellite receiver, or by a car that has one; kept or not by the kind of booking, shown nowhere (R27)."""
 
 YES_NO: Final = ("no", "yes")
 IGNITION_STATES: Final = ("off", "on")

@@ -28,3 +28,8 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def wait(seconds: float) -> None:
+    """For programs without a loop: a recording watched at its own pace, a screen that is refreshed."""
+    time.sleep(seconds)

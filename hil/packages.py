@@ -22,6 +22,7 @@ _FOLDERS = ("usr/local/bin", "usr/local/sbin", "usr/bin", "usr/sbin", "bin", "sb
 # What Debian starts when it installs: package -> units.
 SERVICES = {"mosquitto": ("mosquitto.service",), "gpsd": ("gpsd.socket", "gpsd.service")}
 _COMPILERS = ("cc", "gcc", "clang", "tcc")
+BROWSER = "chromium-headless-shell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,14 @@ def needs_shim() -> bool:
     return any(flag.startswith("amx_") or flag == "apx" for flag in flags)
 
 
+def browser() -> Path | None:
+    """A browser without a window. Debian's starter of it names its place from the root, so an unpacked one is called
+    itself.
+    """
+    unpacked = UNPACKED / "usr/lib/chromium" / BROWSER
+    return unpacked if os.access(unpacked, os.X_OK) else find(BROWSER)
+
+
 def compiler() -> Path | None:
     """Any C compiler that can make the shim."""
     return next((path for name in _COMPILERS if (path := find(name))), None)
@@ -94,7 +103,9 @@ def host_has_can() -> bool:
 
 
 def needs(purposes: Sequence[str] = ()) -> list[Need]:
-    """All packages, in the order of use. purposes: `systemd` and `gpsd` add what only tests of these two want."""
+    """All packages, in the order of use. purposes: `systemd`, `gpsd` and `browser` add what only tests want: those of
+    the units, of positions, of pages.
+    """
     listed = [
         Need(
             "user-mode-linux",
@@ -114,6 +125,9 @@ def needs(purposes: Sequence[str] = ()) -> list[Need]:
     if "gpsd" in purposes:
         why = "the real daemon between a receiver and the box, on loopback only"
         listed.append(Need("gpsd", why, lambda: find("gpsd") is not None))
+    if "browser" in purposes:
+        why = "opens the pages that `boitier car plot` writes, as a person would"
+        listed.append(Need(BROWSER, why, lambda: browser() is not None))
     return listed
 
 

@@ -37,6 +37,19 @@ def socket_of(config: Path | None, socket: Path | None) -> Path:
     return Path(settings_of(DEFAULT_CONFIG).socket) if os.access(DEFAULT_CONFIG, os.R_OK) else DEFAULT_SOCKET
 
 
+def reply_to(op: str, config: Path | None, socket: Path | None) -> Mapping[str, Any] | str:
+    """What the daemon answers to `op`, or why it does not: for those who ask again and again."""
+    from drivers.errors import DeviceError
+    from drivers.local.control import ask
+
+    try:
+        answer = ask(socket_of(config, socket), {"op": op}, PATIENCE_S)
+    except DeviceError as error:
+        return str(error)
+    found: Mapping[str, Any] = answer.get(op, {})
+    return found if answer.get("ok") else str(answer.get("why"))
+
+
 def answer_of(op: str, config: Path | None, socket: Path | None, patience_s: float = PATIENCE_S) -> Mapping[str, Any]:
     """What the daemon answers to `op`. Exit 1, with what to do, when it does not."""
     from drivers.errors import DeviceError

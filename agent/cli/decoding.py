@@ -20,28 +20,47 @@ from config.vocabulary import UNSHOWN, VOCABULARY, Signal
 from drivers.can.playback import Playback
 from drivers.can.recording import Recording, RecordingError
 
+from . import live
+from .names import text_of
+
 LINES: Final = 2_000
 """Written together: one write a line costs more than decoding it."""
 
 
-def decode(car: CarModel, log: Path, bus: str, as_json: bool) -> bool:
-    """Whether the whole log was read, and nothing left out of it."""
+def decode(car: CarModel, log: Path, bus: str, view: live.View) -> bool:
+    """Whether the whole log was read, and nothing left out of it. Ctrl-C ends it early, and keeps what was shown."""
     playback = Playback(car, log, bus)
     recording = playback.recording
-    form = _Json().line if as_json else _row
     trouble: list[str] = []
-    signals = (signal for signal in _until(trouble, playback.signals()) if signal.name not in UNSHOWN)
-    with _progress(recording, log) as show:
-        while lines := [form(signal) for signal in islice(signals, LINES)]:
-            sys.stdout.write("".join(lines))
-            show()
-    sys.stdout.flush()
+    wanted = frozenset(view.wanted) - UNSHOWN
+    signals = (signal for signal in _until(trouble, playback.signals()) if signal.name in wanted)
+    try:
+        if live.is_screen() and not view.as_json:
+            size = max(log.stat().st_size, 1)
+            live.in_place(signals, view, lambda: recording.read() / size)
+        else:
+            with _progress(recording, log) as show:
+                _lines(signals, view, show)
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
     if bus and recording.seen == recording.other_bus and not trouble:
         has = ", ".join(sorted(recording.channels)) or "no frame at all"
         trouble.append(f"{log}: no frame on bus {bus}; it has {has}")
     for line in (*(f"error: {text}" for text in trouble), *_remarks(playback, car, log)):
         click.echo(line, err=True)
     return not trouble and not recording.left_out
+
+
+def _lines(signals: Iterator[Signal], view: live.View, show: Callable[[], None]) -> None:
+    form, together = _Json().line if view.as_json else _row, LINES
+    if view.speed:
+        signals, together = live.paced(signals, view.speed), 1
+    while lines := [form(signal) for signal in islice(signals, together)]:
+        sys.stdout.write("".join(lines))
+        if together == 1:
+            sys.stdout.flush()
+        show()
+    sys.stdout.flush()
 
 
 def _until(trouble: list[str], signals: Iterator[Signal]) -> Iterator[Signal]:
@@ -103,7 +122,4 @@ class _Json:
 
 
 def _row(signal: Signal) -> str:
-    value = signal.value if isinstance(signal.value, str) else f"{signal.value:g}"
-    if isinstance(signal.value, float) and abs(signal.value) >= 1e5:
-        value = f"{signal.value:.2f}"
-    return f"{signal.at_ns / 1e9:14.6f}  {signal.name:<66} {value:>12} {signal.unit}\n"
+    return f"{signal.at_ns / 1e9:14.6f}  {signal.name:<66} {text_of(signal.value):>12} {signal.unit}\n"

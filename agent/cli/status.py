@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .asking import answer_of
+from .asking import answer_of, reply_to
+from .names import HIDDEN
+from .watching import alarms, block, watch
+from .words import LANGUAGES, Words, language_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,27 +28,44 @@ Status = Mapping[str, Any]
     "--socket", type=click.Path(readable=False, path_type=Path), default=None, help="Control socket of the daemon."
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for machines.")
-def status(config: Path | None, socket: Path | None, as_json: bool) -> None:
-    """What the daemon sees: car, lock, position, clock, records, link, alarms and every part.
+@click.option(
+    "--lang", "language", type=click.Choice(LANGUAGES), default=None,
+    help="Language of the car's block; without: what LANG asks for, else English.",
+)
+@click.option("--watch", "watching", is_flag=True, help="The car's block and the alarms, every second until Ctrl-C.")
+def status(config: Path | None, socket: Path | None, as_json: bool, language: str | None, watching: bool) -> None:
+    """What the daemon sees: the car in plain words, then lock, clock, records, link and every part, then the alarms.
 
-    The car's values carry their age. "silent" means the message comes no more: its last word is shown, not believed.
+    Each sentence carries the age of what it says. A car that sleeps is silent: its last word stands when its ignition
+    was off. "silent" means the message comes no more: its last word is shown, not believed. Neither a position nor a
+    VIN is shown.
+
+    \b
+    Examples:
+      boitier status --lang fr
+      boitier status --watch
     """
+    words = Words(language or language_of(os.environ))
+    if watching:
+        sys.exit(watch(lambda: reply_to("status", config, socket), words, as_json))
     found: Status = answer_of("status", config, socket)
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
-        show(found)
+        show(found, words)
     sys.exit(1 if found.get("alarms") else 0)
 
 
-def show(found: Status) -> None:
+def show(found: Status, words: Words) -> None:
     from rich.console import Console
 
-    console = Console(soft_wrap=not sys.stdout.isatty())
+    console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+    console.print(block(found, words))
+    console.print(f"\n{words('details')}\n", style="dim")
     for title, rows in sections(found):
         _table(console, title, rows)
-    _signals(console, found.get("signals", []))
-    _alarms(console, found.get("alarms", {}))
+    _signals(console, [entry for entry in found.get("signals", []) if entry["name"] not in HIDDEN])
+    console.print(alarms(found, words))
 
 
 def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -166,10 +187,3 @@ def _signals(console: Console, signals: list[Mapping[str, Any]]) -> None:
     else:
         console.print("Car: nothing heard yet (a sleeping car is silent)")
     console.print()
-
-
-def _alarms(console: Console, alarms: Mapping[str, Any]) -> None:
-    if not alarms:
-        console.print("No alarms.", style="green")
-    for name, detail in alarms.items():
-        console.print(f"ALARM {name}: {json.dumps(detail, ensure_ascii=False)}", style="bold red")

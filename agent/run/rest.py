@@ -214,15 +214,18 @@ class Rest:
         }  # fmt: skip
 
     def _signals(self) -> list[dict[str, object]]:
-        """Every signal ever heard, with its age; positions are not among them (R27)."""
-        from config.vocabulary import VOCABULARY
+        """Every signal ever heard, with its age; positions and a VIN are not among them (R27, P6).
+
+        age_s is null for what is only remembered from before a power cut.
+        """
+        from config.vocabulary import POSITION, UNSHOWN, VOCABULARY
 
         now_ns = self._house.clock.now().ns
         found: list[dict[str, object]] = []
         for name in VOCABULARY:
             signal = self._house.car.value(name)
-            if signal is not None:
-                age_s = round((now_ns - signal.at_ns) / 1e9, 1)
+            if signal is not None and name not in UNSHOWN | POSITION:
+                age_s = round((now_ns - signal.at_ns) / 1e9, 1) if signal.at_ns else None
                 fresh = self._house.car.fresh(name) is not None
                 found.append({"name": name, "value": signal.value, "unit": signal.unit, "age_s": age_s, "fresh": fresh})
         return found
