@@ -63,7 +63,7 @@ def test_a_float_is_a_value_within_its_range_alone(model: cars.CarModel, speed: 
 def test_all_ones_are_not_available_also_where_they_read_as_minus_one(model: cars.CarModel) -> None:
     """A current of -0.1 A is lost for a moment; a car that has not woken yet must never tell one."""
     assert v.BATTERY_CURRENT not in values(Decoder(model), 256, bytes(4) + b"\xff\xff\0\0")
-    assert values(Decoder(model), 256, bytes(4) + b"\xfe\xff\0\0")[v.BATTERY_CURRENT] == -0.2
+    assert values(Decoder(model), 256, bytes(4) + b"\xff\xfe\0\0")[v.BATTERY_CURRENT] == -0.2
 
 
 def test_a_page_tells_its_own_fields_alone(model: cars.CarModel) -> None:
