@@ -43,12 +43,17 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One CAN frame. data: 0 to 8 bytes as received, also when shorter than the car's layout says."""
+    """One CAN frame. data: 0 to 8 bytes as received, also when shorter than the car's layout says.
+
+    held: it came by a subscription with a rate. The kernel keeps such a frame until the interval is over, and takes a
+    newer one in its place only when bits of that subscription's mask differ: all its other bits may be out of date.
+    """
 
     can_id: int
     extended: bool
     data: bytes
     at: Instant
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pytest
 from agent.car.state import CarState
 from agent.car.vehicle import LOCK_SILENCE_MS, Vehicle
 from config import car as cars
-from config.vocabulary import IGNITION, LOCKED, VOLTAGE_12V, Signal
+from config.vocabulary import DOOR_FRONT_LEFT, IGNITION, LOCKED, OUTSIDE_TEMPERATURE, VOLTAGE_12V, Signal
 from drivers.can.decode import Decoder
 from drivers.can.diag import NegativeReply
 from drivers.errors import DeviceGone
@@ -72,8 +72,8 @@ class Bench:
         model = cars.load(KANGOO)
         self.vehicle.learn(model, Decoder(model), self.diagnostics)  # type: ignore[arg-type]
 
-    async def hear(self, can_id: int, data: str) -> None:
-        self.watch.events.put_nowait(Frame(can_id, False, bytes.fromhex(data), self.clock.now()))
+    async def hear(self, can_id: int, data: str, held: bool = False) -> None:
+        self.watch.events.put_nowait(Frame(can_id, False, bytes.fromhex(data), self.clock.now(), held))
         await settle()
 
     async def silence(self, can_id: int) -> None:
@@ -101,6 +101,20 @@ async def test_d24_before_the_folder_is_read_the_lock_is_heard_by_its_raw_bits_a
     await bench.hear(0x60D, "00")
     await bench.silence(0x60D)
     assert bench.car.fresh(LOCKED) is None
+
+
+async def test_d28_a_frame_that_the_kernel_held_tells_nothing_of_doors_lock_and_ignition(bench: Bench) -> None:
+    """It waited for the end of its interval, while every change of those came at once by the other subscription."""
+    bench.learn()
+    await bench.hear(0x60D, "0000180031470000")
+    assert bench.car.locked() is True
+    await bench.hear(0x60D, "0806000032470000", held=True)
+    assert bench.car.locked() is True
+    assert bench.car.on(IGNITION) is False
+    assert bench.car.on(DOOR_FRONT_LEFT) is False
+    told = bench.car.value(OUTSIDE_TEMPERATURE)
+    assert told is not None
+    assert told.value == 10.0
 
 
 async def test_d28_after_learning_the_locks_bits_still_come_at_every_change(bench: Bench) -> None:

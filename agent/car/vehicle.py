@@ -10,6 +10,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from config.car import PROMPT
 from config.vocabulary import CHARGING, IGNITION, LOCKED, VOLTAGE_12V, Signal
 from drivers.errors import DeviceError, DeviceGone
 from drivers.ports import BusState, CanWatch, Clock, Frame, Silence, Subscription
@@ -107,7 +108,9 @@ class Vehicle:
         self._counters["frames"] += 1
         self._live.add((frame.can_id, frame.extended))
         found = self._decoder.frame(frame) if self._decoder is not None else []
-        if self._tells_lock(frame.can_id, frame.extended) and self._lock is not None:
+        if frame.held:  # its doors, lock, plug and ignition may be older than what was told already
+            found = [signal for signal in found if signal.name not in PROMPT]
+        elif self._tells_lock(frame.can_id, frame.extended) and self._lock is not None:
             found = [signal for signal in found if signal.name != LOCKED]
             locked = self._lock.reads(frame.data)
             if locked is not None:

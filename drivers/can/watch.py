@@ -38,6 +38,7 @@ class BcmWatch:
         self._clock = clock
         self._state = BusState.CLOSED
         self._wanted: tuple[Subscription, ...] = ()
+        self._rated: frozenset[tuple[int, int, bool]] = frozenset()
         self._sockets: list[socket.socket] = []
         self._drops: list[int] = []
         self._retry: asyncio.TimerHandle | None = None
@@ -130,6 +131,7 @@ class BcmWatch:
         for (index, can_id, extended), wanted in new.items():
             if old.get((index, can_id, extended)) != wanted:
                 self._sockets[index].send(bcm.setup(wanted))
+        self._rated = frozenset(place for place, wanted in new.items() if wanted.min_interval_ms)
 
     def _readable(self, index: int) -> None:
         for _ in range(DRAIN):
@@ -145,16 +147,17 @@ class BcmWatch:
                     total = int.from_bytes(value[:4], sys.byteorder)
                     self._counters["dropped_kernel"] += (total - self._drops[index]) & 0xFFFF_FFFF
                     self._drops[index] = total
-            self._take(message)
+            self._take(index, message)
 
-    def _take(self, message: bytes) -> None:
+    def _take(self, index: int, message: bytes) -> None:
         event = bcm.parse(message)
         if event is None:
             self._counters["unreadable"] += 1
         elif event.opcode == bcm.RX_CHANGED and event.data is not None:
             self._counters["events"] += 1
             self._backoff_s = BACKOFF_S[0]
-            self._put(Frame(event.can_id, event.extended, event.data, self._clock.now()))
+            held = (index, event.can_id, event.extended) in self._rated
+            self._put(Frame(event.can_id, event.extended, event.data, self._clock.now(), held))
         elif event.opcode == bcm.RX_TIMEOUT:
             self._counters["silences"] += 1
             self._put(Silence(event.can_id, event.extended, self._clock.now()))

@@ -74,6 +74,20 @@ async def test_an_id_that_nobody_asked_for_never_arrives(watch: BcmWatch, sender
     await nothing(watch)
 
 
+async def test_a_held_frame_is_marked_because_its_other_bits_are_out_of_date(watch: BcmWatch, sender: Send) -> None:
+    """Byte 0 at every change, byte 1 at a rate: what comes at the end of the interval still has the old byte 0."""
+    first, second = b"\xff" + bytes(7), b"\0\xff" + bytes(6)
+    await started(watch, wanted(mask=first), wanted(mask=second, interval=600))
+    sender(0x100, "0101000000000000")
+    told = [await coming(watch), await coming(watch)]
+    sender(0x100, "0102000000000000")
+    sender(0x100, "0202000000000000")
+    told += [await coming(watch), await coming(watch)]
+    seen = [(event.data[:2].hex(), event.held) for event in told if isinstance(event, Frame)]
+    assert sorted(seen[:2]) == [("0101", False), ("0101", True)]
+    assert seen[2:] == [("0202", False), ("0102", True)]
+
+
 async def test_with_a_rate_the_first_comes_at_once_then_the_last(watch: BcmWatch, sender: Send) -> None:
     await started(watch, wanted(interval=500))
     for number in range(10):
