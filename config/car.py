@@ -235,6 +235,20 @@ def lock_block(folder: Path) -> LockBlock | None:
     return read(folder).lock_block()
 
 
+def lock_signal(folder: Path) -> tuple[LockBlock | None, str | None]:
+    """How the car tells its lock, without the DBC: the lock block, and the name under which a proof is kept (D18).
+
+    A car without a block may say it when asked: then there is a name alone. Raises `ConfigError`.
+    """
+    from .car_file import read
+
+    told = read(folder)
+    block = told.lock_block()
+    if block is not None:
+        return block, block.name
+    return None, f"{LOCKED} by request" if any(entry.name == LOCKED for entry in told.signal) else None
+
+
 def diagnostic_lock(folder: Path) -> DiagnosticLock | None:
     """The car's own lock command, without the DBC. None: it has no public one. Raises `ConfigError`."""
     from .car_file import read

@@ -67,7 +67,8 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Ask the kernel for one message. mask: the bits that matter (8 bytes, zero bits are ignored for "changed").
+    """Ask the kernel for one message. mask: the bits that matter (8 bytes, zero bits are ignored for "changed"); empty:
+    every frame of this id, whatever it says.
 
     min_interval_ms: at most one event in that time (0: every change; doors, lock, plug, ignition, D28).
     silence_ms: how long without the frame until a `Silence` comes (0: never).
@@ -97,6 +98,11 @@ class CanWatch(Protocol):
     @property
     def trouble(self) -> str:
         """Why the bus is lost; "" while it is not."""
+        ...
+
+    @property
+    def controller(self) -> str:
+        """What the adapter last said of itself: "active", "warning", "passive" or "bus_off"."""
         ...
 
     def subscribe(self, wanted: tuple[Subscription, ...]) -> None:

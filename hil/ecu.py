@@ -1,7 +1,9 @@
 """The simulated car's electronics: plays a car folder on a real SocketCAN channel.
 
-Periods as the DBC says, "not available" first after waking, silence asleep, diagnostics, the lock read back. What does
-not live here: what the car does (the world decides, `set()` tells) and the shape of ISO-TP (`ecu_diag.py`).
+Periods as the DBC says, "not available" first after waking, silence asleep, diagnostics, the lock read back. A car that
+is silent unless asked answers, its own telematics unit asks now and then, and it says a last word before it sleeps.
+What does not live here: what the car does (the world decides, `set()` tells), bytes (`ecu_bits.py`) and answers
+(`ecu_units.py`).
 """
 
 from __future__ import annotations
@@ -17,16 +19,21 @@ from typing import Any
 from config import car as cars
 from config.vocabulary import LOCKED, VOCABULARY
 
-from .ecu_diag import FIRST_DELAY_S, IsoTpServer
+from .ecu_bits import Words
+from .ecu_diag import IsoTpServer
+from .ecu_units import Units
 
 WAKING_S = 0.65
 """As on every recorded wake-up."""
 FOREIGN_EVERY_S = 11.0
-SESSION_S = 5.0
+TELEMATICS_EVERY_S = 5.0
+LAST_WORDS = 3
+"""So often a car that is silent unless asked says that it goes to sleep."""
 STARTING = 0.04
 """Messages start this far apart, as on a bus where nobody shares a phase."""
 FRAME = struct.Struct("=IB3x8s")
 EFF = 0x8000_0000
+STANDARD_MAX = 0x7FF
 
 
 class Ecu:
@@ -35,35 +42,26 @@ class Ecu:
     awake: false means silence. on_diagnostic: asked with every request to the body unit inside its session; its bytes
     are the reply, None means no reply. Without it the unit obeys and reads back by itself.
     on_wake: called when somebody woke the bus. moody: polls are now and then refused, answered late (7F xx 78 first) or
-    not at all, in a fixed order.
+    not at all, in a fixed order. stripped: its telematics unit was taken out. units.mood: how single questions are met.
     """
 
     def __init__(self, channel: str, folder: Path, *, moody: bool = True) -> None:
         self._channel = channel
         self._car = cars.load(folder)
-        self._moody = moody
         self._values: dict[str, float | str] = {}
         self._awake = False
+        self.stripped = False
         self._woken_at = 0.0
-        self._session_until = 0.0
-        self._polls = 0
         self._changed = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket: socket.socket | None = None
         self._servers: dict[int, tuple[int, IsoTpServer]] = {}
         self._dead: set[str] = set()
         self._gone = asyncio.Event()
-        self.on_diagnostic: Callable[[bytes], bytes | None] | None = None
+        self._words = Words(self._car)
+        self.units = Units(self._car, self.encode, self._lock_moves, moody=moody)
         self.on_wake: Callable[[], None] | None = None
-        self.counters = {
-            "sent": 0,
-            "unsent": 0,
-            "requests": 0,
-            "refused": 0,
-            "pending": 0,
-            "unanswered": 0,
-            "foreign": 0,
-        }
+        self._counters = {"sent": 0, "unsent": 0, "foreign": 0, "telematics": 0}
 
     # --- what the world says -----------------------------------------------------------------------------------------
 
@@ -75,8 +73,24 @@ class Ecu:
     def awake(self, value: bool) -> None:
         if value and not self._awake:
             self._woken_at = asyncio.get_running_loop().time()
+        if self._awake and not value and self._car.wake is not None:
+            for can_id, extended, _mask, data in self._car.wake.asleep * LAST_WORDS:
+                self.send(can_id, data, extended)
         self._awake = value
         self._changed.set()
+
+    @property
+    def on_diagnostic(self) -> Callable[[bytes], bytes | None] | None:
+        return self.units.on_diagnostic
+
+    @on_diagnostic.setter
+    def on_diagnostic(self, answer: Callable[[bytes], bytes | None] | None) -> None:
+        self.units.on_diagnostic = answer
+
+    @property
+    def counters(self) -> dict[str, int]:
+        flow_controls = sum(server.flow_controls for _, server in self._servers.values())
+        return self._counters | self.units.counters | {"flow_controls": flow_controls}
 
     def set(self, **signals: float | str) -> None:
         """Names of the vocabulary to values in its units. What this car does not tell is kept and never sent."""
@@ -102,6 +116,7 @@ class Ecu:
                 for index, message in enumerate(self._broadcasts()):
                     group.create_task(self._send_periodically(message, index * STARTING))
                 group.create_task(self._foreign_tester())
+                group.create_task(self._telematics())
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -155,31 +170,8 @@ class Ecu:
 
     def encode(self, name: str) -> bytes:
         """The bytes of a message or of a reply's layout, as this car says them now."""
-        message = self._car.database.get_message_by_name(name)
         waking = asyncio.get_running_loop().time() - self._woken_at < WAKING_S
-        mapped = {entry.field: entry for entry in self._car.signals if entry.message == name}
-        raw = {signal.name: self._raw(signal, mapped.get(signal.name), waking) for signal in message.signals}
-        return bytes(message.encode(raw, scaling=False, strict=False)) if raw else bytes(message.length)
-
-    def _raw(self, signal: Any, entry: cars.SignalMap | None, waking: bool) -> int:
-        ones = (1 << signal.length) - 1
-        absent = min(entry.na) if entry and entry.na and min(entry.na) == 0 else ones
-        if entry is None:
-            return int(ones) if signal.length >= 5 else 0
-        if waking and signal.length >= 5:
-            return int(absent)
-        if waking and entry.valid_with:
-            return 1  # a flag beside an absent value says nothing: show the worst
-        value = self._values.get(entry.name)
-        if value is None:
-            return int(absent) if signal.length >= 5 or entry.na else 0
-        if entry.states:
-            return max((raw for raw, state in entry.states.items() if state == value), default=0)
-        if entry.text:
-            text = str(value)[::-1] if entry.text == "bcd_reversed" else str(value)
-            return int.from_bytes(text.encode("ascii"), "big") if entry.text == "ascii" else int(text, 16)
-        scaled = round((float(value) - float(signal.conversion.offset)) / float(signal.conversion.scale))
-        return max(0, min(int(ones) - 1, scaled))
+        return self._words.encode(name, self._values, waking=waking)
 
     def send(self, can_id: int, data: bytes, extended: bool = False) -> None:
         """Any frame; a full queue or a dead link loses it, as on a real bus."""
@@ -187,9 +179,9 @@ class Ecu:
             if self._socket is None:
                 raise OSError(errno.ENODEV, "no bus")
             self._socket.send(FRAME.pack(can_id | (EFF if extended else 0), len(data), data.ljust(8, b"\0")))
-            self.counters["sent"] += 1
+            self._counters["sent"] += 1
         except OSError:
-            self.counters["unsent"] += 1
+            self._counters["unsent"] += 1
 
     def _readable(self, sock: socket.socket) -> None:
         for _ in range(64):
@@ -212,7 +204,7 @@ class Ecu:
             pairs.add((lock.request_id, lock.reply_id))
         for request_id, reply_id in pairs:
             pad = 0xAA if reply_id == 0x7EC else 0x00
-            self._servers[request_id] = reply_id, IsoTpServer(reply_id, self.send, pad)
+            self._servers[request_id] = reply_id, IsoTpServer(reply_id, self._reply, pad)
 
     def _hear(self, can_id: int, data: bytes) -> None:
         lock = self._car.diagnostic_lock
@@ -226,66 +218,32 @@ class Ecu:
             return
         request = server[1].hear(data)
         if request:
-            self.counters["requests"] += 1
-            task = asyncio.get_running_loop().create_task(self._serve(can_id, request, server[1]))
+            task = asyncio.get_running_loop().create_task(self.units.serve(can_id, request, server[1]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, request_id: int, request: bytes, server: IsoTpServer) -> None:
-        await asyncio.sleep(FIRST_DELAY_S)
-        lock = self._car.diagnostic_lock
-        asked = any(poll.request_id == request_id and poll.payload == request for poll in self._car.polls)
-        if lock is not None and request_id == lock.request_id and not asked:
-            reply = self._body_unit(request, lock)
-        else:
-            reply = await self._unit(request, server)
-        if reply is None:
-            self.counters["unanswered"] += 1
-        else:
-            await server.answer(reply)
-
-    def _body_unit(self, request: bytes, lock: cars.DiagnosticLock) -> bytes | None:
-        now = asyncio.get_running_loop().time()
-        if request == lock.session:
-            self._session_until = now + SESSION_S
-            return bytes([request[0] + 0x40]) + request[1:]
-        if now > self._session_until:
-            self.counters["refused"] += 1
-            return bytes([0x7F, request[0], 0x7F])  # service not supported in the active session
-        self._session_until = now + SESSION_S
-        if self.on_diagnostic is not None:
-            return self.on_diagnostic(request)
-        if request not in (lock.lock, lock.unlock):
-            return bytes([0x7F, request[0], 0x12])
-        self.set(**{LOCKED: "yes" if request == lock.lock else "no"})
-        return bytes([lock.reply]) + request[1:]
-
-    async def _unit(self, request: bytes, server: IsoTpServer) -> bytes | None:
-        poll = next((poll for poll in self._car.polls if poll.payload == request), None)
-        if poll is None:
-            self.counters["refused"] += 1
-            return bytes([0x7F, request[0], 0x12])
-        self._polls += 1
-        mood = self._polls % 9 if self._moody else 0
-        if mood == 4:
-            self.counters["refused"] += 1
-            return bytes([0x7F, request[0], 0x12])
-        if mood == 6:
-            self.counters["pending"] += 1
-            await server.answer(bytes([0x7F, request[0], 0x78]))
-            await asyncio.sleep(0.3)
-        if mood == 8:
-            return None
-        head = bytes([request[0] + 0x40]) + request[1:]
-        return head + self.encode(poll.message)[len(head) :]
 
     async def _foreign_tester(self) -> None:
         """Somebody else's tester-present, now and then, on a reply id that is also ours."""
         while True:
             await asyncio.sleep(FOREIGN_EVERY_S)
             if self._awake:
-                self.counters["foreign"] += 1
+                self._counters["foreign"] += 1
                 self.send(0x7E4, bytes.fromhex("023E010000000000"))
                 self.send(0x7EC, bytes.fromhex("017EAAAAAAAAAAAA"))
                 for poll in self._car.polls:
-                    self.send(poll.reply_id, bytes.fromhex("017E000000000000"))
+                    self._reply(poll.reply_id, bytes.fromhex("017E000000000000"))
+
+    async def _telematics(self) -> None:
+        """The car's own unit asks the battery; on the plug only the answers show."""
+        while self._car.wake is not None:
+            await asyncio.sleep(TELEMATICS_EVERY_S)
+            if self._awake and not self.stripped:
+                self._counters["telematics"] += 1
+                for can_id, extended in self._car.wake.heard:
+                    self.send(can_id, bytes.fromhex("0462901101AA0000"), extended)
+
+    def _reply(self, can_id: int, data: bytes) -> None:
+        self.send(can_id, data, can_id > STANDARD_MAX)
+
+    def _lock_moves(self, locked: bool) -> None:
+        self.set(**{LOCKED: "yes" if locked else "no"})

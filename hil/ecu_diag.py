@@ -25,6 +25,7 @@ class IsoTpServer:
         self._flow: asyncio.Queue[tuple[int, float]] = asyncio.Queue()
         self._partial = b""
         self._missing = 0
+        self.flow_controls = 0
 
     def hear(self, data: bytes) -> bytes | None:
         """A frame on the request id. Returns a whole request, or nothing yet."""
@@ -41,6 +42,7 @@ class IsoTpServer:
             if self._missing <= 0:
                 return self._partial
         elif kind == 3 and len(data) >= 3:
+            self.flow_controls += 1
             self._flow.put_nowait((data[1], _separation(data[2])))
         return None
 

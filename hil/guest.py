@@ -163,6 +163,7 @@ class Guest:
                 "LANG": "C.UTF-8",
                 "PYTHONDONTWRITEBYTECODE": "1",  # nobody reads it again: the overlay is gone after the run
                 "PYTHONUNBUFFERED": "1",
+                "PYTHONPATH": str(packages.ROOT),  # this checkout is tried, wherever the environment was installed from
             },
         }
         (self.folder / "settings.json").write_text(json.dumps(settings))

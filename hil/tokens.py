@@ -37,6 +37,8 @@ ACTIONS: Final = {
     "firmware": 512,
     "clear_fault": 1024,
     "extend": 2048,
+    "garage_on": 4096,
+    "garage_off": 8192,
 }
 BACKEND_ACTIONS: Final = ACTIONS["unlock"] | ACTIONS["lock"] | ACTIONS["end"] | ACTIONS["find"] | ACTIONS["read_state"]
 KINDS: Final = {"private": 0, "staff": 1, "relocation": 2, "maintenance": 3}  # the low two bits of flags

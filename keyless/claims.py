@@ -41,6 +41,8 @@ class Action(IntFlag):
     FIRMWARE = 512
     CLEAR_FAULT = 1024
     EXTEND = 2048
+    GARAGE_ON = 4096
+    GARAGE_OFF = 8192
 
 
 class BookingKind(IntEnum):
@@ -53,12 +55,14 @@ class BookingKind(IntEnum):
 
 
 _USE: Final = Action(1 | 2 | 4 | 8 | 16 | 32 | 64)
+_GARAGE: Final = Action.GARAGE_ON | Action.GARAGE_OFF
+_SERVICE: Final = Action.READ_LOGS | Action.WRITE_CONFIG | Action.FIRMWARE | Action.CLEAR_FAULT | _GARAGE
 
 # What a role may hold at most, whatever its token says (docs/keyless.md section 1.2): held by the car.
 CEILING: Final[dict[Role, Action]] = {
     Role.DRIVER: _USE | Action.EXTEND,
     Role.AGENT: _USE,
-    Role.TECHNICIAN: _USE | Action.READ_LOGS | Action.WRITE_CONFIG | Action.FIRMWARE | Action.CLEAR_FAULT,
+    Role.TECHNICIAN: _USE | _SERVICE,
     Role.EMERGENCY: Action.UNLOCK,
     Role.BACKEND: Action.UNLOCK | Action.LOCK | Action.END | Action.FIND_ME | Action.READ_STATE,
 }

@@ -37,7 +37,8 @@ class Wish:
     remote: bool = False
 
 
-_HARMLESS: Final = Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS
+# What moves nothing. The garage switch only makes this box quieter, and a garage works with the ignition on.
+_HARMLESS: Final = Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS | Action.GARAGE_ON | Action.GARAGE_OFF
 
 
 def decide(booking: Booking, wish: Wish, car: CarView) -> Refusal | None:

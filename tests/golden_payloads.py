@@ -131,8 +131,10 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
         },
     ),
     ("command", {"id": COMMAND_ID, "action": "lock", "result": {"code": "done", "why": "read back"}}),
-    ("alarm", {"name": "low_12v", "event": "raised", "detail": "12.2 V"}),
-    ("alarm", {"name": "low_12v", "event": "cleared", "detail": "12.6 V"}),
+    ("garage", {"event": "on", "by": "command", "hours": 12.0}),
+    ("garage", {"event": "off", "by": "time", "hours": None}),
+    ("alarm", {"name": "supply_low", "event": "raised", "detail": {}}),
+    ("alarm", {"name": "supply_low", "event": "cleared", "detail": {}}),
     ("dropped", facts.dropped("samples", 11, 13, "no_room")),
 )
 
@@ -142,6 +144,7 @@ STATE: dict[str, object] = {
     "pending": {"facts": 0, "samples": 1},
     "soc": 52.5,
     "range_km": 131.0,
+    "range_computed": False,
     "odometer_km": 48255.1,
     "plugged": "yes",
     "locked": "yes",

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.can import bcm
 from drivers.can.diag import answers, opens
+from drivers.can.errors import Errors
 from drivers.can.watch import BcmWatch
 from drivers.clock import SystemClock
 from drivers.ports import BusState, Subscription
@@ -28,6 +29,45 @@ def test_a_subscription_is_written_as_the_kernel_reads_it() -> None:
     assert (s1, us1, s2, us2) == (2, 250_000, 1, 500_000)
     assert (can_id, frames) == (0x98DAF1DB, 1)
     assert raw[bcm.HEAD_SIZE :] == struct.pack("=IB3x8s", 0x98DAF1DB, 8, b"\xf0" + bytes(7))
+
+
+def test_a_subscription_without_a_mask_is_by_id_alone() -> None:
+    raw = bcm.setup(Subscription(0x18DAF1DB, True, b"", 1000, 0))
+    assert len(raw) == bcm.HEAD_SIZE
+    _, flags, _, _, _, s2, us2, can_id, frames = bcm.HEAD.unpack_from(raw)
+    assert flags & bcm.RX_FILTER_ID
+    assert (s2, us2, can_id, frames) == (1, 0, 0x98DAF1DB, 0)
+
+
+def test_error_frames_tell_what_the_controller_is_up_to() -> None:
+    """linux/can/error.h: class bits in the id, details in byte 1."""
+    errors = Errors()
+    for can_id, data, state in (
+        (0x004, "0004000000000000", "warning"),
+        (0x004, "0010000000000000", "passive"),
+        (0x004, "0020000000000000", "passive"),
+        (0x040, "0000000000000000", "bus_off"),
+        (0x100, "0000000000000000", "active"),
+        (0x004, "0030000000000000", "passive"),
+        (0x004, "0040000000000000", "active"),
+        (0x004, "0001000000000000", "active"),
+        (0x008, "0000000000000000", "active"),
+        (0x020, "", "active"),
+    ):
+        errors.take(0x2000_0000 | can_id, hexes(data))
+        assert errors.state == state, (hex(can_id), data)
+    assert errors.counters == {
+        "error_frames": 10, "error_passive": 2, "bus_off": 1, "restarts": 1, "protocol": 1, "no_ack": 1,
+        "controller_overflows": 1, "dropped_errors": 0,
+    }  # fmt: skip
+
+
+@given(st.integers(0, 0x1FFF_FFFF), st.binary(max_size=8))
+def test_any_error_frame_is_counted_and_none_is_an_exception(can_id: int, data: bytes) -> None:
+    errors = Errors()
+    errors.take(0x2000_0000 | can_id, data)
+    assert errors.counters["error_frames"] == 1
+    assert errors.state in ("active", "warning", "passive", "bus_off")
 
 
 @given(st.binary(max_size=100))

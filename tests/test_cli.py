@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.cli.group import FAMILIES
-from agent.cli.status import ago, bus, connection, lock, part, receiver, sections, source, yes
+from agent.cli.status import ago, bus, connection, lock, part, questions, receiver, sections, source, supply, yes
 from tests.agent_process import Box
 
 BOITIER = [sys.executable, "-c", "import sys; sys.argv[0] = 'boitier'; from agent.cli.main import main; main()"]
@@ -113,6 +113,37 @@ def test_status_says_why_a_part_of_the_car_does_not_answer(box: Box) -> None:
     assert found["can"]["error"].startswith("absent0: ")
     assert f"not connected ({found['link']['trouble']})" in words
     assert box.stop() == 0
+
+
+def test_r17_the_garage_switch_is_turned_at_the_car_shown_and_survives_a_restart(box: Box) -> None:
+    box.start()
+    box.until(lambda: box.ask("status")["garage"]["on"] is False)
+    done = boitier("garage", "on", "--hours", "3", "--socket", str(box.socket))
+    assert done.stdout.startswith("The garage switch is on")
+    words = boitier("status", "--config", str(box.config)).stdout
+    assert "none: the garage switch is on for 3 h" in words or "none: the garage switch is on for 180 min" in words
+    assert box.stop() == 0
+    box.start()
+    box.until(lambda: box.ask("status")["garage"]["on"] is True)
+    found = json.loads(boitier("garage", "off", "--socket", str(box.socket), "--json").stdout)
+    assert found == {"on": False, "by": None, "left_s": 0}
+    assert boitier("garage", "on", "--hours", "13", "--socket", str(box.socket)).returncode == 2
+    assert boitier("garage", "maybe", "--socket", str(box.socket)).returncode == 2
+    from drivers.local.control import ask
+
+    assert ask(box.socket, {"op": "garage", "on": "yes"}, 30)["ok"] is False
+    assert ask(box.socket, {"op": "garage", "on": True, "hours": "x"}, 30)["ok"] is False
+
+
+def test_what_is_asked_of_the_car_and_its_battery_in_words() -> None:
+    assert questions({"polling": {"asks": False}}) == "none: this car says by itself what it says"
+    told = {"phase": "awake", "forbidden": "", "polls": {"a": {"failures_in_a_row": 1}, "b": {"failures_in_a_row": 3}}}
+    assert questions({"polling": told}) == "2 kinds, car awake; put off: b"
+    assert questions({"polling": {**told, "forbidden": "supply"}}) == "none: the 12 V battery is low"
+    assert supply({}) == "not known yet"
+    known = {"low": True, "limit_v": 12.5, "reference_v": 12.8, "nights": 3}
+    assert supply(known) == "LOW, rests at 12.80 V, low below 12.50 V"
+    assert supply({**known, "low": False, "reference_v": None}) == "still learning (3 nights), low below 12.50 V"
 
 
 def test_r27_status_never_carries_a_position(box: Box) -> None:

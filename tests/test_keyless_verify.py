@@ -208,10 +208,10 @@ def test_a_role_lasts_no_longer_than_it_may(role: Role) -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_actions_beyond_the_role_are_ignored_and_told(role: Role) -> None:
-    booking = believe(token(role=role, actions=4095, nbf=NOW - 10, exp=NOW + 1000, early_s=0, late_s=0))
+    booking = believe(token(role=role, actions=16383, nbf=NOW - 10, exp=NOW + 1000, early_s=0, late_s=0))
     assert isinstance(booking, Booking)
     assert booking.actions == claims.CEILING[role]
-    assert booking.actions | booking.ignored == 4095
+    assert booking.actions | booking.ignored == 16383
 
 
 # --- revoked, superseded ---------------------------------------------------------------------------------------------

@@ -44,8 +44,8 @@ def test_r27_a_position_only_where_the_operators_tracking_asks_for_it(car: CarSt
 
 def test_the_cars_figures_and_standing_alarms_as_the_contract_writes_them(car: CarState) -> None:
     assert state(car, 0, "private", EVERYTHING, True, ["car_folder", "storage"]) == {
-        "soc": 52.5, "range_km": 131.0, "odometer_km": 48_255.1, "plugged": "yes", "locked": "yes",
-        "booking": "private", "position": None, "alarms": ["car_folder", "storage"],
+        "soc": 52.5, "range_km": 131.0, "range_computed": False, "odometer_km": 48_255.1, "plugged": "yes",
+        "locked": "yes", "booking": "private", "position": None, "alarms": ["car_folder", "storage"],
     }  # fmt: skip
     ours = STATE.keys() - {"facts", "samples", "pending"}
     assert state(car, 0, "private", EVERYTHING, True, ()).keys() == ours
@@ -58,3 +58,9 @@ def test_a_car_that_never_spoke_is_null_and_not_left_out() -> None:
     assert {name for name, value in found.items() if value is None} == {
         "soc", "range_km", "odometer_km", "plugged", "locked", "position",
     }  # fmt: skip
+
+
+def test_a_range_that_this_box_worked_out_is_marked_so(car: CarState) -> None:
+    car.computed = frozenset((RANGE,))
+    found = state(car, 0, None, EVERYTHING, None, ())
+    assert (found["range_km"], found["range_computed"]) == (131.0, True)

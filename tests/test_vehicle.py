@@ -1,5 +1,5 @@
-"""Frames to signals through a real car folder: the lock before everything else, silence, phases, and polls that wake
-nobody.
+"""Frames to signals through a real car folder: the lock before everything else, silence and phases. Asking is in
+`test_polling.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import pytest
 from agent.car.state import CarState
 from agent.car.vehicle import LOCK_SILENCE_MS, Vehicle
 from config import car as cars
-from config.vocabulary import DOOR_FRONT_LEFT, IGNITION, LOCKED, OUTSIDE_TEMPERATURE, VOLTAGE_12V, Signal
+from config.car import Phase
+from config.vocabulary import CHARGING, DOOR_FRONT_LEFT, IGNITION, LOCKED, OUTSIDE_TEMPERATURE, Signal
 from drivers.can.decode import Decoder
-from drivers.can.diag import NegativeReply
 from drivers.errors import DeviceGone
 from drivers.ports import BusState, Frame, Silence, Subscription
 from tests.fakes.clock import ManualClock, settle
@@ -28,7 +28,7 @@ class StandInWatch:
     """A bus that says what the test says; `drivers/can/watch.py` is tried on a real kernel bus in the guest."""
 
     def __init__(self) -> None:
-        self.state, self.trouble = BusState.OPEN, ""
+        self.state, self.trouble, self.controller = BusState.OPEN, "", "active"
         self.wanted: tuple[Subscription, ...] = ()
         self.times = 0
         self.events: asyncio.Queue[Frame | Silence | BusState] = asyncio.Queue()
@@ -47,30 +47,18 @@ class StandInWatch:
         self.events.put_nowait(BusState.CLOSED)
 
 
-class StandInDiagnostics:
-    """Answers every question with what it holds."""
-
-    def __init__(self) -> None:
-        self.asked: list[bytes] = []
-        self.reply: bytes | NegativeReply | None = None
-
-    async def request(self, request_id: int, reply_id: int, payload: bytes, timeout_s: float) -> object:
-        self.asked.append(payload)
-        return self.reply
-
-
 class Bench:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.watch = StandInWatch()
         self.car = CarState(self.clock)
         self.vehicle = Vehicle(self.clock, self.watch, self.car, LOCK)
-        self.diagnostics = StandInDiagnostics()
         self.task = asyncio.create_task(self.vehicle.run())
 
     def learn(self) -> None:
         model = cars.load(KANGOO)
-        self.vehicle.learn(model, Decoder(model), self.diagnostics)  # type: ignore[arg-type]
+        self.vehicle.learn(model, Decoder(model))
+        self.parked = self.watch.wanted
 
     async def hear(self, can_id: int, data: str, held: bool = False) -> None:
         self.watch.events.put_nowait(Frame(can_id, False, bytes.fromhex(data), self.clock.now(), held))
@@ -145,20 +133,17 @@ async def test_a_lost_bus_makes_everything_unknown_and_a_closed_one_ends_the_ser
         await bench.task
 
 
-async def test_a_poll_never_wakes_a_sleeping_bus_and_stops_with_a_weak_battery(bench: Bench) -> None:
+async def test_r10_silence_of_everything_is_parked_whatever_was_said_last(bench: Bench) -> None:
     bench.learn()
-    await bench.clock.advance(120)
-    assert bench.diagnostics.asked == [], "the bus sleeps"
     await bench.hear(0x60D, "0006000000000000")
-    await bench.clock.advance(120)
-    assert bench.diagnostics.asked != []
-    bench.diagnostics.asked.clear()
-    await bench.hear(0x60D, "0000000000000000")
-    bench.car.update(Signal(VOLTAGE_12V, 12.3, bench.clock.now().ns))
-    await bench.clock.advance(3_600)
-    assert bench.diagnostics.asked == [], "R16"
+    assert bench.vehicle.phase is Phase.DRIVING
     await bench.silence(0x60D)
-    bench.car.update(Signal(VOLTAGE_12V, 12.9, bench.clock.now().ns))
-    await bench.clock.advance(3_600)
-    assert bench.diagnostics.asked == []
-    assert bench.vehicle.counters()["poll_failures"] > 0
+    assert bench.vehicle.phase is Phase.PARKED
+    assert bench.watch.wanted == bench.parked
+    await bench.hear(0x60D, "0000000000000000")
+    assert bench.vehicle.phase is Phase.AWAKE
+    bench.car.update(Signal(CHARGING, "yes", bench.clock.now().ns))
+    bench.vehicle.follow()
+    assert bench.vehicle.phase is Phase.CHARGING
+    await bench.silence(0x60D)
+    assert bench.vehicle.phase is Phase.PARKED, "a charge that was said last is no charge now"

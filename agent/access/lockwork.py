@@ -163,6 +163,7 @@ class Lockwork:
         except Exception as error:  # a driver's bug must not leave an intent without outcome
             log.exception("the lock's driver failed")
             why = f"{type(error).__name__}: {error}"
+        self._car.acted()
         if not self._proven:
             return LockOutcome.UNKNOWN, why
         if await self._car.wait_locked(action is LockAction.LOCK, self._confirm_s):

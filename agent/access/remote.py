@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from drivers.ports import LockAction
 from keyless import cose
@@ -25,9 +25,14 @@ from .bookings import Authority, Bookings
 from .lockwork import RESULT, Answer, Asked, Lockwork
 from .scene import Scene
 
+if TYPE_CHECKING:
+    from ..car.garage import Garage
+
 log = logging.getLogger(__name__)
 
 COUNTER: Final = "command/counter/"
+GARAGE: Final = {Action.GARAGE_ON: True, Action.GARAGE_OFF: False}  # R17
+FORCES: Final = (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)  # R1: may end what the checks would refuse
 LOCKS: Final = {Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK}
 MOST: Final = 1_024  # stored answers to refused commands; beyond them the counter alone guards against a replay
 KEPT_S: Final = 86_400  # an answer outlives its command by a day: the backend may ask again, the network may be slow
@@ -47,6 +52,7 @@ class Remote:
         self._scene, self._lockwork, self._result = scene, lockwork, result
         self._counters: dict[str, tuple[int, int]] = {}  # token hash -> highest counter, end of the token
         self._results = lockwork.answers
+        self.garage: Garage | None = None  # composed after READY (D24), before the first command can come
         self.counters = {"taken": 0, "repeated": 0, "refused": 0}
 
     def load(self, vault: Mapping[str, bytes]) -> None:
@@ -163,12 +169,13 @@ class Remote:
 
     def _forbidden(self, booking: Booking, command: Command) -> Refusal | None:
         """What the token's rights, the car and the booking under way forbid."""
-        if command.action not in LOCKS:
+        switch = command.action in GARAGE and self.garage is not None
+        if command.action not in LOCKS and not switch:
             return refused(Code.ROLE_ACTION, "this box has no such actuator", booking)
         guarded = self._scene.guard(booking, command.action, remote=True)
-        if guarded is not None:
+        if guarded is not None or switch:
             return guarded
-        view, open_, forced = self._scene.car(), self._scene.under.booking, _forced(booking)
+        view, open_, forced = self._scene.car(), self._scene.under.booking, booking.role in FORCES
         if open_ is not None and booking.booking != open_.booking:
             opens_another = command.action is Action.UNLOCK and booking.booking != 0
             if opens_another or not forced:
@@ -196,6 +203,9 @@ class Remote:
             note=booking.note,
             until=command.exp,
         )
+        if command.action in GARAGE:
+            await self._switch(asked, GARAGE[command.action], put)
+            return
         # Until the outcome is known a repeat, also one after a power cut, is told so and moves nothing.
         self._results[name] = Answer(code="unknown", why="under way", until=command.exp)
         put = {**put, RESULT + name: _json(self._results[name])}
@@ -204,7 +214,7 @@ class Remote:
             plan = Plan(opens=self._scene.opening(booking))
         elif command.action is Action.END:
             failed = hard(self._scene.car())
-            closing = self._scene.closing(How.FORCED if _forced(booking) else How.ENDED, failed)
+            closing = self._scene.closing(How.FORCED if booking.role in FORCES else How.ENDED, failed)
             if {"moving", "ignition_on", "door_open"} & set(failed):
                 await self._close_only(asked, closing, put)
                 return
@@ -214,6 +224,19 @@ class Remote:
         except StoreBroken:
             self._results.pop(name, None)
             raise
+
+    async def _switch(self, asked: Asked, on: bool, put: Mapping[str, bytes]) -> None:
+        """R17: the switch, its fact, the command's and its counter are one transaction. Raises `StoreBroken`."""
+        assert self.garage is not None
+        name, turn = str(asked.command), self.garage.turn(on, "command")
+        word = "on" if on else "off"
+        answer = Answer(code="done", why=f"the garage switch is {word}", until=asked.until)
+        result = {"code": "done", "why": answer["why"]}
+        facts = (turn.fact, Fact("command", {"id": name, "action": f"garage_{word}", "result": result}))
+        numbers = await self._store.commit(facts, put={**put, **turn.put, RESULT + name: _json(answer)}, drop=turn.drop)
+        self.garage.turned(turn)
+        self._results[name] = answer
+        self._result(name, "done", answer["why"], numbers[-1])
 
     async def _close_only(self, asked: Asked, closing: Closing, put: Mapping[str, bytes]) -> None:
         """A forced end of a car that stands open or runs: the record ends, the lock is left alone."""
@@ -266,11 +289,6 @@ def _addressed(refusal: Refusal, token: bytes, command: bytes) -> Refusal:
     if isinstance(read, Refusal):
         return refusal
     return replace(refusal, detail={**refusal.detail, "command": read.id.hex()})
-
-
-def _forced(booking: Booking) -> bool:
-    """R1: the hotline may end what the checks would refuse; drivers may not."""
-    return booking.role in (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)
 
 
 def _json(found: object) -> bytes:

@@ -37,6 +37,7 @@ from .stations import Where, locate
 FIX_FRESH_NS: Final = 30_000_000_000
 NO_FIX_NS: Final = 600_000_000_000  # without a fix for so long, an end waits for none (R1)
 CREEP_KMH: Final = 1.0
+ROLLS: Final = 3  # fast fixes in a row: one alone may be a reflection, and a sleeping car must not be asked for it
 GNSS_MOVES_MPS: Final = 3.0  # a standing receiver's speed noise stays well below
 ODOMETER_SLACK_M: Final = 1_000.0  # some cars count whole kilometres
 
@@ -83,6 +84,12 @@ class CarState:
         self._fix_odometer: float | None = None
         self._began_ns = self._moved_ns = clock.now().ns
         self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        self.asked_for: frozenset[str] = frozenset()  # what the car says only when asked (`polling.py`)
+        self.computed: frozenset[str] = frozenset()  # what this box works out because the car does not say it
+        self.lock_wanted = asyncio.Event()  # somebody waits for the lock to read back
+        self.acted_ns: int | None = None  # when this box last moved the lock
+        self.rolled_ns: int | None = None  # when satellites last showed that the car drives
+        self._rolls = 0
 
     # --- what comes in
 
@@ -98,6 +105,10 @@ class CarState:
             for wanted, future in self._waiting:
                 if wanted == signal.value and not future.done():
                     future.set_result(None)
+
+    def acted(self) -> None:
+        """This box moved the lock: whatever slept in the car is awake for a while."""
+        self.acted_ns = self._clock.now().ns
 
     def silent(self, names: Iterable[str]) -> None:
         """These signals come no more; what they said last is kept."""
@@ -122,8 +133,12 @@ class CarState:
         """A void epoch changes nothing: the last good fix ages."""
         if not fix.valid or fix.mode < 2 or fix.lat is None or fix.lon is None:
             return
-        if fix.speed_mps is not None and fix.speed_mps >= GNSS_MOVES_MPS:
+        fast = fix.speed_mps is not None and fix.speed_mps >= GNSS_MOVES_MPS
+        self._rolls = self._rolls + 1 if fast else 0
+        if fast:
             self._moved_ns = max(self._moved_ns, fix.at.ns)
+        if self._rolls >= ROLLS:
+            self.rolled_ns = fix.at.ns
         self._fix = fix
         self._fix_odometer = self._number(ODOMETER)
 
@@ -160,20 +175,25 @@ class CarState:
         return self.on(LOCKED)
 
     async def wait_locked(self, value: bool, timeout_s: float) -> bool:
-        """Did the car's own lock signal read so within the time?"""
+        """Did the car's own lock signal read so within the time? Of a car that must be asked, an answer of before
+        counts for nothing.
+        """
         wanted = "yes" if value else "no"
-        signal = self.fresh(LOCKED)
+        signal = self.fresh(LOCKED) if LOCKED not in self.asked_for else None
         if signal is not None and signal.value == wanted:
             return True
         heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         timer = asyncio.ensure_future(self._clock.sleep(timeout_s))
         entry = (wanted, heard)
         self._waiting.append(entry)
+        self.lock_wanted.set()
         try:
             await asyncio.wait((heard, timer), return_when=asyncio.FIRST_COMPLETED)
             return heard.done()
         finally:
             self._waiting.remove(entry)
+            if not self._waiting:
+                self.lock_wanted.clear()
             heard.cancel()
             timer.cancel()
 

@@ -50,14 +50,16 @@ def reply_to(op: str, config: Path | None, socket: Path | None) -> Mapping[str, 
     return found if answer.get("ok") else str(answer.get("why"))
 
 
-def answer_of(op: str, config: Path | None, socket: Path | None, patience_s: float = PATIENCE_S) -> Mapping[str, Any]:
-    """What the daemon answers to `op`. Exit 1, with what to do, when it does not."""
+def answer_of(
+    op: str, config: Path | None, socket: Path | None, patience_s: float = PATIENCE_S, **more: object
+) -> Mapping[str, Any]:
+    """What the daemon answers to `op` and what else is told. Exit 1, with what to do, when it does not."""
     from drivers.errors import DeviceError
     from drivers.local.control import ask
 
     path = socket_of(config, socket)
     try:
-        answer = ask(path, {"op": op}, patience_s)
+        answer = ask(path, {"op": op, **more}, patience_s)
     except DeviceError as error:
         click.echo(f"boitier does not answer at {path} ({error}).", err=True)
         click.echo("Is it running?  systemctl status boitier   or   boitier run --config FILE", err=True)

@@ -13,6 +13,7 @@ FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "status": ("agent.cli.status", "status", "What the running daemon sees, in plain words."),
     "check": ("agent.cli.check", "check", "Settings, car, devices, backend: what is missing and what to do."),
     "car": ("agent.cli.car", "car", "Car models: list, show, check; decode or plot a recording."),
+    "garage": ("agent.cli.garage", "garage", "Keep the box quiet while the car is in a garage."),
     "gnss": ("agent.cli.gnss", "gnss", "Decode a log of the satellite receiver."),
     "token": ("agent.cli.token", "token", "Issue, inspect and verify booking tokens."),
 }

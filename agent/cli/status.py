@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Status = Mapping[str, Any]
+PUT_OFF = 3  # failures in a row: by now it is asked eight times as seldom
 
 
 @click.command(epilog="Exit codes: 0 all is well, 1 an alarm stands or the daemon does not answer, 2 wrong use.")
@@ -88,6 +89,8 @@ def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
         ]),
         ("Around", [
             ("CAN bus", bus(can)),
+            ("questions to the car", questions(found)),
+            ("12 V battery", supply(found.get("tending", {}).get("supply", {}))),
             ("lock", lock(found.get("lock", {}))),
             ("satellite receiver", receiver(gnss)),
             ("clock", source(clock)),
@@ -111,7 +114,31 @@ def part(state: Mapping[str, Any]) -> str:
 def bus(can: Mapping[str, Any]) -> str:
     words = {"open": "open", "lost": "lost, tried again and again", "closed": "not started yet"}
     state = words.get(str(can.get("state")), str(can.get("state")))
-    return f"{can.get('channel')}: {state}" + (f" ({can['error']})" if can.get("error") else "")
+    line = f"{can.get('channel')}: {state}" + (f" ({can['error']})" if can.get("error") else "")
+    odd = can.get("controller") not in (None, "active")
+    return line + (f"; the controller says {can['controller']}" if odd else "")
+
+
+def questions(found: Status) -> str:
+    """Whether the car is asked anything now, and if not, why."""
+    polling, garage = found.get("polling", {}), found.get("garage", {})
+    if garage.get("on"):
+        return f"none: the garage switch is on for {ago(garage['left_s'])}"
+    if polling.get("asks") is False:
+        return "none: this car says by itself what it says"
+    if polling.get("forbidden") == "supply":
+        return "none: the 12 V battery is low"
+    polls = polling.get("polls", {})
+    put_off = [name for name, state in polls.items() if state.get("failures_in_a_row", 0) >= PUT_OFF]
+    return f"{len(polls)} kinds, car {polling.get('phase')}" + (f"; put off: {', '.join(put_off)}" if put_off else "")
+
+
+def supply(found: Mapping[str, Any]) -> str:
+    if not found:
+        return "not known yet"
+    reference = found.get("reference_v")
+    rests = f"rests at {reference:.2f} V" if reference is not None else f"still learning ({found['nights']} nights)"
+    return f"{'LOW, ' if found.get('low') else ''}{rests}, low below {found['limit_v']:.2f} V"
 
 
 def lock(found: Mapping[str, Any]) -> str:
@@ -181,9 +208,13 @@ def _signals(console: Console, signals: list[Mapping[str, Any]]) -> None:
         table.add_column(heading)
     for entry in signals:
         value = f"{entry['value']} {entry['unit']}".strip()
-        table.add_row(entry["name"], value, ago(entry["age_s"]), "" if entry["fresh"] else "silent")
+        table.add_row(entry["name"], value, ago(entry["age_s"]), belief(entry))
     if signals:
         console.print(table)
     else:
         console.print("Car: nothing heard yet (a sleeping car is silent)")
     console.print()
+
+
+def belief(entry: Mapping[str, Any]) -> str:
+    return ", ".join(filter(None, ("" if entry["fresh"] else "silent", "computed" if entry.get("computed") else "")))

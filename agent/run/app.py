@@ -79,7 +79,7 @@ class House:
         self.health = Health(clock, self.store, self.alarms)
 
         # the car: its lock signal now, the rest of its folder after READY
-        self.folder, lock = self._car()
+        self.folder, lock, told_lock = self._car()
         self.car = CarState(clock, settings.station, receiver=settings.gnss.fitted)
         self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
         self.under = UnderWay()
@@ -95,14 +95,14 @@ class House:
         self.lock = self._lock_port()
         lockwork = Lockwork(
             clock, self.store, self.lock, self.car, self.under, self.busy, self.result,
-            vehicle=settings.vehicle.id, signal=lock.name if lock is not None else None, version=VERSION,
+            vehicle=settings.vehicle.id, signal=told_lock, version=VERSION,
             confirm_s=settings.lock.confirm_s,
         )  # fmt: skip
         scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, settings.tracking)
-        remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
+        self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         self.door = Door(
-            clock, self.store, scene, self.bookings, lockwork, remote, self.reader,
+            clock, self.store, scene, self.bookings, lockwork, self.remote, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,
         )  # fmt: skip
         self.provisioning.changed = self.door.trust_changed
@@ -153,14 +153,14 @@ class House:
 
     # --- what the settings choose
 
-    def _car(self) -> tuple[Path | None, LockBlock | None]:
+    def _car(self) -> tuple[Path | None, LockBlock | None, str | None]:
         """D15: a folder that does not fit together costs the read-back, not the door."""
         try:
             folder = cars.find(self.settings.vehicle.car)
-            return folder, cars.lock_block(folder)
+            return folder, *cars.lock_signal(folder)
         except ConfigError as error:
             self.alarms.raised("car_folder", problems=[str(problem) for problem in error.problems])
-            return None, None
+            return None, None, None
 
     def _lock_port(self) -> LockPort:
         lock = self.settings.lock

@@ -9,13 +9,18 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 
 Operation = Callable[[], Awaitable[object]]
+Told = Callable[[Mapping[str, object]], Awaitable[object]]
 
 
 class Control:
-    """Requests are `{"op": name}`; answers `{"ok": true, name: …}` or `{"ok": false, "why": …}`."""
+    """Requests are `{"op": name}`; answers `{"ok": true, name: …}` or `{"ok": false, "why": …}`.
 
-    def __init__(self, operations: Mapping[str, Operation]) -> None:
-        self._operations = {**operations, "modules": self._modules}
+    told: operations that look at more of the request than its name.
+    """
+
+    def __init__(self, operations: Mapping[str, Operation], told: Mapping[str, Told] | None = None) -> None:
+        self._operations: dict[str, Operation] = {**operations, "modules": self._modules}
+        self._told = dict(told or {})
         self._at_ready: frozenset[str] = frozenset()
 
     def ready(self) -> None:
@@ -25,11 +30,13 @@ class Control:
     async def answer(self, request: Mapping[str, object]) -> dict[str, object]:
         """Never raises for what comes from outside."""
         name = request.get("op")
-        operation = self._operations.get(name) if isinstance(name, str) else None
-        if operation is None:
-            return {"ok": False, "why": f"op must be one of {', '.join(sorted(self._operations))}"}
+        known = isinstance(name, str) and (name in self._operations or name in self._told)
+        if not known:
+            return {"ok": False, "why": f"op must be one of {', '.join(sorted({*self._operations, *self._told}))}"}
         try:
-            return {"ok": True, str(name): await operation()}
+            told = self._told.get(str(name))
+            answer = await told(request) if told is not None else await self._operations[str(name)]()
+            return {"ok": True, str(name): answer}
         except Exception as exc:  # the asker is told; the daemon goes on
             return {"ok": False, "why": f"{type(exc).__name__}: {exc}"}
 

@@ -93,6 +93,7 @@ def state(
     return {
         "soc": last(SOC, SOC_FINE),
         "range_km": last(RANGE),
+        "range_computed": RANGE in car.computed,
         "odometer_km": last(ODOMETER),
         "plugged": last(PLUGGED),
         "locked": None if locked is None else "yes" if locked else "no",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from config.errors import ConfigError
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from config.settings import Gnss
     from drivers.ports import GnssPort
 
+    from ..car.garage import Garage
+    from ..car.polling import Polling
+    from ..car.tending import Tending
     from .app import House
 
 log = logging.getLogger(__name__)
@@ -56,16 +59,26 @@ class Rest:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._control = Control({"status": self._status, "prove_lock": house.door.prove_lock})
+        self._control = Control(
+            {"status": self._status, "prove_lock": house.door.prove_lock}, {"garage": self._turn_garage}
+        )
         self._control.ready()
         self._done: set[str] = set()
         self._decoded = False
+        self._garage: Garage | None = None
+        self._tending: Tending | None = None
+        self._polling: Polling | None = None
         self.gnss_status: Callable[[], object] = lambda: {"fitted": False}
         self.link_status: Callable[[], object] = lambda: {"configured": False, "connected": False}
 
     async def run(self) -> None:
         house = self._house
-        for step in (self._answer, self._settings, self._records, self._decoding, self._position, self._link):
+        for name in DRIVER_NOISE:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        steps = (
+            self._answer, self._settings, self._records, self._tend, self._decoding, self._position, self._link,
+        )  # fmt: skip
+        for step in steps:
             if step.__name__ not in self._done:
                 await step()
                 self._done.add(step.__name__)
@@ -107,10 +120,24 @@ class Rest:
         self._add(house.health, Stage.STORE)
         self._add(house.journey, Stage.LOGIC)
 
+    async def _tend(self) -> None:
+        """What is known of the car's small battery and of the garage comes before anybody asks the car anything."""
+        from ..car.garage import Garage
+        from ..car.tending import Tending
+
+        house = self._house
+        self._garage = house.remote.garage = Garage(house.clock, house.store, house.timekeeper.interval)
+        tending = self._tending = Tending(house.clock, house.store, house.car, house.vehicle, self._garage)
+        await tending.load()
+        house.health.conditions.update(
+            supply_low=lambda: tending.low, bus_off=lambda: house.vehicle.controller == "bus_off"
+        )
+        self._add(tending, Stage.LOGIC)
+
     async def _decoding(self) -> None:
         """D15: what does not fit together is an alarm; the lock signal and the relay go on without it."""
         house = self._house
-        if house.folder is None:
+        if house.folder is None or self._tending is None:
             return
         from config.car import load
         from drivers.can.bus import CanBus
@@ -122,8 +149,17 @@ class Rest:
         except ConfigError as error:
             house.alarms.raised("car_folder", problems=[str(problem) for problem in error.problems])
             return
-        diagnostics = Diagnostics(CanBus(house.settings.can.channel, house.clock)) if model.polls else None
-        house.vehicle.learn(model, Decoder(model), diagnostics)
+        decoder = Decoder(model)
+        house.vehicle.learn(model, decoder)
+        self._tending.learn(model)
+        if model.polls:
+            from ..car.polling import Polling
+
+            diagnostics = Diagnostics(CanBus(house.settings.can.channel, house.clock))
+            self._polling = Polling(
+                house.clock, house.vehicle, house.car, model, decoder, diagnostics, self._tending.forbidden
+            )
+            self._add(self._polling, Stage.SOURCES)
         self._decoded = True
 
     async def _position(self) -> None:
@@ -189,6 +225,9 @@ class Rest:
             "reader": lambda: {"counters": house.reader.counters()} if house.reader else {"fitted": False},
             "clock": house.timekeeper.status,
             "can": self._can,
+            "polling": lambda: self._polling.status() if self._polling is not None else {"asks": False},
+            "garage": lambda: self._garage.status() if self._garage is not None else {"on": None},
+            "tending": lambda: self._tending.status() if self._tending is not None else {},
             "gnss": lambda: self.gnss_status(),
             "link": lambda: self.link_status(),
             "trust": lambda: {
@@ -210,8 +249,18 @@ class Rest:
         vehicle = self._house.vehicle
         return {
             "channel": self._house.settings.can.channel, "state": str(vehicle.bus), "error": vehicle.bus_trouble,
-            "decoded": self._decoded, "counters": vehicle.counters(),
+            "decoded": self._decoded, "phase": str(vehicle.phase), "controller": vehicle.controller,
+            "counters": vehicle.counters(),
         }  # fmt: skip
+
+    async def _turn_garage(self, request: Mapping[str, object]) -> dict[str, object]:
+        """R17, from the command line: who may open the socket stands at the car. on: true or false; hours: how long."""
+        on, hours = request.get("on"), request.get("hours", 12)
+        if not isinstance(on, bool) or isinstance(hours, bool) or not isinstance(hours, int | float) or not hours > 0:
+            raise ValueError('say {"on": true or false, "hours": more than 0}')
+        if self._garage is None:
+            raise ValueError("the daemon is still starting; ask again in a second")
+        return await self._garage.switch(on, "local", float(hours))
 
     def _signals(self) -> list[dict[str, object]]:
         """Every signal ever heard, with its age; positions and a VIN are not among them (R27, P6).
@@ -227,5 +276,6 @@ class Rest:
             if signal is not None and name not in UNSHOWN | POSITION:
                 age_s = round((now_ns - signal.at_ns) / 1e9, 1) if signal.at_ns else None
                 fresh = self._house.car.fresh(name) is not None
-                found.append({"name": name, "value": signal.value, "unit": signal.unit, "age_s": age_s, "fresh": fresh})
+                entry = {"name": name, "value": signal.value, "unit": signal.unit, "age_s": age_s, "fresh": fresh}
+                found.append({**entry, "computed": name in self._house.car.computed})
         return found

@@ -56,6 +56,8 @@ FORMS: Final = (
     Form("plug", "plugged", ("event", "booking", "reading")),
     Form("plug", "unplugged", ("event", "booking", "reading")),
     Form("command", "", ("id", "action", "result")),
+    Form("garage", "on", ("event", "by", "hours")),
+    Form("garage", "off", ("event", "by", "hours")),
     Form("alarm", "raised", ("name", "event", "detail")),
     Form("alarm", "cleared", ("name", "event", "detail")),
     Form("dropped", "", ("stream", "from", "to", "why")),

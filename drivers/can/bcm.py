@@ -14,6 +14,7 @@ RX_TIMEOUT: Final = 11
 RX_CHANGED: Final = 12
 SETTIMER: Final = 0x0001
 STARTTIMER: Final = 0x0002
+RX_FILTER_ID: Final = 0x0020
 RX_ANNOUNCE_RESUME: Final = 0x0100
 CAN_EFF_FLAG: Final = 0x8000_0000
 CAN_EFF_MASK: Final = 0x1FFF_FFFF
@@ -39,12 +40,15 @@ class BcmEvent:
 def setup(wanted: Subscription) -> bytes:
     """RX_SETUP: the mask is the content filter, ival1 the silence, ival2 the smallest distance of two events.
 
-    RX_ANNOUNCE_RESUME: without it a frame that comes back unchanged after a silence is never reported.
+    RX_ANNOUNCE_RESUME: without it a frame that comes back unchanged after a silence is never reported. RX_FILTER_ID:
+    by id alone, for a subscription without a mask; the rate holds there as well.
     """
     can_id = _flagged(wanted.can_id, wanted.extended)
-    mask = CAN_FRAME.pack(can_id, 8, wanted.mask.ljust(8, b"\0"))
     silence, interval = _timeval(wanted.silence_ms), _timeval(wanted.min_interval_ms)
     flags = SETTIMER | STARTTIMER | RX_ANNOUNCE_RESUME
+    if not wanted.mask:
+        return _head(RX_SETUP, flags | RX_FILTER_ID, can_id, 0, silence, interval)
+    mask = CAN_FRAME.pack(can_id, 8, wanted.mask.ljust(8, b"\0"))
     return _head(RX_SETUP, flags, can_id, 1, silence, interval) + mask
 
 

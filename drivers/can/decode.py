@@ -86,6 +86,10 @@ class Decoder:
         layout = self._frames.get((can_id, extended))
         return tuple(field.map.name for field in layout.fields) if layout else ()
 
+    def told_by(self, poll: Poll) -> tuple[str, ...]:
+        """The signals that an answer carries."""
+        return tuple(field.map.name for field in self._polls[poll.message].fields)
+
     def frame(self, frame: Frame) -> list[Signal]:
         self._counters["frames"] += 1
         layout = self._frames.get((frame.can_id, frame.extended))

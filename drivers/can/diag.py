@@ -62,10 +62,13 @@ def opens(request: bytes, frame: bytes) -> bool | None:
 
 
 class Diagnostics:
-    """One exchange at a time on a bus. counters: asked, positive, negative, pending, silent, foreign, broken."""
+    """One exchange at a time on a bus. counters: asked, positive, negative, pending, silent, foreign, broken.
 
-    def __init__(self, bus: CanBus) -> None:
-        self._bus = bus
+    block_size: frames of a long answer until the unit waits for us again; 0 is all at once. A recorded tester used 1.
+    """
+
+    def __init__(self, bus: CanBus, block_size: int = 0) -> None:
+        self._bus, self._block_size = bus, block_size
         self._turn = asyncio.Lock()
         names = ("asked", "positive", "negative", "pending", "silent", "foreign", "broken")
         self._counters = dict.fromkeys(names, 0)
@@ -87,7 +90,9 @@ class Diagnostics:
         async with self._turn:
             self._counters["asked"] += 1
             with self._bus.line((reply_id,)) as line:
-                exchange = _Exchange(line, self._bus, self._counters, request_id, reply_id, payload)
+                exchange = _Exchange(
+                    line, self._bus, self._counters, request_id, reply_id, payload, self._block_size
+                )
                 try:
                     reply = await exchange.run(timeout_s)
                 except DeviceError as error:
@@ -101,7 +106,14 @@ class _Exchange:
     """One request on one line."""
 
     def __init__(
-        self, line: Line, bus: CanBus, counters: dict[str, int], request_id: int, reply_id: int, payload: bytes
+        self,
+        line: Line,
+        bus: CanBus,
+        counters: dict[str, int],
+        request_id: int,
+        reply_id: int,
+        payload: bytes,
+        block_size: int,
     ) -> None:
         import isotp
 
@@ -121,8 +133,11 @@ class _Exchange:
             txfn=self._outbox.append,
             address=isotp.Address(mode, txid=request_id, rxid=reply_id),
             error_handler=self._broken,
-            params={"tx_padding": PADDING, "tx_data_min_length": 8, "blocksize": 0, "stmin": 0, "blocking_send": False},
-        )
+            params={
+                "tx_padding": PADDING, "tx_data_min_length": 8, "blocksize": block_size, "stmin": 0,
+                "blocking_send": False,
+            },
+        )  # fmt: skip
 
     async def run(self, timeout_s: float) -> bytes | NegativeReply | None:
         self._transport.send(self._payload)

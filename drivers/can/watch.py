@@ -14,7 +14,7 @@ from collections import deque
 from typing import Final
 
 from ..ports import BusState, Clock, Frame, Silence, Subscription
-from . import bcm
+from . import bcm, errors
 from .link import must_be_up
 
 log = logging.getLogger(__name__)
@@ -23,14 +23,14 @@ QUEUE: Final = 2048
 DRAIN: Final = 64
 """Messages taken in one go, so that a flood cannot keep the loop from a door."""
 BACKOFF_S: Final = (0.2, 5.0)
-SO_RXQ_OVFL: Final = 40
 
 
 class BcmWatch:
-    """`CanWatch` on one channel. Any error closes both sockets; they are reopened with back-off and subscribed again.
+    """`CanWatch` on one channel. Any error closes all sockets; they are reopened with back-off and subscribed again.
 
     Two sockets, because the broadcast manager holds one subscription for an id and socket: a message that is wanted
-    both at every change and at a rate needs two. While the state is LOST no `Silence` comes: treat everything as stale.
+    both at every change and at a rate needs two. A third, raw one is for error frames (`errors.py`). While the state is
+    LOST no `Silence` comes: treat everything as stale.
     """
 
     def __init__(self, channel: str, clock: Clock) -> None:
@@ -41,6 +41,8 @@ class BcmWatch:
         self._rated: frozenset[tuple[int, int, bool]] = frozenset()
         self._sockets: list[socket.socket] = []
         self._drops: list[int] = []
+        self._errors = errors.Errors()
+        self._error_socket: socket.socket | None = None
         self._retry: asyncio.TimerHandle | None = None
         self._backoff_s = BACKOFF_S[0]
         self._events: deque[Frame | Silence | BusState] = deque()
@@ -59,8 +61,12 @@ class BcmWatch:
     def trouble(self) -> str:
         return self.last_error if self._state is BusState.LOST else ""
 
+    @property
+    def controller(self) -> str:
+        return self._errors.state
+
     def counters(self) -> dict[str, int]:
-        return dict(self._counters)
+        return self._counters | self._errors.counters
 
     def subscribe(self, wanted: tuple[Subscription, ...]) -> None:
         """Replace all subscriptions. Opens the bus when it is closed; never raises for a bus that is not there."""
@@ -98,6 +104,7 @@ class BcmWatch:
             for _ in range(2):
                 self._sockets.append(self._connect())
                 self._drops.append(0)
+            self._error_socket = errors.connect(self._channel)
             self._apply(())
         except OSError as error:
             self._lose(error)
@@ -105,6 +112,8 @@ class BcmWatch:
         loop = asyncio.get_running_loop()
         for index, sock in enumerate(self._sockets):
             loop.add_reader(sock, self._readable, index)
+        loop.add_reader(self._error_socket, self._faulty, self._error_socket)
+        self._errors.fresh()
         self._counters["opened"] += 1
         self._change(BusState.OPEN)
 
@@ -116,7 +125,7 @@ class BcmWatch:
         try:
             sock.setblocking(False)
             must_be_up(self._channel)
-            sock.setsockopt(socket.SOL_SOCKET, SO_RXQ_OVFL, 1)
+            sock.setsockopt(socket.SOL_SOCKET, errors.SO_RXQ_OVFL, 1)
             sock.connect((self._channel,))
         except OSError:
             sock.close()
@@ -143,11 +152,17 @@ class BcmWatch:
                 self._lose(error)
                 return
             for _level, kind, value in ancillary:
-                if kind == SO_RXQ_OVFL and len(value) >= 4:
+                if kind == errors.SO_RXQ_OVFL and len(value) >= 4:
                     total = int.from_bytes(value[:4], sys.byteorder)
                     self._counters["dropped_kernel"] += (total - self._drops[index]) & 0xFFFF_FFFF
                     self._drops[index] = total
             self._take(index, message)
+
+    def _faulty(self, sock: socket.socket) -> None:
+        try:
+            self._errors.read(sock, DRAIN)
+        except OSError as error:
+            self._lose(error)
 
     def _take(self, index: int, message: bytes) -> None:
         event = bcm.parse(message)
@@ -182,13 +197,14 @@ class BcmWatch:
         self._backoff_s = min(self._backoff_s * 2, BACKOFF_S[1])
 
     def _shut(self) -> None:
-        for sock in self._sockets:
+        for sock in (*self._sockets, *filter(None, (self._error_socket,))):
             if sock.fileno() >= 0:
                 if self._state is BusState.OPEN:
                     asyncio.get_running_loop().remove_reader(sock)
                 sock.close()
         self._sockets.clear()
         self._drops.clear()
+        self._error_socket = None
 
     def _change(self, state: BusState) -> None:
         if state is not self._state:
