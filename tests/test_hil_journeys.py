@@ -26,6 +26,7 @@ class Life:
         self.diary, self.battery, self.at = Diary(), Battery(), 0
         self.truth = self.battery.filled(CarTruth(), 12.0)
         self.note("begin", "world")
+        self.note("agent", "ready")
 
     def note(self, what: str, value: str, **changes: Any) -> None:
         self.truth = replace(self.truth, **changes)
@@ -124,7 +125,7 @@ def test_honest_records_agree_and_the_drive_braked() -> None:
         (lambda it: it["charge"].update(plug_in=None), "plug_in at None"),
         (lambda it: it["charge"].update(unplug=it["charge"]["plug_in"]), "unplug at"),
         (lambda it: it.pop("charge"), "0 charges instead of 1"),
-        (lambda it: it["charge"].update(end=None), "has no start or no end"),
+        (lambda it: it["charge"].update(start=None), "has no start or no end"),
     ],
 )
 def test_any_lie_is_found(lie: Callable[[dict[str, Any]], object], words: str) -> None:
@@ -137,7 +138,7 @@ def test_any_lie_is_found(lie: Callable[[dict[str, Any]], object], words: str) -
 def test_two_charges_of_one_plugging_and_one_of_none_are_found() -> None:
     life = a_life()
     charge = records(life)["charge"]
-    early = {**charge, "start": reading(life.diary, 5_000)}
+    early = {**charge, "start": reading(life.diary, 5_000), "end": reading(life.diary, 8_000)}
     held = holding(("charge", charge), ("charge", charge), ("charge", early))
     found = "\n".join(charges(held, life.diary, Fine())[2])
     assert "2 charges instead of 1" in found

@@ -19,6 +19,7 @@ from .held import HeldFact, Holding
 WHY = {"full": "full", "stop": "station_stopped", "fault": "fault"}
 SURE_MS = 15_000  # of charging in the light: the flag comes every 3 s, then it must hold for 5
 LATE_MS = 6_000  # a look is a second late at most, the flag three, and a busy machine more
+SEEN_LATE_MS = 2_000
 SHOWN_KW = (-75.0, 170.0)  # what the car's instruments can show
 
 
@@ -130,9 +131,9 @@ def _nearest(moments: Sequence[Moment], value: str, at_ms: float) -> int | None:
 def charges(held: Holding, diary: Diary, fine: Fine) -> tuple[int, int, list[str]]:
     """(charges that must be there, records held, faults)."""
     facts, faults, wanted = held.of("charge", event="closed"), list[str](), 0
-    waiting = [fact for fact in facts if middle(fact.body.get("start")) is not None]
+    waiting = list(facts)
     for plugging in pluggings(diary):
-        mine = [fact for fact in waiting if _within(plugging, middle(fact.body["start"]) or 0)]
+        mine = [fact for fact in waiting if _within(plugging, fact.body)]
         waiting = [fact for fact in waiting if fact not in mine]
         over = plugging.out_ms is not None and not _dark_ms(diary, plugging.out_ms - LATE_MS, plugging.out_ms + LATE_MS)
         must = over and any(_lit(diary, span) for span in plugging.charged)
@@ -146,20 +147,27 @@ def charges(held: Holding, diary: Diary, fine: Fine) -> tuple[int, int, list[str
     return wanted, len(facts), faults
 
 
-def _within(plugging: Plugging, at_ms: float) -> bool:
-    return (plugging.in_ms or 0) - LATE_MS <= at_ms <= (plugging.out_ms or float("inf")) + LATE_MS
+def _within(plugging: Plugging, body: dict[str, Any]) -> bool:
+    """Whether the middle of this charge lies in that plugging: the next cable may be in a second later. A box that did
+    not know the time at its start knew it at its end.
+    """
+    start, end = middle(body.get("start")), middle(body.get("end"))
+    if start is None or end is None:
+        start = end = end - SEEN_LATE_MS if end is not None else start
+    return start is not None and (plugging.in_ms or 0) <= (start + (end or start)) / 2 <= (plugging.out_ms or 1 << 62)
 
 
 def _lit(diary: Diary, span: Span) -> bool:
     """Some fifteen seconds of it in one piece were in the light."""
-    cuts = [span[0], *(edge for dark in coverage.dark(diary) for edge in dark if span[0] < edge < span[1]), span[1]]
+    cuts = [span[0], *(edge for dark in _darks(diary) for edge in dark if span[0] < edge < span[1]), span[1]]
     return any(b - a >= SURE_MS and not _dark_ms(diary, a, b) for a, b in pairwise(cuts))
 
 
 def _charge(body: dict[str, Any], plugging: Plugging, diary: Diary, fine: Fine) -> Iterator[str]:
     start, end = middle(body.get("start")), middle(body.get("end"))
-    if start is None or end is None:
+    if body.get("start") is None or body.get("end") is None:
         yield "has no start or no end"
+    if start is None or end is None:
         return
     inside = [(max(a, start), min(b, end)) for a, b in plugging.charged if a < end and b > start]
     gained = sum(diary.energy_kwh(b) - diary.energy_kwh(a) for a, b in inside)
@@ -182,8 +190,14 @@ def _slack_kwh(diary: Diary, at_ms: float) -> float:
     return abs(diary.energy_kwh(at_ms + 1_000) - diary.energy_kwh(at_ms))
 
 
+def _darks(diary: Diary) -> list[Span]:
+    """When nobody looked: before the box was ready for the first time, and whenever it had no power or did not run."""
+    ready = next((moment.at_ms for moment in diary.of("agent") if moment.value == "ready"), None)
+    return ([] if ready is None else [(diary.moments[0].at_ms, ready)]) + coverage.dark(diary)
+
+
 def _dark_ms(diary: Diary, begin: float, end: float) -> float:
-    return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in coverage.dark(diary))
+    return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in _darks(diary))
 
 
 def middle(reading: Any) -> float | None:
