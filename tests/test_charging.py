@@ -159,6 +159,13 @@ def test_a_charge_goes_on_over_a_cut_and_says_how_long_nobody_looked() -> None:
     assert closed["energy_kwh"] == pytest.approx(3.6, abs=0.1)
 
 
+def test_what_the_car_said_before_a_cut_does_not_confirm_what_it_says_after_it() -> None:
+    it = Plugging().run(600, kw=7.2, **CHARGING).run(2, **NONE)
+    it.boot, it.at = "bb" * 8, 900 * S
+    it.run(CONFIRM_MS // S - 1, **NONE).run(600, kw=7.2, **CHARGING).run(9, **ENDED).run(1, False)
+    assert it.closed()["pauses"] == 0
+
+
 def test_unplugged_in_the_dark_ends_at_the_last_look_and_nobody_knows_why() -> None:
     it = Plugging().run(600, kw=7.2, **CHARGING)
     it.at += 7200 * S

@@ -181,6 +181,13 @@ def test_a_stop_is_a_minute_of_standing_between_two_movements() -> None:
     assert stops.look(False, 300_000).look(False, 900_000).count == 1, "it has not moved off"
 
 
+def test_a_stop_does_not_reach_over_a_power_cut_whose_clock_began_anew() -> None:
+    looks = [look(0, moving=Moving.YES), look(1_000), look(90_000, boot="bb" * 8), look(91_000, boot="bb" * 8)]
+    gone = look(92_000, 100.1, moving=Moving.YES, boot="bb" * 8)
+    _, told = drive([*looks, gone, look(93_000, 100.1, False, boot="bb" * 8)])
+    assert told[1][1]["stops"] == 0
+
+
 def test_an_odometer_that_counted_on_ends_a_stop_that_no_look_saw_end() -> None:
     looks = [look(0, moving=Moving.YES), look(1_000), look(70_000, 102.0), look(71_000, 102.0, False)]
     _, told = drive(looks)
