@@ -62,6 +62,15 @@ def test_only_fresh_words_count_and_stale_current_falls_back_to_the_motor() -> N
     assert look_at(car, clock.now(), None).power_kw is None
 
 
+def test_a_current_asked_for_long_ago_gives_way_to_the_motors_power_and_is_better_than_nothing() -> None:
+    both, clock = a_car(volts=400.0, amperes=-50.0, motor=18.0)
+    alone, other = a_car(volts=400.0, amperes=-50.0)
+    for passed, kw in ((3.0, 20.0), (3.0, 18.0)):
+        clock.move(passed)
+        other.move(passed)
+        assert (look_at(both, clock.now(), None).power_kw, look_at(alone, other.now(), None).power_kw) == (kw, 20.0)
+
+
 def test_p3_of_the_place_a_look_has_the_stations_name_a_band_and_no_coordinates() -> None:
     car, clock = a_car(ignition="off")
     car.fix(Fix(clock.now(), 0, *HERE, 3, 0.0, 8, True))

@@ -6,6 +6,7 @@ What is not here: what follows from it (`legs.py`, `charging.py`, `course.py`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from config.vocabulary import (
     BATTERY_CURRENT,
@@ -20,6 +21,8 @@ from drivers.ports import Instant
 
 from .reading import Reading
 from .state import CarState, Moving
+
+PROMPT_NS: Final = 3_500_000_000  # cars are asked for their current every two seconds, and may answer late
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +54,24 @@ def look_at(car: CarState, now: Instant, wall: list[int] | None) -> Look:
         plugged=_flag(car, PLUGGED),
         flag=_flag(car, CHARGING),
         status=_word(car, CHARGE_STATUS),
-        power_kw=_power(car),
+        power_kw=_power(car, now.ns),
         distance=where.distance,
         charge_point=where.charge_point,
         recalled=car.provisional(),
     )
 
 
-def _power(car: CarState) -> float | None:
-    """From the battery's own voltage and current (positive flows into it, facts: 54,366 frames of public recordings),
-    else the motor's power, which knows nothing of heating.
+def _power(car: CarState, now_ns: int) -> float | None:
+    """From the battery's own voltage and current (positive flows into it: seen in 54,366 frames of public recordings),
+    else the motor's power, which knows nothing of heating. A current that had to be asked for long ago is the last
+    choice.
     """
-    volts, amperes = _number(car, BATTERY_VOLTAGE), _number(car, BATTERY_CURRENT)
-    if volts is not None and amperes is not None:
-        return -volts * amperes / 1000
-    return _number(car, TRACTION_POWER)
+    volts, amperes, motor = _number(car, BATTERY_VOLTAGE), _number(car, BATTERY_CURRENT), _number(car, TRACTION_POWER)
+    if volts is None or amperes is None:
+        return motor
+    told = car.fresh(BATTERY_CURRENT)
+    late = told is not None and now_ns - told.at_ns > PROMPT_NS
+    return motor if late and motor is not None else -volts * amperes / 1000
 
 
 def _number(car: CarState, name: str) -> float | None:
