@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import polygon
+
 HEX_16 = re.compile(r"[0-9a-f]{16}")
 HEX_64 = re.compile(r"[0-9a-f]{64}")
 BROKER = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
@@ -119,6 +121,14 @@ RULES: Mapping[str, Rule] = {
     "station.lat": Rule(lambda lat: -90 <= lat <= 90, "must be degrees north, -90 to 90"),
     "station.lon": Rule(lambda lon: -180 <= lon <= 180, "must be degrees east, -180 to 180"),
     "station.radius_m": Rule(lambda radius: 5 <= radius <= 2000, "must be metres, 5 to 2000"),
+    "station.polygon": Rule(
+        lambda corners: not corners or polygon.fault(corners) is None,
+        f"must be 3 to {polygon.MOST_CORNERS} corners [lat, lon] in order around the station, no side crossing another",
+    ),
+    "station.charge_points": Rule(
+        lambda names: len(set(names)) == len(names) and all(0 < len(name) <= 64 for name in names),
+        "must list different names, 1 to 64 characters each",
+    ),
 }  # fmt: skip
 
 
@@ -127,6 +137,8 @@ def judge(key: str, value: object) -> Finding | None:
     rule = RULES.get(key)
     if rule is None or rule.accepts(value):
         return None
+    if key == "station.polygon" and isinstance(value, list):
+        return polygon.fault(value) or "", rule.right
     return f"{value!r} does not fit", rule.right
 
 
@@ -196,3 +208,13 @@ def _stations(values: Values) -> Iterator[tuple[str, Finding]]:
         if station.name in names:
             yield f"station[{index}].name", (f"{station.name!r} is there twice", "must be a name of its own")
         names.add(station.name)
+        yield from _area(f"station[{index}]", station)
+
+
+def _area(key: str, station: Any) -> Iterator[tuple[str, Finding]]:
+    """A circle or a polygon; not both, not none, not half of one."""
+    right = "must have lat and lon (and radius_m) for a circle, or polygon = [[lat, lon], …]"
+    given = (station.lat is not None, station.lon is not None, bool(station.polygon))
+    if given not in ((True, True, False), (False, False, True)):
+        problem = "has a circle and a polygon" if given[2] else "has neither a whole circle nor a polygon"
+        yield key, (f"{station.name!r} {problem}", right)

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -91,10 +91,16 @@ class Booking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Station(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A circle around lat, lon, or a polygon of [lat, lon] corners. charge_points: as the charge points' own sessions
+    name them.
+    """
+
     name: str
-    lat: float
-    lon: float
+    lat: float | None = None
+    lon: float | None = None
     radius_m: float = 60.0
+    polygon: list[tuple[float, float]] = []
+    charge_points: list[str] = []
 
 
 class Tracking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -252,7 +258,7 @@ def _is_struct(kind: Any) -> bool:
 
 def _entry_of(kind: Any) -> type[msgspec.Struct] | None:
     """Station for list[Station], else `None`."""
-    arguments = get_args(kind)
+    arguments = get_args(kind) if get_origin(kind) is list else ()
     return arguments[0] if arguments and _is_struct(arguments[0]) else None
 
 

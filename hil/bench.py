@@ -62,7 +62,8 @@ class Bench:
         self.vehicle = provision.Vehicle(secrets.token_bytes(8), car, **changes)
         physics = provision.physics(self.vehicle)
         # R8: every rental starts with the car plugged in.
-        truth = physics["battery"].filled(CarTruth(plugged=True, charging=True, awake=True), 17.2)
+        parked = CarTruth(plugged=True, charging=True, charge_status="charging", awake=True)
+        truth = physics["battery"].filled(parked, 17.2)
         self.world = World(self.machine.call, truth, wiring=provision.wiring(self.vehicle), **physics)
         self.log: deque[str] = deque(maxlen=LOG_LINES)
         self.ready_ms = 0.0  # from exec to READY, as the inside saw it

@@ -93,7 +93,7 @@ class Commands:
                 await (asyncio.sleep(float(time[0])) if time else self._driver.stands.wait())
             case ("quit",):
                 self.quitting.set()
-            case ("ignition" | "plug" | "door" | "key", *_):
+            case ("ignition" | "plug" | "charge" | "door" | "key", *_):
                 await self._driver.hand(*wish)
             case _:
                 await self._questions.answer(wish)

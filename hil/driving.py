@@ -34,7 +34,7 @@ class Driver:
         self._voices(self.words(key, **values))
 
     async def hand(self, *wish: Value) -> None:
-        """Ignition, cable, doors, and the car's own key."""
+        """Ignition, cable, what the charge point does, doors, and the car's own key."""
         match wish:
             case ("ignition", op):
                 self._standing(op == "off")
@@ -42,6 +42,8 @@ class Driver:
             case ("plug", op):
                 self._standing(op == "in")
                 await self.world.plug(op == "in")
+            case ("charge", op):
+                await self.world.charge(str(op))
             case ("door", str(name), op):
                 await self.world.door(name, op == "open")
             case ("key", op):

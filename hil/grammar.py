@@ -21,6 +21,7 @@ FORMS: Final[tuple[tuple[str, str], ...]] = (
     ("drive KM|home [back]", "help_drive"),
     ("ignition on|off", "help_ignition"),
     ("plug in|out", "help_plug"),
+    ("charge stop|fault|start", "help_charge"),
     (f"door {'|'.join(DOORS)} open|shut", "help_door"),
     ("key unlock|lock", "help_key"),
     ("badge tap [clerk|private|stranger|HEX]", "help_badge"),

@@ -105,8 +105,10 @@ class Happenings:
         match moment.what:
             case "lock":
                 self._tell("p_event_lock", value=self._words(f"p_{moment.value}"), by=moment.detail)
-            case "charge" | "sleep":
-                self._tell(f"p_event_{moment.what}")
+            case "charge":
+                self._tell(f"p_event_charge_{moment.value}")
+            case "sleep":
+                self._tell("p_event_sleep")
 
     def _saw(self, event: Message) -> None:
         match event["saw"]:

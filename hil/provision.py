@@ -17,6 +17,7 @@ from config import car as cars
 
 from . import tokens
 from .backend.ca import Authority
+from .backend.journeys import Fine
 from .backend.ledger import Tolerance
 from .sky import FLERS
 from .truth import Battery
@@ -81,7 +82,7 @@ def physics(vehicle: Vehicle) -> dict[str, Any]:
 
 def tolerance(vehicle: Vehicle) -> Tolerance:
     """What the oracle may allow this car: a Kangoo tells whole kilometres, a Zoé hundredths."""
-    return Tolerance(km=1.0) if vehicle.car == "kangoo-ze" else Tolerance()
+    return Tolerance(km=1.0, fine=Fine(km=1.0)) if vehicle.car == "kangoo-ze" else Tolerance()
 
 
 def write(rig: Rig) -> str:

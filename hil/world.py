@@ -16,7 +16,7 @@ from typing import Any
 from .control import MachineGone
 from .diary import Diary
 from .sky import Place, Route, Sky
-from .truth import Battery, CarTruth
+from .truth import Battery, CarTruth, flowing
 
 Message = dict[str, Any]
 Ask = Callable[[Message], Awaitable[Message | None]]
@@ -113,7 +113,20 @@ class World:
 
     async def plug(self, plugged: bool) -> None:
         charging = plugged and self.truth.energy_kwh < self.battery.capacity_kwh
-        await self._become("plug", "in" if plugged else "out", plugged=plugged, charging=charging, awake=True)
+        status = "charging" if charging else "ended" if plugged else "none"
+        changes: dict[str, Any] = {"plugged": plugged, "charging": charging, "charge_status": status, "awake": True}
+        await self._become("plug", "in" if plugged else "out", **changes)
+
+    async def charge(self, op: str) -> None:
+        """What the charge point does to a plugged car: it "stop"s giving current, has a "fault", "start"s again.
+
+        Raises `ValueError` when there is nothing to do that to.
+        """
+        able = self.truth.plugged and self.truth.energy_kwh < self.battery.capacity_kwh
+        if not able or self.truth.charging is (op == "start"):
+            raise ValueError("not plugged, full, or so already")
+        status = {"start": "charging", "stop": "waiting", "fault": "failure"}[op]
+        await self._become("charge", op, charging=op == "start", charge_status=status, awake=True)
 
     async def door(self, name: str, opened: bool) -> None:
         doors = {**self.truth.doors, name: opened}
@@ -210,13 +223,15 @@ class World:
             await self._tell_car()
 
     def _step(self, seconds: float, now: float) -> None:
+        before = self.truth
         if self._motion is not None:
             self._roll(self._motion, seconds)
-        elif self.truth.charging:
-            before = self.truth
-            self.truth = self.battery.charged(before, seconds * self.charge_pace)
+        elif before.charging:
+            self.truth = flowing(before, self.battery.charged(before, seconds * self.charge_pace), seconds)
             if not self.truth.charging:
                 self.note("charge", "full")
+        else:
+            self.truth = replace(before, motor_kw=0.0, battery_a=0.0)
         parked = self._motion is None and not self.truth.ignition and not self.truth.charging
         if not parked:
             self._busy_until = now + (self._sleep_s or 0)
@@ -233,7 +248,8 @@ class World:
         motion.left_km -= km
         arrived = motion.left_km < 1e-6
         self.along_m += 1000 * km * motion.sign
-        self.truth = replace(self.battery.driven(self.truth, km), speed_kmh=0.0 if arrived else speed)
+        rolled = self.battery.rolled(self.truth, km, 0.0 if arrived else speed)
+        self.truth = flowing(self.truth, rolled, seconds)
         self.note("road", f"{self.truth.speed_kmh:.0f} km/h")
         if arrived:
             self._motion = None

@@ -26,7 +26,19 @@ from agent.run.supervisor import Actuation
 from agent.sync.facts import problems
 from agent.sync.store import Store
 from config.settings import Booking, Keyless, Lock, Settings, Station, Tracking, Vehicle
-from config.vocabulary import DOOR_FRONT_LEFT, ENERGY, IGNITION, LOCKED, ODOMETER, PLUGGED, SOC, SPEED, Signal
+from config.vocabulary import (
+    CHARGE_STATUS,
+    CHARGING,
+    DOOR_FRONT_LEFT,
+    ENERGY,
+    IGNITION,
+    LOCKED,
+    ODOMETER,
+    PLUGGED,
+    SOC,
+    SPEED,
+    Signal,
+)
 from drivers.errors import DeviceError, DeviceTimeout
 from drivers.ports import BadgeTap, CodeEntered, Feedback, Fix, Instant, LockAction, LockPort, TokenPort
 from keyless import issue
@@ -38,11 +50,12 @@ VEHICLE = bytes.fromhex("0011223344556677")
 OPERATOR = "clem.example"
 T0 = 1_800_000_000  # when the bench's clock starts, seconds since 1970
 HOUR = 3_600
-HOME = Station("home", 48.4331, 0.0998)
+HOME_LAT, HOME_LON = 48.4331, 0.0998
+HOME = Station("home", HOME_LAT, HOME_LON)
 ALICE, BOB, MALLORY = b"\x01ALIC", b"\x02BOBB", b"\x03MALL"
 NAMES = {
     "ignition": IGNITION, "speed": SPEED, "odometer": ODOMETER, "locked": LOCKED, "plugged": PLUGGED,
-    "door": DOOR_FRONT_LEFT, "soc": SOC, "energy": ENERGY,
+    "door": DOOR_FRONT_LEFT, "soc": SOC, "energy": ENERGY, "charging": CHARGING, "status": CHARGE_STATUS,
 }  # fmt: skip
 
 
@@ -230,8 +243,8 @@ class DoorBench:
     def park(self, home: bool = True) -> None:
         """Standing, doors shut, with a fresh position."""
         self.say(ignition="off", speed=0.0, door="no")
-        lat = HOME.lat if home else HOME.lat + 0.5
-        self.car.fix(Fix(self.clock.now(), None, lat, HOME.lon, 3, 0.0, 9, True))
+        lat = HOME_LAT if home else HOME_LAT + 0.5
+        self.car.fix(Fix(self.clock.now(), None, lat, HOME_LON, 3, 0.0, 9, True))
 
     async def tap(self, uid: bytes) -> Feedback:
         before = len(self.reader.shown)

@@ -28,7 +28,7 @@ ACCESS = "5e5e5e5e00000001"
 
 
 def reading(at_ms: int, odometer_km: float, soc: float) -> dict[str, object]:
-    """A `Reading` of a private booking: no position, ever (R27)."""
+    """A `Reading`: no coordinates, ever (R26, R27)."""
     return {
         "odometer_km": odometer_km,
         "soc_percent": soc,
@@ -39,11 +39,25 @@ def reading(at_ms: int, odometer_km: float, soc: float) -> dict[str, object]:
         "boot": BOOT,
         "at": at_ms,
         "wall": WALL,
-        "position": None,
     }
 
 
+def at_leg(at_ms: int, odometer_km: float, soc: float) -> dict[str, object]:
+    """Of a leg of a private booking: not even a station."""
+    return {**reading(at_ms, odometer_km, soc), "plugged": "no", "at_station": None}
+
+
 START, END = reading(812000, 48213.4, 71.0), reading(8012000, 48255.1, 52.5)
+LEG_START, LEG_END = at_leg(842000, 48213.4, 71.0), at_leg(7942000, 48255.1, 52.5)
+LEG = {
+    "leg": 1, "start": LEG_START, "end": LEG_END, "km": 41.7, "energy_kwh": 4.1, "duration_ms": 7100000,
+    "distance": None, "energy_used_kwh": 5.32, "energy_recovered_kwh": 1.24, "stops": 1, "unseen_ms": 4000,
+}  # fmt: skip
+CHARGE = {
+    "booking": 33, "station": "Mairie", "charge_point": "FR*CLM*E1", "plug_in": reading(8002000, 48255.1, 52.5),
+    "start": reading(8006000, 48255.1, 52.5),
+}  # fmt: skip
+SPOT = {"booking": 36, "lat": 48.43123, "lon": 0.08865, "precision_m": 1}
 
 BODIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("boot", {"version": "0.1.0", "car": "zoe-ph1", "sqlite": "3.40.1", "why": "start", "quarantined": None}),
@@ -108,11 +122,15 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
             "resolved_at_boot": False,
         },
     ),
-    ("booking", {"event": "opened", "booking": 33, "token": CTI, "holder": HOLDER, "booking_kind": "private", "start":
-    START}), ("plug", {"event": "unplugged", "booking": 33, "reading": START}),
-    ("leg", {"event": "opened", "booking": 33, "leg": 1, "start": START, "end": None, "km": None}),
-    ("leg", {"event": "closed", "booking": 33, "leg": 1, "start": START, "end": END, "km": 41.7}),
+    (
+        "booking",
+        {"event": "opened", "booking": 33, "token": CTI, "holder": HOLDER, "booking_kind": "private", "start": START},
+    ),
+    ("plug", {"event": "unplugged", "booking": 33, "reading": START}),
+    ("leg", {"event": "opened", "booking": 33, "leg": 1, "start": LEG_START}),
+    ("leg", {"event": "closed", "booking": 33, **LEG}),
     ("plug", {"event": "plugged", "booking": 33, "reading": END}),
+    ("charge", {"event": "started", **CHARGE}),
     ("refused", {"via": "badge", "code": "not_yet", "booking": 35, "holder": HOLDER, "detail": {"wait_s": 900}}),
     (
         "booking",
@@ -127,9 +145,35 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
             "km": 41.7,
             "energy_kwh": 4.0,
             "duration_ms": 7200000,
+            "distance": "at",
             "legs": 1,
+            "energy_used_kwh": 5.32,
+            "energy_recovered_kwh": 1.24,
+            "stops": 1,
+            "unseen_ms": 4000,
         },
     ),
+    (
+        "charge",
+        {
+            "event": "closed",
+            **CHARGE,
+            "end": reading(17012000, 48255.1, 100.0),
+            "unplug": reading(28812000, 48255.1, 100.0),
+            "why": "full",
+            "energy_kwh": 10.4,
+            "mean_kw": 4.32,
+            "pauses": 1,
+            "paused_ms": 340000,
+            "unseen_ms": 0,
+        },
+    ),
+    ("unbooked_leg", {"event": "opened", "leg": 1, "start": END}),
+    ("unbooked_leg", {"event": "closed", **LEG, "start": END, "end": END, "km": 0.0, "distance": "<500 m"}),
+    ("position", {"event": "start", **SPOT}),
+    ("position", {"event": "end", **SPOT}),
+    ("position", {"event": "theft", **SPOT}),
+    ("position", {"event": "assistance", **SPOT}),
     ("command", {"id": COMMAND_ID, "action": "lock", "result": {"code": "done", "why": "read back"}}),
     ("garage", {"event": "on", "by": "command", "hours": 12.0}),
     ("garage", {"event": "off", "by": "time", "hours": None}),

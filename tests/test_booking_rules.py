@@ -18,18 +18,20 @@ from agent.access.booking import (
     Tap,
     carry_out,
     closed_body,
-    duration_ms,
     hard,
     may_auto_close,
     may_take_over,
     soft,
     tap,
 )
-from agent.car.legs import Leg
-from agent.car.state import Moving, Reading
+from agent.car.legs import Tally
+from agent.car.privacy import Place
+from agent.car.reading import Reading
+from agent.car.state import Moving
 from agent.car.stations import Where
-from agent.car.under_way import OpenBooking, UnderWay, completed
-from tests.test_legs import reading
+from agent.car.under_way import OpenBooking, UnderWay
+from agent.sync.facts import problems
+from tests.test_legs import leg, reading
 
 HOME = Where(True, "home")
 AWAY = Where(False)
@@ -119,45 +121,25 @@ def test_r1_without_stations_or_receiver_a_booking_ends_anywhere_by_hand_and_r5_
 
 def test_the_closing_record_counts_by_the_cars_own_figures() -> None:
     end = reading(90_000, 112.5)
-    body = closed_body(OPEN, Closing(How.ENDED, end, ("not_plugged",)))
+    summed = replace(OPEN, tally=Tally(3, 7_200_000, 360_000, 4_000))
+    body = closed_body(summed, Closing(How.ENDED, end, ("not_plugged",), distance="<2 km"))
+    assert problems("booking", body) == ()
     assert body == {
         "event": "closed", "booking": 7, "how": "ended", "soft": ["not_plugged"], "hard_overridden": [],
         "start": OPEN.start, "end": end, "km": 12.5, "energy_kwh": 0.0, "duration_ms": 90_000, "legs": 2,
+        "distance": "<2 km",
+        "energy_used_kwh": 2.0, "energy_recovered_kwh": 0.1, "stops": 3, "unseen_ms": 4_000,
     }  # fmt: skip
     unknown = closed_body(OPEN, Closing(How.ENDED, {**end, "odometer_km": None, "energy_kwh": None}))
     assert (unknown["km"], unknown["energy_kwh"]) == (None, None)
-
-
-def test_duration_across_a_power_cut_comes_from_the_wall_or_not_at_all() -> None:
-    start = {**reading(5_000), "wall": [1_000_000, 1_004_000]}
-    end = {**reading(10, boot="cc" * 8), "wall": [1_100_000, 1_104_000]}
-    assert duration_ms(start, end) == 100_000  # type: ignore[arg-type]
-    assert duration_ms(reading(5_000), end) is None  # type: ignore[arg-type]
 
 
 def opened_with(start: Reading, *provisional: str) -> OpenBooking:
     return replace(OPEN, start=start, provisional=provisional)
 
 
-def test_a_start_on_a_sleeping_car_is_completed_and_what_it_said_is_never_overwritten() -> None:
-    better = completed(opened_with({**reading(0, None), "plugged": None}), reading(9, 100.0), ())
-    assert (better.start["odometer_km"], better.start["at"]) == (100.0, 0)
-    known = opened_with(reading(0, 99.0))
-    assert completed(known, reading(9, 100.0), ()) == known
-
-
-def test_a_start_that_was_only_recalled_is_replaced_by_the_cars_first_words() -> None:
-    recalled = opened_with({**reading(0, 99.0), "plugged": "yes"}, "odometer_km", "plugged")
-    asleep = completed(recalled, {**reading(9, 99.0), "plugged": "yes"}, ("odometer_km", "plugged"))
-    assert asleep == recalled, "nothing was heard yet"
-    half = completed(asleep, {**reading(9, 99.0), "plugged": "no"}, ("odometer_km",))
-    assert (half.start["plugged"], half.provisional) == ("no", ("odometer_km",))
-    heard = completed(half, {**reading(10, 100.0), "plugged": "yes"}, ())
-    assert (heard.start["odometer_km"], heard.start["plugged"], heard.provisional) == (100.0, "no", ())
-
-
 def test_a_takeover_closes_one_and_opens_the_other_in_one_go() -> None:
-    under = UnderWay(OPEN, Leg(2, 7, reading(), reading()))
+    under = UnderWay(OPEN, leg(2))
     after = carry_out(under, Plan(replace(OPEN, booking=8), Closing(How.TAKEOVER, reading(5, 101.0))), True)
     assert [(kind, body["event"]) for kind, body in after.facts] == [
         ("leg", "closed"), ("booking", "closed"), ("booking", "opened"),
@@ -166,6 +148,31 @@ def test_a_takeover_closes_one_and_opens_the_other_in_one_go() -> None:
     assert (under.booking.booking, under.leg) == (8, None)
     assert dict(after.put).keys() == {"booking/open", "booking/ended/7"}
     assert after.drop == ("leg/open",)
+
+
+@pytest.mark.parametrize(("kind", "named"), [("private", None), ("staff", "<500 m")])
+def test_r27_only_the_end_of_the_booking_itself_tells_how_far_a_private_one_was_from_a_station(
+    kind: str, named: str | None
+) -> None:
+    under = UnderWay(replace(OPEN, kind=kind, tally=Tally(1, 0, 0, 0)), leg(2))
+    after = carry_out(under, Plan(closes=Closing(How.ENDED, reading(5_000, 101.0), distance="<500 m")), True)
+    bodies = dict(after.facts)
+    assert (bodies["leg"]["distance"], bodies["booking"]["distance"]) == (named, "<500 m")
+    assert (bodies["leg"]["km"], bodies["booking"]["stops"]) == (1.0, 1)
+
+
+def test_r26_where_a_booking_begins_and_ends_is_a_fact_of_its_own_and_in_no_other() -> None:
+    spot = Place(48.43, 0.1, 1)
+    under = UnderWay(OPEN)
+    plan = Plan(replace(OPEN, booking=8, place=spot), Closing(How.TAKEOVER, reading(5, 101.0), place=spot))
+    after = carry_out(under, Plan.from_json(json.loads(json.dumps(plan.to_json()))), True)
+    told = [body for kind, body in after.facts if kind == "position"]
+    assert [(it["event"], it["booking"], it["lat"], it["precision_m"]) for it in told] == [
+        ("end", 7, 48.43, 1), ("start", 8, 48.43, 1),
+    ]  # fmt: skip
+    assert [problem for kind, body in after.facts for problem in problems(kind, body)] == []
+    assert "48.43" not in json.dumps([body for kind, body in after.facts if kind != "position"])
+    assert b"48.43" not in b"".join(value for _, value in after.put), "and it is not kept with the booking"
 
 
 def test_a_takeover_whose_lock_did_not_move_changes_nothing() -> None:
@@ -187,7 +194,8 @@ def test_values_come_back_from_disk_as_they_were() -> None:
     recalled = opened_with(OPEN.start, "plugged")
     assert OpenBooking.from_bytes(recalled.to_bytes()) == recalled
     older = json.loads(OPEN.to_bytes())
-    del older["provisional"]
+    del older["provisional"], older["tally"], older["place"]
+    older["start"]["position"] = [48.4, 0.1]
     assert OpenBooking.from_bytes(json.dumps(older).encode()) == OPEN
     for opens, closes in product((None, recalled), (None, Closing(How.FORCED, reading(), ("a",), ("b",)))):
         assert Plan.from_json(Plan(opens, closes).to_json()) == Plan(opens, closes)

@@ -21,7 +21,8 @@ from config.vocabulary import (
 from drivers.ports import Fix
 from tests.fakes.clock import ManualClock, settle
 
-HOME = Station("home", 48.4331, 0.0998)
+HOME_LAT, HOME_LON = 48.4331, 0.0998
+HOME = Station("home", HOME_LAT, HOME_LON)
 
 
 class Bench:
@@ -119,25 +120,24 @@ async def test_wait_locked_hears_the_signal_and_only_a_fresh_one() -> None:
     assert await heard is True
 
 
-def test_a_reading_prefers_the_shown_charge_and_hides_the_position_unless_asked() -> None:
+def test_r26_a_reading_prefers_the_shown_charge_and_names_a_station_but_no_coordinates() -> None:
     it = Bench()
     it.say(fine=56.78, odometer=1234.5, plugged="yes")
-    it.fix(HOME.lat, HOME.lon)
+    it.fix(HOME_LAT, HOME_LON)
     at = it.clock.now()
-    hidden = it.car.reading(at, [1, 2], position=False)
-    assert hidden["position"] is None
-    assert hidden["at_station"] == "home"
-    assert hidden["soc_percent"] == 56.78
+    found = it.car.reading(at, [1, 2])
+    assert (found["at_station"], found["soc_percent"], found["wall"]) == ("home", 56.78, [1, 2])
     it.say(soc=57.0)
-    shown = it.car.reading(at, None, position=True)
-    assert (shown["soc_percent"], shown["position"], shown["at"]) == (57.0, [HOME.lat, HOME.lon], at.ns // 1_000_000)
+    shown = it.car.reading(at, None)
+    assert (shown["soc_percent"], shown["at"]) == (57.0, at.ns // 1_000_000)
+    assert not {"position", "lat", "lon"} & shown.keys()
 
 
 def test_the_position_ages_while_driving_and_stands_while_the_car_does() -> None:
     it = Bench()
     it.clock.move(1)
     it.say(ignition="off", odometer=10.0)
-    it.fix(HOME.lat, HOME.lon)
+    it.fix(HOME_LAT, HOME_LON)
     it.clock.move(3_600)
     assert it.car.station(it.now).at is True, "a parked car is where it was"
     it.say(ignition="on", speed=30.0)
@@ -149,7 +149,7 @@ def test_the_position_ages_while_driving_and_stands_while_the_car_does() -> None
 def test_r1_under_the_roof_of_its_station_the_car_presumes_and_does_not_know() -> None:
     it = Bench()
     it.say(ignition="on", speed=20.0, odometer=10.0)
-    it.fix(HOME.lat + 0.001, HOME.lon)
+    it.fix(HOME_LAT + 0.001, HOME_LON)
     it.clock.move(120)
     it.say(speed=0.0, ignition="off", odometer=10.2)
     where = it.car.station(it.now)
@@ -163,13 +163,13 @@ def test_r1_without_a_receiver_or_a_station_any_place_will_do_and_none_is_known(
     assert it.car.station(it.now).anywhere is False, "a receiver without a fix yet is another matter"
     roaming = CarState(it.clock, ())
     assert (roaming.station(it.now).at, roaming.station(it.now).anywhere) == (None, True)
-    roaming.fix(Fix(it.clock.now(), 0, HOME.lat, HOME.lon, 3, 0.0, 8, True))
+    roaming.fix(Fix(it.clock.now(), 0, HOME_LAT, HOME_LON, 3, 0.0, 8, True))
     assert (roaming.station(it.now).at, roaming.station(it.now).anywhere) == (None, True)
 
 
 def test_void_epochs_change_nothing() -> None:
     it = Bench()
-    it.fix(HOME.lat, HOME.lon, mode=0)
+    it.fix(HOME_LAT, HOME_LON, mode=0)
     assert it.car.station(it.now).at is None
     assert it.car.position(it.now) is None
 
@@ -178,7 +178,7 @@ def test_what_was_known_before_a_cut_is_a_number_to_start_from_and_never_fresh()
     it = Bench()
     it.say(soc=50.0)
     it.car.recall((Signal(ODOMETER, 99.0, 0), Signal(SOC, 40.0, 0)))
-    found = it.car.reading(it.clock.now(), None, position=False)
+    found = it.car.reading(it.clock.now(), None)
     assert (found["odometer_km"], found["soc_percent"]) == (99.0, 50.0)
     assert it.car.fresh(ODOMETER) is None
     assert it.car.provisional() == ("odometer_km",)

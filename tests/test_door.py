@@ -10,6 +10,8 @@ from keyless.claims import Action, Role
 from tests.door_bench import (  # noqa: F401 (fixtures)
     ALICE,
     BOB,
+    HOME_LAT,
+    HOME_LON,
     HOUR,
     MALLORY,
     DoorBench,
@@ -215,22 +217,25 @@ async def test_r27_a_private_booking_leaves_no_coordinate_anywhere_on_disk(bench
     await bench.journey.tick()
     await bench.tap(ALICE)
     assert len(await bench.facts("leg")) == 2
-    for kind in ("leg", "booking", "plug"):
-        for fact in await bench.facts(kind):
-            for reading in ("start", "end", "reading"):
-                if fact.get(reading):
-                    assert fact[reading]["position"] is None
+    assert await bench.facts("position") == []
     held = (bench.folder / "boitier.db").read_bytes() + (bench.folder / "boitier.db-wal").read_bytes()
     assert b"48.433" not in held
 
 
-async def test_a_staff_booking_with_leave_keeps_start_and_end(bench: DoorBench) -> None:
-    await bench.book(7, ALICE, flags=1)
+@pytest.mark.parametrize("flags", [0, 1])
+async def test_a_staff_booking_with_leave_keeps_where_it_began_and_ended_and_p3_not_at_a_station(
+    bench: DoorBench, flags: int
+) -> None:
+    await bench.book(7, ALICE, flags=flags)
+    bench.park(home=False)
     await bench.tap(ALICE)
-    await bench.tap(ALICE)
+    bench.clock.move(60)
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.ENDED
+    away = {"event": "start", "booking": 7, "lat": HOME_LAT + 0.5, "lon": HOME_LON, "precision_m": 1}
+    assert await bench.facts("position") == [away] * flags
     [closed] = await bench.facts("booking", event="closed")
-    assert closed["start"]["position"] == [48.4331, 0.0998]
-    assert closed["end"]["position"] == [48.4331, 0.0998]
+    assert (closed["start"]["at_station"], closed["end"]["at_station"], closed["distance"]) == (None, "home", "at")
 
 
 async def test_the_open_booking_and_its_leg_survive_a_power_cut(bench: DoorBench) -> None:
@@ -246,7 +251,7 @@ async def test_the_open_booking_and_its_leg_survive_a_power_cut(bench: DoorBench
     assert bench.under.booking is not None
     assert bench.under.booking.booking == 7
     assert bench.under.leg is not None
-    assert bench.car.reading(bench.clock.now(), None, False)["odometer_km"] == 101.0
+    assert bench.car.reading(bench.clock.now(), None)["odometer_km"] == 101.0
     bench.say(odometer=103.0, ignition="on")
     await bench.journey.tick()
     bench.say(odometer=104.0)

@@ -6,13 +6,15 @@ import os
 import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config import vocabulary as v
 from hil.harness import Harness, badge_frame, candump
-from hil.truth import Battery, CarTruth, signals
+from hil.truth import STANDING, Battery, CarTruth, flowing, signals
 from tests.hil_backend import until
 
 
@@ -126,7 +128,7 @@ def test_truth_reads_in_the_words_of_the_vocabulary() -> None:
     assert said["Vehicle.LowVoltageSystemState"] == "on"
     assert said["Vehicle.Cabin.IsLocked"] == "no"
     assert said["Vehicle.Body.Trunk.Rear.IsOpen"] == "yes"
-    assert signals({"charging": True})["Vehicle.Powertrain.TractionBattery.Charging.Status"] == "charging"
+    assert signals({"charge_status": "waiting"})["Vehicle.Powertrain.TractionBattery.Charging.Status"] == "waiting"
 
 
 def test_battery_spends_fifteen_kilowatt_hours_in_a_hundred_kilometres() -> None:
@@ -137,7 +139,22 @@ def test_battery_spends_fifteen_kilowatt_hours_in_a_hundred_kilometres() -> None
     assert end.energy_kwh == pytest.approx(5.0)
     assert end.range_km == pytest.approx(33.33, abs=0.01)
     full = battery.charged(end, 24 * 3600)
-    assert (full.soc_percent, full.charging) == (100.0, False)
+    assert (full.soc_percent, full.charging, full.charge_status) == (100.0, False, "ended")
+
+
+def test_what_the_instruments_show_of_power_is_what_the_battery_loses_and_gets_back() -> None:
+    battery = Battery()
+    parked = battery.filled(CarTruth(), 15.0)
+    fast = battery.rolled(parked, 0.05, 70.0)
+    slow = battery.rolled(fast, 0.05, 0.0)
+    assert parked.energy_kwh - slow.energy_kwh == pytest.approx(0.015)
+    away, back = flowing(parked, fast, 4.0), flowing(fast, slow, 4.0)
+    assert away.motor_kw > 30 > 0 > back.motor_kw
+    for each in (away, back):
+        assert each.motor_kw == pytest.approx(-each.battery_a * STANDING[v.BATTERY_VOLTAGE] / 1000)
+    charging = replace(parked, charging=True)
+    plugged = flowing(charging, battery.charged(charging, 10.0), 10.0)
+    assert (plugged.motor_kw, plugged.battery_a) == (0.0, pytest.approx(7400 / 378.5))
 
 
 def test_candump_reads_the_recordings(shared: Path) -> None:

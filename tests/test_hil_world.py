@@ -148,7 +148,7 @@ def reading(at_ms: int, diary: Diary, **changes: Any) -> dict[str, Any]:
     return {
         "odometer_km": round(truth.odometer_km, 2), "soc_percent": truth.soc_percent, "energy_kwh": truth.energy_kwh,
         "range_km": truth.range_km, "plugged": "no", "at_station": None, "boot": BOOT, "at": at_ms - T0,
-        "wall": [at_ms - 500, at_ms + 500], "position": None, **changes,
+        "wall": [at_ms - 500, at_ms + 500], **changes,
     }  # fmt: skip
 
 

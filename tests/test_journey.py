@@ -13,7 +13,8 @@ from config.vocabulary import LATITUDE, ODOMETER
 from drivers.ports import Fix
 from tests.door_bench import (  # noqa: F401 (fixtures)
     ALICE,
-    HOME,
+    HOME_LAT,
+    HOME_LON,
     DoorBench,
     the_bench,
 )
@@ -23,7 +24,7 @@ async def drive(bench: DoorBench, seconds: int) -> None:
     for second in range(seconds):
         bench.clock.move(1)
         bench.say(ignition="on", speed=40.0, odometer=100 + second / 100)
-        bench.car.fix(Fix(bench.clock.now(), None, HOME.lat + second / 1e4, HOME.lon, 3, 11.0, 9, True))
+        bench.car.fix(Fix(bench.clock.now(), None, HOME_LAT + second / 1e4, HOME_LON, 3, 11.0, 9, True))
         await bench.journey.tick()
 
 
@@ -50,9 +51,9 @@ async def test_a_drive_without_a_booking_is_a_leg_and_keeps_no_position(bench: D
     await drive(bench, 101)
     bench.say(ignition="off", speed=0.0)
     await bench.journey.tick()
-    opened, closed = await bench.facts("leg")
-    assert (opened["event"], opened["booking"], opened["start"]["position"]) == ("opened", None, None)
-    assert (closed["km"], closed["end"]["position"]) == (1.0, None)
+    opened, closed = await bench.facts("unbooked_leg")
+    assert (opened["event"], closed["km"], closed["stops"]) == ("opened", 1.0, 0)
+    assert await bench.facts("position") == []
     [blob] = await blobs(bench)
     assert blob["booking"] is None
     assert all(value is None for value in blob["c"][COLUMNS.index(LATITUDE)])
@@ -92,7 +93,7 @@ async def test_a_power_cut_costs_at_most_a_minute_of_the_cars_numbers(bench: Doo
         await bench.journey.tick()
         bench.clock.move(1)
     await bench.cut()
-    known = bench.car.reading(bench.clock.now(), None, position=False)
+    known = bench.car.reading(bench.clock.now(), None)
     assert known["odometer_km"] is not None
     assert 224.0 - 60 <= known["odometer_km"] < 224.0
     assert known["energy_kwh"] == 20.0
@@ -151,3 +152,66 @@ async def test_d14_with_the_database_broken_the_journey_goes_on(bench: DoorBench
     await drive(bench, 3)
     assert bench.under.leg is not None
     bench.store.broken = False
+
+
+async def test_what_is_under_way_rides_along_with_the_samples_and_costs_no_commit_of_its_own(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    await drive(bench, 8)
+    before = bench.store.counters()["commits"]
+    await drive(bench, 8)
+    assert bench.store.counters()["commits"] == before
+    await bench.store.commit()  # the group commit of the samples
+    leg = json.loads((await bench.store.read("leg/open"))["leg/open"])
+    assert leg["last"]["at"] == bench.clock.now().ns // 1_000_000
+
+
+async def test_a_leg_cut_in_the_middle_says_how_long_nobody_looked(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    await drive(bench, 20)
+    await bench.store.commit()
+    await drive(bench, 3)
+    bench.clock.move(30)
+    await bench.cut()
+    await drive(bench, 30)
+    bench.say(ignition="off", speed=0.0)
+    await bench.journey.tick()
+    [closed] = await bench.facts("leg", event="closed")
+    assert closed["unseen_ms"] == pytest.approx(34_000, abs=1_000)
+    assert (closed["leg"], closed["start"]["odometer_km"]) == (1, 100.0)
+
+
+async def test_r25_a_charge_survives_power_cuts_and_is_one_record(bench: DoorBench) -> None:
+    async def charge(seconds: int, status: str, plugged: str = "yes") -> None:
+        for _ in range(seconds):
+            bench.clock.move(1)
+            flag = "yes" if status == "charging" else "no"
+            bench.say(plugged=plugged, status=status, charging=flag, energy=10 + bench.at() % 100_000 / 500)
+            await bench.journey.tick()
+
+    bench.park()
+    bench.say(odometer=100.0)
+    await charge(3, "none", "no")
+    await charge(100, "charging")
+    await bench.cut()
+    bench.park()
+    await charge(100, "charging")
+    await bench.cut()
+    bench.park()
+    await charge(20, "ended")
+    await charge(1, "none", "no")
+    started, closed = await bench.facts("charge")
+    assert (started["station"], started["start"]) == ("home", closed["start"])
+    assert (closed["why"], closed["pauses"], closed["plug_in"]["at_station"]) == ("full", 0, "home")
+    assert closed["energy_kwh"] == pytest.approx(0.4, abs=0.05)
+    assert [it["event"] for it in await bench.facts("plug")] == ["plugged", "unplugged"]
+
+
+async def test_the_number_of_an_unbooked_leg_goes_on_after_a_cut(bench: DoorBench) -> None:
+    for _ in range(2):
+        await drive(bench, 5)
+        bench.say(ignition="off", speed=0.0)
+        await bench.journey.tick()
+        await bench.cut()
+    assert [it["leg"] for it in await bench.facts("unbooked_leg", event="opened")] == [1, 2]

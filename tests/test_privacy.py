@@ -1,4 +1,4 @@
-"""Who may have positions kept, and that "at station?" is answered inside the car."""
+"""Who may have positions kept."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.car.privacy import may_keep_position
+from agent.car.privacy import Place, may_keep_position, place
 from agent.car.sampler import COLUMNS
-from agent.car.stations import Where, distance_m, locate
-from config.settings import Station, Tracking
+from agent.car.stations import Where
+from config.settings import Tracking
 from config.vocabulary import SPEED, VOCABULARY
+from drivers.ports import Fix, Instant
 
 EVERYTHING = Tracking(staff=True, relocation=True, maintenance=True)
-ALENCON = Station("Alençon, gare", 48.4331, 0.0998)
-SEES = Station("Sées", 48.6050, 0.1731, radius_m=80.0)
 
 
 @given(st.builds(Tracking, staff=st.booleans(), relocation=st.booleans(), maintenance=st.booleans()))
@@ -37,20 +36,10 @@ def test_p10_no_speed_is_ever_sampled() -> None:
     assert all(name in VOCABULARY for name in COLUMNS)
 
 
-def test_distance_agrees_with_a_known_one() -> None:
-    # One minute of latitude is a nautical mile by its old definition: 1852 m, within the mean radius' error.
-    assert distance_m(48.0, 0.0, 48.0 + 1 / 60, 0.0) == pytest.approx(1853.2, abs=0.5)
-
-
-def test_p3_at_station_is_answered_with_a_name_not_with_coordinates() -> None:
-    assert locate((ALENCON, SEES), 48.4332, 0.0999) == Where(True, ALENCON.name)
-    assert locate((ALENCON, SEES), 48.5, 0.1) == Where(False)
-    assert locate((), 48.5, 0.1) == Where(anywhere=True)
-
-
-def test_r1_a_position_lost_on_the_ramp_is_unknown_with_a_presumption() -> None:
-    ramp = (48.4345, 0.0998)  # some 150 m north of the circle's centre
-    assert locate((ALENCON,), *ramp, moved_m=1_100) == Where(presumed=ALENCON.name)
-    assert locate((ALENCON,), *ramp, moved_m=9_000) == Where()
-    assert locate((ALENCON,), 48.5, 0.1, moved_m=1_100) == Where(False), "nobody drives seven kilometres in one"
-    assert locate((ALENCON,), *ramp, moved_m=None) == Where()
+def test_p3_a_place_is_kept_only_where_tracking_asks_for_it_and_never_at_a_station() -> None:
+    fix = Fix(Instant("00" * 8, 0, None), 0, 48.433123456, 0.099876543, 3, 0.0, 8, True)
+    assert place("staff", EVERYTHING, Where(False), fix) == Place(48.43312, 0.09988, 1)
+    assert place("staff", EVERYTHING, Where(True, "home"), fix) is None
+    assert place("staff", Tracking(), Where(False), fix) is None
+    assert place("private", EVERYTHING, Where(False), fix) is None
+    assert place("staff", EVERYTHING, Where(), None) is None

@@ -51,6 +51,12 @@ def test_the_goldens_hold_one_fact_of_every_form_with_exactly_its_keys() -> None
     assert [facts.problems(kind, body) for kind, body in golden.BODIES] == [()] * len(golden.BODIES)
 
 
+def test_r26_no_fact_but_position_carries_coordinates() -> None:
+    for form in facts.FORMS:
+        assert ("lat" in form.keys) is (form.kind == "position")
+    assert not {"position", "lat", "lon"} & set(facts.READING)
+
+
 def test_r27_the_golden_state_shows_no_position_outside_of_a_booking() -> None:
     private = {body["booking"] for kind, body in golden.BODIES if body.get("booking_kind") == "private"}
     assert golden.STATE["position"] is None or golden.STATE["booking"] not in {None, *private}
@@ -95,9 +101,9 @@ def test_the_catalogue_names_what_is_wrong_with_a_body() -> None:
         "alarm raised: more is not in the contract",
     )
     reading = golden.reading(1, 1.0, 50.0)
-    del reading["position"]
+    del reading["wall"]
     assert facts.problems("plug", {"event": "plugged", "booking": None, "reading": reading}) == (
-        "plug reading: position is missing",
+        "plug reading: wall is missing",
     )
 
 

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from ..car.legs import close, driven_km
-from ..car.privacy import for_leg
-from ..car.state import Moving, Reading
+from ..car.privacy import Place, for_leg, may_keep_place
+from ..car.reading import Reading, driven_km, duration_ms, read, spent_kwh
+from ..car.state import Moving
 from ..car.stations import Where
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking, UnderWay
 
@@ -46,13 +46,28 @@ class How(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Closing:
     """How a booking ends. soft: failed soft checks, flagged. hard_overridden: failed hard checks that a forced end
-    passed over.
+    passed over. distance: the band to the nearest station. place: where, if it may be kept, for a fact of its own.
     """
 
     how: How
     end: Reading
     soft: tuple[str, ...] = ()
     hard_overridden: tuple[str, ...] = ()
+    distance: str | None = None
+    place: Place | None = None
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Closing:
+        """What an earlier version wrote lacks `distance` and `place`."""
+        place = found.get("place")
+        rest: dict[str, Any] = {
+            "how": How(found["how"]),
+            "end": read(found["end"]),
+            "soft": tuple(found["soft"]),
+            "hard_overridden": tuple(found["hard_overridden"]),
+            "place": None if place is None else Place(**place),
+        }
+        return cls(**{**found, **rest})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +85,10 @@ class Plan:
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Plan:
         opens, closes = found["opens"], found["closes"]
-        if closes is not None:
-            lists = {"soft": tuple(closes["soft"]), "hard_overridden": tuple(closes["hard_overridden"])}
-            closes = Closing(**{**closes, **lists, "how": How(closes["how"])})
-        return cls(None if opens is None else OpenBooking.from_json(opens), closes)
+        return cls(
+            None if opens is None else OpenBooking.from_json(opens),
+            None if closes is None else Closing.from_json(closes),
+        )
 
 
 # --- ending ----------------------------------------------------------------------------------------------------------
@@ -140,7 +155,6 @@ def closed_body(open_: OpenBooking, closing: Closing) -> dict[str, object]:
     depends on it.
     """
     start, end = open_.start, closing.end
-    before, after = start["energy_kwh"], end["energy_kwh"]
     return {
         "event": "closed",
         "booking": open_.booking,
@@ -150,20 +164,20 @@ def closed_body(open_: OpenBooking, closing: Closing) -> dict[str, object]:
         "start": start,
         "end": end,
         "km": driven_km(start, end),
-        "energy_kwh": None if before is None or after is None else round(before - after, 1),
+        "energy_kwh": spent_kwh(start, end),
         "duration_ms": duration_ms(start, end),
+        "distance": closing.distance,
         "legs": open_.legs,
+        **open_.tally.body(),
     }
 
 
-def duration_ms(start: Reading, end: Reading) -> int | None:
-    """By the board's own clock within one boot; across boots from the middles of the two wall intervals; null without
-    those.
-    """
-    if start["boot"] == end["boot"]:
-        return end["at"] - start["at"]
-    begun, ended = start["wall"], end["wall"]
-    return None if begun is None or ended is None else (sum(ended) - sum(begun)) // 2
+def _placed(event: str, booking: int, place: Place | None) -> list[tuple[str, dict[str, object]]]:
+    """The fact `position`, where there is one."""
+    if place is None:
+        return []
+    body = {"event": event, "booking": booking, "lat": place.lat, "lon": place.lon, "precision_m": place.precision_m}
+    return [("position", body)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,10 +203,13 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
     if plan.closes is not None and under.booking is not None:
         closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
         if under.leg is not None:
-            facts.append(("leg", close(under.leg, for_leg(under.booking.kind, closing.end)).body()))
+            kind, leg = under.booking.kind, under.leg
+            facts.append(leg.closed(for_leg(kind, closing.end), closing.distance if may_keep_place(kind) else None))
             drop.append(LEG_KEY)
+            under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
             under.leg = None
         facts.append(("booking", closed_body(under.booking, closing)))
+        facts += _placed("end", under.booking.booking, closing.place)
         if closing.soft:  # R1: granted, flagged, and somebody is told
             detail = {"booking": under.booking.booking, "how": closing.how.value, "soft": list(closing.soft)}
             facts.append(("alarm", {"name": "ended_flagged", "event": "raised", "detail": detail}))
@@ -202,7 +219,8 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
         under.booking = None
     if plan.opens is None or under.booking is not None:
         return Consequence(tuple(facts), tuple(put), tuple(drop))
-    under.booking = plan.opens
+    under.booking = replace(plan.opens, place=None)
     facts.append(("booking", plan.opens.opened_body()))
+    facts += _placed("start", plan.opens.booking, plan.opens.place)
     drop = [key for key in drop if key != BOOKING_KEY]
-    return Consequence(tuple(facts), (*put, (BOOKING_KEY, plan.opens.to_bytes())), tuple(drop))
+    return Consequence(tuple(facts), (*put, (BOOKING_KEY, under.booking.to_bytes())), tuple(drop))

@@ -15,8 +15,9 @@ from keyless.policy import CarView, Wish, decide
 from keyless.policy import Moving as Motion
 from keyless.refusal import Refusal
 
-from ..car.privacy import may_keep_position
-from ..car.state import CarState, Reading
+from ..car.privacy import Place, place
+from ..car.reading import Reading
+from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
 from .booking import CarNow, Closing, How, soft
 
@@ -73,10 +74,14 @@ class Scene:
     def open_number(self) -> int | None:
         return self.under.booking.booking if self.under.booking is not None else None
 
-    def reading(self, kind: str | None) -> Reading:
+    def reading(self) -> Reading:
         now = self._clock.now()
         wall, _ = self._stamp(now)
-        return self._car.reading(now, wall, may_keep_position(kind, self._tracking))
+        return self._car.reading(now, wall)
+
+    def _place(self, kind: str | None) -> Place | None:
+        now_ns = self._clock.now().ns
+        return place(kind, self._tracking, self._car.station(now_ns), self._car.position(now_ns))
 
     def opening(self, booking: Booking) -> OpenBooking | None:
         """What an unlock by this token opens; `None` when it is open already or the token carries no booking (number
@@ -92,10 +97,12 @@ class Scene:
             kind=kind,
             paid_from_s=booking.paid_from_s,
             paid_to_s=booking.paid_to_s,
-            start=self.reading(kind),
+            start=self.reading(),
             provisional=self._car.provisional(),
+            place=self._place(kind),
         )
 
     def closing(self, how: How, hard_overridden: tuple[str, ...] = ()) -> Closing:
         kind = self.under.booking.kind if self.under.booking is not None else None
-        return Closing(how, self.reading(kind), soft(self.car()), hard_overridden)
+        car = self.car()
+        return Closing(how, self.reading(), soft(car), hard_overridden, car.where.distance, self._place(kind))

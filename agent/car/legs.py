@@ -1,106 +1,190 @@
 """Pure: legs, from ignition to ignition, inside a booking or outside of any (D4).
 
-What is not here: the booking (`agent/access/booking.py`) and writing anything down (`journey.py`).
+What is not here: the booking (`agent/access/booking.py`), looking at the car (`look.py`) and writing anything down
+(`journey.py`).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import Final
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
-from .state import Reading
+from .flow import Flow, kwh
+from .look import Look
+from .privacy import for_leg, may_keep_place
+from .reading import Reading, carried, completed, driven_km, duration_ms, read, spent_kwh
+from .state import Moving
+from .watched import Watched
 
-CHECKPOINT_MS: Final = 60_000
+STOP_MS: Final = 60_000  # a traffic light is no stop
+
+Told = tuple[str, dict[str, object]]
+"""Kind and body of a fact."""
 
 
-class Change(StrEnum):
-    OPENED = "opened"
-    CHECKPOINT = "checkpoint"
-    CLOSED = "closed"
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """Standing for a minute between two movements. still_at: since when it stands, ms since this boot."""
+
+    count: int = 0
+    moved: bool = False
+    still_at: int | None = None
+
+    def look(self, moving: bool | None, at: int) -> Stops:
+        if moving:
+            stopped = self.moved and self.still_at is not None and at - self.still_at >= STOP_MS
+            return Stops(self.count + stopped, True, None)
+        return replace(self, still_at=at) if moving is False and self.still_at is None else self
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """number: counts from 1 inside its booking. last: the newest checkpoint, which a power cut leaves us with."""
+    """number: counts from 1 inside its booking, or of those without any. provisional: fields of `start` only recalled
+    from before a power cut. last: the newest look, which a power cut leaves us with, at most ten seconds old.
+    """
 
     number: int
     booking: int | None
     start: Reading
     last: Reading
+    watched: Watched
+    provisional: tuple[str, ...] = ()
+    flow: Flow = field(default_factory=Flow)
+    stops: Stops = field(default_factory=Stops)
+
+    @classmethod
+    def begun(cls, number: int, booking: int | None, look: Look, shown: Reading) -> Leg:
+        flow = Flow(kw=look.power_kw)
+        stops = Stops().look(_moves(look, shown, shown), shown["at"])
+        return cls(number, booking, shown, shown, Watched.since(shown), look.recalled, flow, stops)
 
     def to_bytes(self) -> bytes:
-        found = {"number": self.number, "booking": self.booking, "start": self.start, "last": self.last}
-        return json.dumps(found, separators=(",", ":")).encode()
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Leg | None:
         """`None` when these bytes are no leg of ours."""
         try:
             found = json.loads(data)
-            return cls(int(found["number"]), found["booking"], found["start"], found["last"])
+            return cls(
+                int(found["number"]), found["booking"], read(found["start"]), read(found["last"]),
+                Watched.from_json(found["watched"]), tuple(found["provisional"]), Flow(**found["flow"]),
+                Stops(**found["stops"]),
+            )  # fmt: skip
         except (ValueError, KeyError, TypeError):
             return None
 
-
-@dataclass(frozen=True, slots=True)
-class LegChange:
-    """end and km: only when closed; km is null where an odometer reading is missing."""
-
-    change: Change
-    leg: Leg
-    end: Reading | None = None
+    def look(self, look: Look, shown: Reading) -> Leg:
+        """The leg goes on. shown: the reading, as far as this leg may keep it."""
+        watched, gap_ms = self.watched.look(shown)
+        last = carried(self.last, shown, look.recalled)
+        start, provisional = completed(self.start, self.provisional, shown, look.recalled)
+        stops = self.stops if shown["boot"] == self.watched.boot else replace(self.stops, still_at=None)
+        return replace(
+            self, start=start, provisional=provisional, last=last, watched=watched,
+            flow=self.flow.look(look.power_kw, gap_ms), stops=stops.look(_moves(look, self.last, last), shown["at"]),
+        )  # fmt: skip
 
     @property
-    def km(self) -> float | None:
-        return None if self.end is None else driven_km(self.leg.start, self.end)
+    def tally(self) -> Tally:
+        """What this leg adds to the sums of its booking."""
+        unseen_ms = self.watched.told_ms
+        known = self.flow.enough(unseen_ms)
+        used, back = (self.flow.used_ws, self.flow.recovered_ws) if known else (None, None)
+        return Tally(self.stops.count, used, back, unseen_ms)
+
+    def opened(self) -> Told:
+        return self._fact({"event": "opened", "leg": self.number, "start": self.start})
+
+    def closed(self, end: Reading, distance: str | None) -> Told:
+        """distance: the band to the nearest station at the end, where it may be told."""
+        start, end = self.start, carried(self.last, end)
+        return self._fact(
+            {
+                "event": "closed",
+                "leg": self.number,
+                "start": start,
+                "end": end,
+                "km": driven_km(start, end),
+                "energy_kwh": spent_kwh(start, end),
+                "duration_ms": duration_ms(start, end),
+                "distance": distance,
+                **self.tally.body(),
+            }
+        )
+
+    def _fact(self, body: dict[str, object]) -> Told:
+        """A leg with no booking (tow, garage, theft) is a record of its own kind."""
+        return ("unbooked_leg", body) if self.booking is None else ("leg", {**body, "booking": self.booking})
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Sums over legs; `None` when that of one leg cannot be told."""
+
+    stops: int = 0
+    used_ws: int | None = 0
+    recovered_ws: int | None = 0
+    unseen_ms: int | None = 0
+
+    def plus(self, other: Tally) -> Tally:
+        return Tally(
+            self.stops + other.stops,
+            _sum(self.used_ws, other.used_ws),
+            _sum(self.recovered_ws, other.recovered_ws),
+            _sum(self.unseen_ms, other.unseen_ms),
+        )
 
     def body(self) -> dict[str, object]:
-        """The body of a `leg` fact."""
         return {
-            "event": self.change.value,
-            "booking": self.leg.booking,
-            "leg": self.leg.number,
-            "start": self.leg.start,
-            "end": self.end,
-            "km": self.km,
+            "energy_used_kwh": kwh(self.used_ws),
+            "energy_recovered_kwh": kwh(self.recovered_ws),
+            "stops": self.stops,
+            "unseen_ms": self.unseen_ms,
         }
 
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> Tally:
+        return cls(**found)
 
-def step(
-    leg: Leg | None, ignition: bool | None, booking: int | None, number: int, now: Reading
-) -> tuple[Leg | None, tuple[LegChange, ...]]:
-    """One look at the car. ignition `None` (nobody knows) neither opens nor closes. number: what the next leg would be
-    called.
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """opened: whether a leg began. ended: the leg that was closed, if one was."""
+
+    leg: Leg | None
+    told: tuple[Told, ...] = ()
+    opened: bool = False
+    ended: Leg | None = None
+
+
+def step(leg: Leg | None, look: Look, booking: int | None, kind: str | None, number: int) -> Step:
+    """One look at the car. An ignition nobody knows neither opens nor closes. kind: of the booking. number: what the
+    next leg would be called.
 
     A leg that outlived its booking, or began before it, is closed, and the rest of the drive is a leg of its own.
     """
-    changes: list[LegChange] = []
-    if leg is not None and (ignition is False or leg.booking != booking):
+    shown, told, ended = for_leg(kind, look.now), list[Told](), None
+    if leg is not None:
+        ours = leg.booking == booking
         # Taken under the rules of whoever has the car now: its place is not this leg's to keep (R27).
-        hidden: Reading = {**now, "position": None, "at_station": None}
-        changes.append(close(leg, now if leg.booking == booking else hidden))
-        leg = None
-    if leg is None and ignition is True:
-        leg = Leg(number, booking, now, now)
-        changes.append(LegChange(Change.OPENED, leg))
-    elif leg is not None and (now["boot"] != leg.last["boot"] or now["at"] - leg.last["at"] >= CHECKPOINT_MS):
-        leg = replace(leg, last=_newest(leg, now))
-        changes.append(LegChange(Change.CHECKPOINT, leg))
-    return leg, tuple(changes)
+        ended = leg.look(look, shown if ours else {**look.now, "at_station": None})
+        if look.ignition is not False and ours:
+            return Step(ended)
+        told.append(ended.closed(ended.last, look.distance if ours and may_keep_place(kind) else None))
+    if look.ignition is not True:
+        return Step(None, tuple(told), ended=ended)
+    leg = Leg.begun(number, booking, look, shown)
+    return Step(leg, (*told, leg.opened()), True, ended)
 
 
-def close(leg: Leg, now: Reading) -> LegChange:
-    return LegChange(Change.CLOSED, leg, _newest(leg, now))
+def _moves(look: Look, before: Reading, now: Reading) -> bool | None:
+    """`None`: nobody knows. An odometer that counted on tells of movement that no look saw."""
+    if look.moving is Moving.YES or (driven_km(before, now) or 0) > 0:
+        return True
+    return False if look.moving is Moving.NO else None
 
 
-def driven_km(start: Reading, end: Reading) -> float | None:
-    """Kilometres by the car's own odometer, rounded to its finest step (10 m); null where a reading is missing."""
-    before, after = start["odometer_km"], end["odometer_km"]
-    return None if before is None or after is None else round(after - before, 2)
-
-
-def _newest(leg: Leg, now: Reading) -> Reading:
-    """After a power cut the car may say nothing yet: then the checkpoint is the truth as far as we know it."""
-    return leg.last if now["odometer_km"] is None and leg.last["odometer_km"] is not None else now
+def _sum(a: int | None, b: int | None) -> int | None:
+    return None if a is None or b is None else a + b

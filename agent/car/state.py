@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import replace
 from enum import StrEnum
-from typing import Final, TypedDict
+from typing import Final
 
 from config.settings import Station
 from config.vocabulary import (
@@ -32,6 +32,7 @@ from config.vocabulary import (
 )
 from drivers.ports import Clock, Fix, Instant
 
+from .reading import Reading
 from .stations import Where, locate
 
 FIX_FRESH_NS: Final = 30_000_000_000
@@ -46,24 +47,6 @@ class Moving(StrEnum):
     NO = "no"
     MAYBE = "maybe"
     YES = "yes"
-
-
-class Reading(TypedDict):
-    """The car at one moment, as facts carry it. at: ms since boot. wall: [lo, hi] in ms. plugged: "yes" or "no".
-
-    position: [lat, lon] in degrees, always null where privacy forbids it.
-    """
-
-    odometer_km: float | None
-    soc_percent: float | None
-    energy_kwh: float | None
-    range_km: float | None
-    plugged: str | None
-    at_station: str | None
-    boot: str
-    at: int
-    wall: list[int] | None
-    position: list[float] | None
 
 
 class CarState:
@@ -220,11 +203,8 @@ class CarState:
         stands = self.moving(now_ns) is Moving.NO and now_ns - self._moved_ns >= NO_FIX_NS
         return replace(where, lost=where.at is None and stands and now_ns - fix.at.ns >= NO_FIX_NS)
 
-    def reading(self, now: Instant, wall: list[int] | None, position: bool) -> Reading:
-        """The car now, from the last words. position: whether privacy lets this moment's position be kept
-        (`privacy.py`).
-        """
-        fix = self.position(now.ns) if position else None
+    def reading(self, now: Instant, wall: list[int] | None) -> Reading:
+        """The car now, from the last words."""
         plugged = self._signals.get(PLUGGED)
         shown = self._number(SOC)
         return Reading(
@@ -237,7 +217,6 @@ class CarState:
             boot=now.boot,
             at=now.ns // 1_000_000,
             wall=wall,
-            position=[fix.lat, fix.lon] if fix is not None and fix.lat is not None and fix.lon is not None else None,
         )
 
     def provisional(self) -> tuple[str, ...]:

@@ -1,23 +1,26 @@
-"""The booking and the leg under way: values that survive a power cut, and the one mutable place that holds them.
+"""What is under way, booking, leg and charge: values that survive a power cut, and the one mutable place that holds
+them.
 
-What is not here: the rules by which a booking opens and ends (`agent/access/booking.py`) and legs (`legs.py`).
+What is not here: the rules by which a booking opens and ends (`agent/access/booking.py`), and how legs and charges go
+on (`course.py`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from .legs import Leg
-from .state import Reading
-
-Value = TypeVar("Value")
+from .charging import Charge
+from .legs import Leg, Tally
+from .privacy import Place
+from .reading import Reading, read
 
 BOOKING_KEY = "booking/open"
 ENDED_KEY = "booking/ended/"
 LEG_KEY = "leg/open"
+CHARGE_KEY = "charge/open"
+COURSE_KEY = "journey/last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class OpenBooking:
     1970.
 
     legs: how many began so far. provisional: fields of `start` only recalled from before a power cut, until the car
-    says them. Survives a power cut as JSON (`to_bytes`).
+    says them. tally: sums over the legs that are over. place: where it begins, on its way into a fact of its own and
+    never kept beyond. Survives a power cut as JSON (`to_bytes`).
     """
 
     booking: int
@@ -38,6 +42,8 @@ class OpenBooking:
     start: Reading
     legs: int = 0
     provisional: tuple[str, ...] = ()
+    tally: Tally = field(default_factory=Tally)
+    place: Place | None = None
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -47,13 +53,19 @@ class OpenBooking:
         """`None` when these bytes are no booking of ours."""
         try:
             return cls.from_json(json.loads(data))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, KeyError):
             return None
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> OpenBooking:
-        """What an earlier version wrote lacks `provisional`."""
-        return cls(**{**found, "provisional": tuple(found.get("provisional", ()))})
+        """What an earlier version wrote lacks `provisional` and what follows it."""
+        rest: dict[str, Any] = {
+            "start": read(found["start"]),
+            "provisional": tuple(found.get("provisional", ())),
+            "tally": Tally.from_json(found.get("tally", {})),
+            "place": Place(**found["place"]) if found.get("place") is not None else None,
+        }
+        return cls(**{**found, **rest})
 
     def opened_body(self) -> dict[str, object]:
         """The body of the fact `booking` opened."""
@@ -67,34 +79,36 @@ class OpenBooking:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is under way at one moment. plugged: what is believed of the cable, `None` before the car ever told.
+
+    unbooked: how many legs began outside of any booking.
+    """
+
+    booking: OpenBooking | None = None
+    leg: Leg | None = None
+    charge: Charge | None = None
+    plugged: bool | None = None
+    unbooked: int = 0
+
+
 @dataclass(slots=True)
 class UnderWay:
     """The one mutable place for what is under way. The door opens and closes a booking and ends its leg, a new revision
-    moves its paid bounds (`bookings.py`); the journey writes legs, counts them and completes the start.
+    moves its paid bounds (`bookings.py`); the journey writes the rest.
     """
 
     booking: OpenBooking | None = None
     leg: Leg | None = None
     ended: set[int] = field(default_factory=set)  # numbers that were closed: they lose to a booking not yet used
+    charge: Charge | None = None
+    plugged: bool | None = None
+    unbooked: int = 0
 
+    def course(self) -> Course:
+        return Course(self.booking, self.leg, self.charge, self.plugged, self.unbooked)
 
-def completed(open_: OpenBooking, seen: Reading, recalled: Collection[str]) -> OpenBooking:
-    """A booking opens on a sleeping car: what it did not say then is taken from its first words, before it has driven.
-
-    recalled: fields of `seen` that the car has not said since a power cut. They fill a gap and never replace anything.
-    """
-    start = open_.start
-    told = {name for name in open_.provisional if name not in recalled}
-
-    def first(name: str, old: Value, new: Value) -> Value:
-        return new if old is None or name in told else old
-
-    better: Reading = {
-        **start,
-        "odometer_km": first("odometer_km", start["odometer_km"], seen["odometer_km"]),
-        "soc_percent": first("soc_percent", start["soc_percent"], seen["soc_percent"]),
-        "energy_kwh": first("energy_kwh", start["energy_kwh"], seen["energy_kwh"]),
-        "range_km": first("range_km", start["range_km"], seen["range_km"]),
-        "plugged": first("plugged", start["plugged"], seen["plugged"]),
-    }
-    return replace(open_, start=better, provisional=tuple(it for it in open_.provisional if it not in told))
+    def follow(self, course: Course) -> None:
+        self.booking, self.leg, self.charge = course.booking, course.leg, course.charge
+        self.plugged, self.unbooked = course.plugged, course.unbooked

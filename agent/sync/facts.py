@@ -26,9 +26,13 @@ class Form:
 
 
 READING: Final = (
-    "odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged", "at_station", "boot", "at", "wall", "position",
+    "odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged", "at_station", "boot", "at", "wall",
 )  # fmt: skip
-READINGS: Final = ("start", "end", "reading")
+READINGS: Final = ("start", "end", "reading", "plug_in", "unplug")
+FLOWS: Final = ("energy_used_kwh", "energy_recovered_kwh", "stops", "unseen_ms")
+LEG: Final = ("start", "end", "km", "energy_kwh", "duration_ms", "distance", *FLOWS)
+PLACE: Final = ("event", "booking", "lat", "lon", "precision_m")
+CHARGE: Final = ("event", "booking", "station", "charge_point", "plug_in", "start")
 
 FORMS: Final = (
     Form("boot", "", ("version", "car", "sqlite", "why", "quarantined")),
@@ -44,17 +48,28 @@ FORMS: Final = (
     Form("booking", "refused", ("event", "booking", "revision", "token", "booking_kind", "from", "to", "code")),
     Form("booking", "opened", ("event", "booking", "token", "holder", "booking_kind", "start")),
     Form(
-        "booking",
-        "closed",
+        "booking", "closed",
         (
-            "event", "booking", "how", "soft", "hard_overridden", "start", "end", "km",
-            "energy_kwh", "duration_ms", "legs",
+            "event", "booking", "how", "soft", "hard_overridden", "start", "end", "km", "energy_kwh", "duration_ms",
+            "distance", "legs", *FLOWS,
         ),
     ),
-    Form("leg", "opened", ("event", "booking", "leg", "start", "end", "km")),
-    Form("leg", "closed", ("event", "booking", "leg", "start", "end", "km")),
+    Form("leg", "opened", ("event", "booking", "leg", "start")),
+    Form("leg", "closed", ("event", "booking", "leg", *LEG)),
+    Form("unbooked_leg", "opened", ("event", "leg", "start")),
+    Form("unbooked_leg", "closed", ("event", "leg", *LEG)),
     Form("plug", "plugged", ("event", "booking", "reading")),
     Form("plug", "unplugged", ("event", "booking", "reading")),
+    Form("charge", "started", CHARGE),
+    Form(
+        "charge",
+        "closed",
+        (*CHARGE, "end", "unplug", "why", "energy_kwh", "mean_kw", "pauses", "paused_ms", "unseen_ms"),
+    ),
+    Form("position", "start", PLACE),
+    Form("position", "end", PLACE),
+    Form("position", "theft", PLACE),
+    Form("position", "assistance", PLACE),
     Form("command", "", ("id", "action", "result")),
     Form("garage", "on", ("event", "by", "hours")),
     Form("garage", "off", ("event", "by", "hours")),

@@ -56,22 +56,16 @@ class Store:
     vital = True
 
     def __init__(
-        self,
-        path: Path,
-        clock: Clock,
-        stamp: Stamp,
-        vehicle: str,
-        settings: Buffer,
-        *,
-        version: str | None = None,
-        car: str | None = None,
-    ) -> None:
+        self, path: Path, clock: Clock, stamp: Stamp, vehicle: str, settings: Buffer, *,
+        version: str | None = None, car: str | None = None,
+    ) -> None:  # fmt: skip
         self._clock, self._stamp = clock, stamp
         self._keep_ms = round(settings.keep_days * 86_400_000)
         self._disk = Disk(path, settings.max_mib << 20, vehicle, version, car)
         self._worker = Worker("store")
         self._waiting: Waiting[SampleRow] = Waiting(KEEP_SAMPLES)
         self._kept: Waiting[str] = Waiting(KEEP_FACTS, lesser)
+        self._riding: dict[str, bytes] = {}
         self._retry_ns, self._retry_s = 0, ROUND_S
         self._counts = dict.fromkeys(_COUNTS, 0)
         self.fresh = asyncio.Event()
@@ -134,12 +128,18 @@ class Store:
         texts = tuple(self._when(fact.at).fact(fact.kind, fact.body) for fact in facts)
         # The end of a booking seals its samples, so that they travel with the bill.
         seal = any(fact.kind == "booking" and fact.body.get("event") == "closed" for fact in facts)
-        batch = Batch(self._when(), texts, dict(put or {}), tuple(drop), seal=seal)
+        riding, self._riding = self._riding, {}
+        values = {key: value for key, value in riding.items() if key not in drop} | dict(put or {})
+        batch = Batch(self._when(), texts, values, tuple(drop), seal=seal)
         return await self._worker.shielded(self._commit(batch))
 
     def sample(self, row: SampleRow) -> None:
         """Take a sample along with the next commit; never waits. The oldest goes when a thousand wait."""
         self._waiting.add(row)
+
+    def ride(self, put: Mapping[str, bytes]) -> None:
+        """Values for the vault that change all the time: the newest ones go along with the next commit, whoever's."""
+        self._riding.update(put)
 
     async def use_columns(self, names: Sequence[str], steps: Sequence[float], units: Sequence[str]) -> int:
         """Say what the values of samples are; the number of the `columns` fact, a new one only when something changed.

@@ -6,6 +6,7 @@ still in the car's queue shows up as a finding.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,15 @@ from typing import Any
 
 from ..diary import Diary, Moment
 from ..report import Row
-from . import coverage, locks
+from . import coverage, journeys, locks
 from .held import HeldFact, Holding, read
+from .journeys import Fine, middle
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
     """km, kwh: between a reading and the car itself. slack_ms: around a reading's time. match_ms: for pairing events.
+    fine: between a whole leg or charge and the car itself.
 
     Why these: cars tell the odometer once in 100 ms to 1 s and energy by 0.1 kWh; a wall interval is good to 2 s.
     """
@@ -29,6 +32,7 @@ class Tolerance:
     kwh: float = 0.25
     slack_ms: int = 2_500
     match_ms: int = 8_000
+    fine: Fine = field(default_factory=Fine)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def judge(
         _booking(judgement, held, diary, expected, tolerance)
     _strangers(judgement, held, {expected.booking for expected in bookings})
     _plugs(judgement, held, diary, tolerance)
+    _journeys(judgement, held, diary, tolerance.fine)
     _track(judgement, held, diary, tolerance)
     _privacy(judgement, held)
     return judgement
@@ -138,7 +143,7 @@ def _closing(fact: HeldFact, expected: Expected, held: Holding, diary: Diary, to
     if body.get("how") not in expected.how:
         yield f"closed as {body.get('how')} instead of {' or '.join(expected.how)}"
     yield from _reading("end", body.get("end"), held, diary, tolerance)
-    start, end = _when(body.get("start")), _when(body.get("end"))
+    start, end = middle(body.get("start")), middle(body.get("end"))
     if start is None or end is None:
         return
     driven = diary.odometer_km(end) - diary.odometer_km(start)
@@ -203,6 +208,14 @@ def _plugs(judgement: Judgement, held: Holding, diary: Diary, tolerance: Toleran
     judgement.row("plugged and unplugged", str(len(happened)), str(len(facts)), faults)
 
 
+def _journeys(judgement: Judgement, held: Holding, diary: Diary, fine: Fine) -> None:
+    """Legs and charges, whole: kilometres, energy both ways, seconds, why a charge ended."""
+    count, faults = journeys.legs(held, diary, fine)
+    judgement.row("legs", f"{len(diary.of('ignition')) // 2} from ignition to ignition", f"{count} closed", faults)
+    wanted, count, faults = journeys.charges(held, diary, fine)
+    judgement.row("charges", f"{wanted} that must be there", f"{count} closed", faults)
+
+
 def _near(moment: Moment, fact: HeldFact, tolerance: Tolerance) -> bool:
     return fact.when_ms is not None and abs(fact.when_ms - moment.at_ms) <= tolerance.match_ms
 
@@ -224,12 +237,13 @@ def _track(judgement: Judgement, held: Holding, diary: Diary, tolerance: Toleran
 
 
 def _privacy(judgement: Judgement, held: Holding) -> None:
-    """R27: no position of a private booking in any place."""
+    """R27: no position of a private booking in any place, but for events with a reason."""
     private = {fact.body.get("booking") for fact in held.of("booking", booking_kind="private")}
     count = 0
     for fact in held.facts:
-        if fact.body.get("booking") in private:
-            count += sum(bool((fact.body.get(end) or {}).get("position")) for end in ("start", "end", "reading"))
+        if fact.body.get("booking") in private and fact.body.get("event") not in ("theft", "assistance"):
+            text = json.dumps(fact.body)
+            count += '"lat":' in text or '"position":' in text
     count += sum(s.booking in private and "Vehicle.CurrentLocation.Latitude" in s.values for s in held.samples)
     count += sum(state.get("booking") == "private" and bool(state.get("position")) for _, state in held.states)
     judgement.private_positions = count
@@ -237,13 +251,9 @@ def _privacy(judgement: Judgement, held: Holding) -> None:
     judgement.row("positions of private bookings", "0 may be kept", str(count), faults)
 
 
-def _when(reading: Any) -> float | None:
-    return sum(reading["wall"]) / 2 if isinstance(reading, dict) and reading.get("wall") else None
-
-
 def _truth(opened: Sequence[HeldFact], closed: Sequence[HeldFact], diary: Diary) -> str:
-    start = next((_when(fact.body.get("start")) for fact in opened), None)
-    end = next((_when(fact.body.get("end")) for fact in closed), None)
+    start = next((middle(fact.body.get("start")) for fact in opened), None)
+    end = next((middle(fact.body.get("end")) for fact in closed), None)
     if start is None or end is None:
         return "under way" if opened else "not begun"
     km = diary.odometer_km(end) - diary.odometer_km(start)

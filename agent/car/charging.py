@@ -1,0 +1,207 @@
+"""Pure: charges, one for each plugging, with the pauses inside (R25). Recuperation is none: without the cable there is
+no charge.
+
+What is not here: looking at the car (`look.py`), the facts `plug` (`course.py`), and the charge point's own meter,
+which alone bills.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from .legs import Told
+from .look import Look
+from .reading import Reading, carried, driven_km, duration_ms, read, read_maybe, spent_kwh
+from .watched import Watched
+
+# For so long the car must say the same before charging has begun or ended: the flag of 658 was seen stuck on some cars
+# and dropping for a moment on others, and comes only every three seconds (facts: can.md section 8).
+CONFIRM_MS: Final = 5_000
+MOVED_KM: Final = 0.2
+FULL_PERCENT: Final = 99.5  # of a car that tells no status
+WHY: Final = {"ended": "full", "waiting": "station_stopped", "failure": "fault"}
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Sums over the stretches of charging that are over; `None` when one of them cannot be told."""
+
+    kwh: float | None = 0.0
+    charged_ms: int | None = 0
+    pauses: int = 0
+    paused_ms: int | None = 0
+
+    def charged(self, start: Reading, end: Reading) -> Stretch:
+        spent = spent_kwh(start, end)
+        return replace(
+            self,
+            kwh=_sum(self.kwh, None if spent is None else -spent),
+            charged_ms=_sum(self.charged_ms, duration_ms(start, end)),
+        )
+
+    def paused(self, end: Reading, start: Reading) -> Stretch:
+        return replace(self, pauses=self.pauses + 1, paused_ms=_sum(self.paused_ms, duration_ms(end, start)))
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One plugging. plug_in: `None` when it was in before the box looked. last: the newest look.
+
+    start: of the first stretch of charging; since: of the one under way, `None` in a pause; end, why: of the last one
+    that is over. turn: since when the car says otherwise than is believed, not yet for long enough.
+    """
+
+    booking: int | None
+    station: str | None
+    charge_point: str | None
+    plug_in: Reading | None
+    last: Reading
+    watched: Watched
+    start: Reading | None = None
+    since: Reading | None = None
+    end: Reading | None = None
+    why: str | None = None
+    turn: Reading | None = None
+    turn_why: str | None = None
+    sums: Stretch = Stretch()
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self), separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Charge | None:
+        """`None` when these bytes are no charge of ours."""
+        try:
+            found = json.loads(data)
+            readings = {name: read_maybe(found[name]) for name in ("plug_in", "start", "since", "end", "turn")}
+            rest: dict[str, Any] = {
+                "last": read(found["last"]),
+                "watched": Watched.from_json(found["watched"]),
+                "sums": Stretch(**found["sums"]),
+            }
+            return cls(**{**found, **readings, **rest})
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def charging(self) -> bool:
+        return self.since is not None
+
+    def begun(self) -> Told:
+        return "charge", {"event": "started", **self._head(), "start": self.start}
+
+    def closed(self, unplug: Reading | None) -> Told:
+        """unplug: `None` when nobody saw it."""
+        kwh, charged_ms = self.sums.kwh, self.sums.charged_ms
+        mean = None if kwh is None or not charged_ms else round(kwh / charged_ms * 3_600_000, 2)
+        body = {
+            "event": "closed", **self._head(), "start": self.start, "end": self.end, "unplug": unplug,
+            "why": self.why or "unknown", "energy_kwh": None if kwh is None else round(kwh, 3), "mean_kw": mean,
+            "pauses": self.sums.pauses, "paused_ms": self.sums.paused_ms, "unseen_ms": self.watched.told_ms,
+        }  # fmt: skip
+        return "charge", body
+
+    def _head(self) -> dict[str, object]:
+        return {
+            "booking": self.booking,
+            "station": self.station,
+            "charge_point": self.charge_point,
+            "plug_in": self.plug_in,
+        }
+
+
+def agreed(flag: bool | None, status: str | None) -> bool | None:
+    """What the car says of charging: both where it tells both, else the one it tells; `None` when it says nothing."""
+    if status is None:
+        return flag
+    return status == "charging" and flag is not False
+
+
+def step(
+    charge: Charge | None, look: Look, booking: int | None, plugged: bool | None
+) -> tuple[Charge | None, list[Told]]:
+    """One look at the car. booking: the open one. plugged: what was believed of the cable before."""
+    told: list[Told] = []
+    if charge is not None:
+        charge, told = _went_on(charge, look)
+    if charge is None and look.plugged is True:
+        charge = _plugged_in(look, booking, seen=plugged is False)
+    return charge, told
+
+
+def _plugged_in(look: Look, booking: int | None, *, seen: bool) -> Charge:
+    now = look.now
+    plug_in = now if seen else None
+    charge = Charge(booking, now["at_station"], look.charge_point, plug_in, now, Watched.since(now))
+    return _turned(charge, look, now)[0]
+
+
+def _went_on(charge: Charge, look: Look) -> tuple[Charge | None, list[Told]]:
+    before = charge.last
+    now = carried(before, look.now, look.recalled)
+    watched, gap_ms = charge.watched.look(look.now)
+    charge = replace(charge, last=now, watched=watched)
+    if (driven_km(before, now) or 0) > MOVED_KM:  # it drove: then the cable was out, whoever saw it
+        return None, _over(charge, before, None)
+    if look.plugged is False:
+        return None, _over(charge, now if gap_ms is not None else before, now)
+    charge, told = _turned(charge, look, now)
+    return charge, told
+
+
+def _turned(charge: Charge, look: Look, now: Reading) -> tuple[Charge, list[Told]]:
+    """Believe that charging began or ended once the car has said so for long enough; it is then dated from its first
+    word.
+    """
+    says = agreed(look.flag, look.status)
+    if says is None:
+        return charge, []
+    if says is charge.charging:
+        charge = replace(charge, turn=None, turn_why=None)
+        if not says and charge.start is not None and charge.why is None:
+            charge = replace(charge, why=_reason(look, now))
+        return charge, []
+    turn = charge.turn
+    if turn is None or turn["boot"] != now["boot"]:
+        return replace(charge, turn=now, turn_why=_reason(look, now)), []
+    if now["at"] - turn["at"] < CONFIRM_MS:
+        return replace(charge, turn_why=charge.turn_why or _reason(look, now)), []
+    if says:
+        return _begins(charge, turn)
+    return _ends(charge, turn, charge.turn_why or _reason(look, now)), []
+
+
+def _begins(charge: Charge, turn: Reading) -> tuple[Charge, list[Told]]:
+    sums = charge.sums if charge.end is None else charge.sums.paused(charge.end, turn)
+    first = charge.start is None
+    start = charge.start or turn
+    charge = replace(charge, start=start, since=turn, why=None, turn=None, turn_why=None, sums=sums)
+    return charge, [charge.begun()] if first else []
+
+
+def _ends(charge: Charge, end: Reading, why: str | None) -> Charge:
+    assert charge.since is not None
+    sums = charge.sums.charged(charge.since, end)
+    return replace(charge, since=None, end=end, why=why, turn=None, turn_why=None, sums=sums)
+
+
+def _over(charge: Charge, end: Reading, unplug: Reading | None) -> list[Told]:
+    """The cable is out. A plugging that never charged leaves no charge; end: of a stretch that is still under way."""
+    if charge.since is not None:
+        why = charge.turn_why or ("unplugged" if end is unplug else None)
+        charge = _ends(charge, charge.turn or end, why)
+    return [charge.closed(unplug)] if charge.start is not None else []
+
+
+def _reason(look: Look, now: Reading) -> str | None:
+    """Why a car does not charge, by its status; `None` when it does not say."""
+    if look.status is not None:
+        return WHY.get(look.status)
+    full = now["soc_percent"] is not None and now["soc_percent"] >= FULL_PERCENT
+    return "full" if full else None
+
+
+def _sum(a: Any, b: Any) -> Any:
+    return None if a is None or b is None else a + b

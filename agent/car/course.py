@@ -1,0 +1,110 @@
+"""Pure: one look at the car moves on what is under way, and tells the facts that follow. The state before and the look
+decide alone: the same day gives the same facts, byte for byte, also when the process is killed in between.
+
+What is not here: reading the clock, the car and the disk (`journey.py`), and the door's part of it: bookings that open
+and close (`agent/access/booking.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+from . import charging, legs
+from .charging import Charge
+from .legs import Leg, Told
+from .look import Look
+from .reading import completed
+from .under_way import BOOKING_KEY, CHARGE_KEY, COURSE_KEY, LEG_KEY, Course, OpenBooking
+
+
+def step(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
+    """In this order: the cable, the charge, the leg, and a booking's start that the sleeping car could not tell."""
+    number = course.booking.booking if course.booking is not None else None
+    charge, told = charging.step(course.charge, look, number, course.plugged)
+    plug = _plug(course.plugged, look, number)
+    plugged = course.plugged if look.plugged is None else look.plugged
+    course, left = _leg(replace(course, charge=charge, plugged=plugged), look)
+    return replace(course, booking=_begun(course, look)), (*plug, *told, *left)
+
+
+def _plug(before: bool | None, look: Look, booking: int | None) -> tuple[Told, ...]:
+    """The first word ever is no event."""
+    if before is None or look.plugged is None or look.plugged is before:
+        return ()
+    event = "plugged" if look.plugged else "unplugged"
+    return (("plug", {"event": event, "booking": booking, "reading": look.now}),)
+
+
+def _leg(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
+    booking = course.booking
+    if booking is None:
+        done = legs.step(course.leg, look, None, None, course.unbooked + 1)
+        return replace(course, leg=done.leg, unbooked=course.unbooked + done.opened), done.told
+    done = legs.step(course.leg, look, booking.booking, booking.kind, booking.legs + 1)
+    if done.ended is not None and done.ended.booking == booking.booking and done.leg is not done.ended:
+        booking = replace(booking, tally=booking.tally.plus(done.ended.tally))
+    booking = replace(booking, legs=booking.legs + done.opened)
+    return replace(course, leg=done.leg, booking=booking), done.told
+
+
+def _begun(course: Course, look: Look) -> OpenBooking | None:
+    """A start reading that the sleeping car could not give is completed before the first leg is over."""
+    booking = course.booking
+    if booking is None or booking.legs > 1 or (booking.legs == 1 and course.leg is None):
+        return booking
+    start, provisional = completed(booking.start, booking.provisional, look.now, look.recalled)
+    return replace(booking, start=start, provisional=provisional)
+
+
+# --- what of it must be on disk, and when
+
+
+def worth_a_commit(before: Course, after: Course) -> bool:
+    """Something began, ended, or was learnt that must not be lost; everything else rides along with other writes."""
+    return (
+        before.booking != after.booking
+        or (before.plugged, before.unbooked) != (after.plugged, after.unbooked)
+        or _first(before.leg) != _first(after.leg)
+        or _stage(before.charge) != _stage(after.charge)
+    )
+
+
+def _first(leg: Leg | None) -> object:
+    return None if leg is None else (leg.number, leg.booking, leg.start)
+
+
+def _stage(charge: Charge | None) -> tuple[bool, ...] | None:
+    return None if charge is None else (charge.charging, charge.turn is None, charge.why is None)
+
+
+def to_vault(course: Course) -> dict[str, bytes]:
+    """All of it but the booking, which the door writes too."""
+    last = {"plugged": course.plugged, "unbooked": course.unbooked}
+    kept = {COURSE_KEY: json.dumps(last, separators=(",", ":")).encode()}
+    if course.leg is not None:
+        kept[LEG_KEY] = course.leg.to_bytes()
+    if course.charge is not None:
+        kept[CHARGE_KEY] = course.charge.to_bytes()
+    return kept
+
+
+def changes(before: Course, after: Course) -> tuple[dict[str, bytes], tuple[str, ...]]:
+    """What a commit puts and drops."""
+    put = to_vault(after)
+    if after.booking is not None and after.booking != before.booking:
+        put[BOOKING_KEY] = after.booking.to_bytes()
+    return put, tuple(key for key in (LEG_KEY, CHARGE_KEY) if key not in put)
+
+
+def from_vault(vault: Mapping[str, bytes], booking: OpenBooking | None, leg: Leg | None) -> Course:
+    """What was under way when the power went; what cannot be read is as if it had never been. booking, leg: which the
+    door has read already.
+    """
+    charge = Charge.from_bytes(vault[CHARGE_KEY]) if CHARGE_KEY in vault else None
+    try:
+        last = json.loads(vault.get(COURSE_KEY, b"{}"))
+        return Course(booking, leg, charge, last.get("plugged"), int(last.get("unbooked", 0)))
+    except (ValueError, AttributeError, TypeError):
+        return Course(booking, leg, charge)

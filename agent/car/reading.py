@@ -1,0 +1,99 @@
+"""Pure: the car at one moment, as facts carry it, and what two such moments tell: kilometres, energy, time.
+
+What is not here: where a reading is taken (`state.py`). A reading has no coordinates, so that positions can be erased
+without touching a fact that bills (R26); they are samples and facts of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, TypedDict, TypeVar
+
+Value = TypeVar("Value")
+
+HEARD: Final = ("odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged")
+"""What the car itself tells of a reading; the rest is the box's."""
+
+
+class Reading(TypedDict):
+    """at: ms since boot. wall: [lo, hi] in ms. plugged: "yes" or "no". at_station: its name, null when elsewhere or
+    unknown.
+    """
+
+    odometer_km: float | None
+    soc_percent: float | None
+    energy_kwh: float | None
+    range_km: float | None
+    plugged: str | None
+    at_station: str | None
+    boot: str
+    at: int
+    wall: list[int] | None
+
+
+def read(found: Mapping[str, Any]) -> Reading:
+    """A reading as it came back from the disk; what it does not know of is left out. Raises `KeyError`, `TypeError`."""
+    known: dict[str, Any] = {name: found[name] for name in Reading.__annotations__}
+    if not isinstance(known["boot"], str) or not isinstance(known["at"], int):
+        raise TypeError("no reading")
+    found_again: Reading = Reading(**known)  # type: ignore[typeddict-item]
+    return found_again
+
+
+def read_maybe(found: Mapping[str, Any] | None) -> Reading | None:
+    return None if found is None else read(found)
+
+
+def driven_km(start: Reading, end: Reading) -> float | None:
+    """Kilometres by the car's own odometer, rounded to its finest step (10 m); null where a reading is missing."""
+    before, after = start["odometer_km"], end["odometer_km"]
+    return None if before is None or after is None else round(after - before, 2)
+
+
+def spent_kwh(start: Reading, end: Reading) -> float | None:
+    """How much less the battery holds at the end, by its energy signal (0.1 kWh or finer); negative when it was charged
+    meanwhile. Never from the 1 % steps of the dashboard.
+    """
+    before, after = start["energy_kwh"], end["energy_kwh"]
+    return None if before is None or after is None else round(before - after, 3)
+
+
+def duration_ms(start: Reading, end: Reading) -> int | None:
+    """By the board's own clock within one boot; across boots from the middles of the two wall intervals; null without
+    those.
+    """
+    if start["boot"] == end["boot"]:
+        return end["at"] - start["at"]
+    begun, ended = middle(start), middle(end)
+    return None if begun is None or ended is None else max(0, ended - begun)
+
+
+def middle(reading: Reading) -> int | None:
+    """The middle of its wall interval, ms since 1970."""
+    wall = reading["wall"]
+    return None if wall is None else sum(wall) // 2
+
+
+def carried(last: Reading, now: Reading, recalled: Collection[str] = ()) -> Reading:
+    """Now, with what the car does not say (any more, or not since a power cut: `recalled`) as it was at last."""
+    kept = {name: _of(last, name) for name in HEARD if _of(now, name) is None or name in recalled}
+    return Reading(**{**now, **kept})  # type: ignore[typeddict-item]
+
+
+def completed(
+    start: Reading, provisional: tuple[str, ...], seen: Reading, recalled: Collection[str]
+) -> tuple[Reading, tuple[str, ...]]:
+    """A start on a sleeping car: what it did not say then is taken from its first words.
+
+    provisional: fields of `start` that were only recalled from before a power cut; the first words replace them, too.
+    recalled: fields of `seen` that the car has not said since a power cut. They fill a gap and never replace anything.
+    """
+    told = {name for name in provisional if name not in recalled}
+    first = {name: _of(seen, name) for name in HEARD if _of(start, name) is None or name in told}
+    better = Reading(**{**start, **first})  # type: ignore[typeddict-item]
+    return better, tuple(name for name in provisional if name not in told)
+
+
+def _of(reading: Reading, name: str) -> object:
+    value: object = reading[name]  # type: ignore[literal-required]
+    return value

@@ -1,0 +1,185 @@
+"""The oracle of legs and charges: an honest record agrees with what the car did, and every lie is found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hil.backend.held import HeldFact, Holding
+from hil.backend.journeys import Fine, charges, flows, legs, pluggings
+from hil.diary import Diary
+from hil.truth import Battery, CarTruth, flowing
+from tests.hil_backend import until
+from tests.test_hil_world import a_world
+
+T0 = 1_800_000_000_000
+HERE = (48.7, -0.5)
+
+
+class Life:
+    """Writes a diary second by second, with the car's own physics."""
+
+    def __init__(self) -> None:
+        self.diary, self.battery, self.at = Diary(), Battery(), 0
+        self.truth = self.battery.filled(CarTruth(), 12.0)
+        self.note("begin", "world")
+        self.note("agent", "ready")
+
+    def note(self, what: str, value: str, **changes: Any) -> None:
+        self.truth = replace(self.truth, **changes)
+        self.diary.write(T0 + self.at, what, value, "", self.truth, HERE)
+
+    def wait(self, seconds: float, charging: bool = False) -> None:
+        if charging:
+            self.truth = self.battery.charged(self.truth, seconds)
+        self.at += round(seconds * 1000)
+
+    def drive(self, speeds: list[float]) -> None:
+        for speed in speeds:
+            before = self.truth
+            self.truth = flowing(before, self.battery.rolled(before, speed / 3600, speed), 1.0)
+            self.at += 1000
+            self.note("road", f"{speed:.0f}")
+
+
+def a_life() -> Life:
+    life = Life()
+    life.wait(10)
+    life.note("ignition", "on", ignition=True)
+    life.wait(5)
+    life.drive([20.0, 40.0, 60.0, *[60.0] * 60, 40.0, 20.0, 0.0])
+    life.wait(5)
+    life.note("ignition", "off", ignition=False)
+    life.wait(20)
+    life.note("plug", "in", plugged=True, charging=True)
+    life.wait(1800, charging=True)
+    life.note("charge", "stop", charging=False)
+    life.wait(300)
+    life.note("charge", "start", charging=True)
+    life.wait(900, charging=True)
+    life.note("plug", "out", plugged=False, charging=False)
+    life.wait(30)
+    life.note("end", "world")
+    return life
+
+
+def reading(diary: Diary, at: int) -> dict[str, Any]:
+    truth = diary.truth(T0 + at)
+    return {
+        "odometer_km": truth.odometer_km, "energy_kwh": truth.energy_kwh, "wall": [T0 + at - 200, T0 + at + 200],
+    }  # fmt: skip
+
+
+def records(life: Life) -> dict[str, dict[str, Any]]:
+    """What an honest box says of that life: it looks half a second late."""
+    diary = life.diary
+    [on, off] = [moment.at_ms - T0 for moment in diary.of("ignition")]
+    [plug_in, out] = [moment.at_ms - T0 for moment in diary.of("plug")]
+    used, back, _ = flows(diary, T0 + on, T0 + off)
+    leg = {
+        "event": "closed", "leg": 1, "booking": 7, "start": reading(diary, on + 500), "end": reading(diary, off + 500),
+        "km": round(diary.odometer_km(T0 + off) - diary.odometer_km(T0 + on), 2), "duration_ms": off - on,
+        "energy_kwh": round(used - back, 1), "energy_used_kwh": round(used, 2), "energy_recovered_kwh": round(back, 2),
+        "unseen_ms": 0,
+    }  # fmt: skip
+    charge = {
+        "event": "closed", "booking": 7, "plug_in": reading(diary, plug_in + 500), "unplug": reading(diary, out + 500),
+        "start": reading(diary, plug_in + 3_000), "end": reading(diary, out + 500), "why": "unplugged",
+        "energy_kwh": round(7.4 * 2697 / 3600, 1),
+    }  # fmt: skip
+    return {"leg": leg, "charge": charge}
+
+
+def holding(*facts: tuple[str, dict[str, Any]]) -> Holding:
+    held = [HeldFact("a", n, kind, body, "b", 0, None, None, 0, None) for n, (kind, body) in enumerate(facts, 1)]
+    return Holding(tuple(held), (), (), (), (), ())
+
+
+def judged(life: Life, told: dict[str, dict[str, Any]]) -> list[str]:
+    held = holding(*told.items())
+    return legs(held, life.diary, Fine())[1] + charges(held, life.diary, Fine())[2]
+
+
+def test_honest_records_agree_and_the_drive_braked() -> None:
+    life = a_life()
+    told = records(life)
+    assert told["leg"]["energy_recovered_kwh"] > 0.01
+    assert judged(life, told) == []
+    held = holding(*told.items())
+    assert (legs(held, life.diary, Fine())[0], charges(held, life.diary, Fine())[:2]) == (1, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        (lambda it: it["leg"].update(km=it["leg"]["km"] + 0.12), "km driven"),
+        (lambda it: it["leg"].update(duration_ms=it["leg"]["duration_ms"] + 2_000), "from ignition to ignition"),
+        (lambda it: it["leg"].update(energy_kwh=it["leg"]["energy_kwh"] + 0.3), "kWh really"),
+        (lambda it: it["leg"].update(energy_used_kwh=it["leg"]["energy_used_kwh"] + 0.2), "energy_used_kwh"),
+        (lambda it: it["leg"].update(energy_recovered_kwh=0.4), "energy_recovered_kwh"),
+        (lambda it: it["charge"].update(energy_kwh=6.2), "6.2 kWh, 5.5"),
+        (lambda it: it["charge"].update(why="full"), "ended as full instead of unplugged"),
+        (lambda it: it["charge"].update(plug_in=None), "plug_in at None"),
+        (lambda it: it["charge"].update(unplug=it["charge"]["plug_in"]), "unplug at"),
+        (lambda it: it.pop("charge"), "0 charges instead of 1"),
+        (lambda it: it["charge"].update(start=None), "has no start or no end"),
+    ],
+)
+def test_any_lie_is_found(lie: Callable[[dict[str, Any]], object], words: str) -> None:
+    life = a_life()
+    told = records(life)
+    lie(told)
+    assert words in "\n".join(judged(life, told))
+
+
+def test_two_charges_of_one_plugging_and_one_of_none_are_found() -> None:
+    life = a_life()
+    charge = records(life)["charge"]
+    early = {**charge, "start": reading(life.diary, 5_000), "end": reading(life.diary, 8_000)}
+    held = holding(("charge", charge), ("charge", charge), ("charge", early))
+    found = "\n".join(charges(held, life.diary, Fine())[2])
+    assert "2 charges instead of 1" in found
+    assert "(fact 3) never happened" in found
+
+
+def test_a_dark_minute_must_be_told() -> None:
+    life = a_life()
+    life.diary.moments.sort(key=lambda it: it.at_ms)
+    dark = Diary()
+    for moment in life.diary.moments:
+        dark.write(moment.at_ms, moment.what, moment.value, moment.detail, moment.truth, HERE)
+        if moment.at_ms == T0 + 30_000:
+            dark.write(T0 + 30_000, "power", "cut", "", moment.truth, HERE)
+        if moment.at_ms == T0 + 60_000:
+            dark.write(T0 + 60_000, "agent", "ready", "", moment.truth, HERE)
+    told = holding(("leg", records(life)["leg"]))
+    assert "0 ms unseen, but 30000 ms dark" in "\n".join(legs(told, dark, Fine())[1])
+
+
+# --- the charge point's verbs -----------------------------------------------------------------------------------------
+
+
+async def test_a_charge_point_stops_fails_and_starts_again_and_the_car_says_so() -> None:
+    async with a_world() as (world, inside):
+        with pytest.raises(ValueError, match="not plugged"):
+            await world.charge("stop")
+        await world.plug(True)
+        seen = [inside.car()["charge_status"]]
+        for op in ("stop", "start", "fault"):
+            await world.charge(op)
+            seen.append(inside.car()["charge_status"])
+        assert seen == ["charging", "waiting", "charging", "failure"]
+        with pytest.raises(ValueError, match="so already"):
+            await world.charge("stop")
+        assert world.truth.charging is False
+        world.charge_pace = 360_000
+        await world.charge("start")
+        await until(lambda: world.truth.charge_status == "ended")
+        await until(lambda: world.truth.battery_a == 0.0)
+        await world.plug(False)
+        assert world.truth.charge_status == "none"
+        [only] = pluggings(world.diary)
+        assert (only.why, len(only.charged)) == ("full", 3)
