@@ -52,7 +52,7 @@ def crc8(guard: cars.Crc, data: bytes) -> int:
 
 
 def _raw(signal: Any, entry: cars.SignalMap | None, values: Mapping[str, float | str], waking: bool) -> int:
-    ones = (1 << signal.length) - 1
+    ones = -1 if signal.is_signed else (1 << signal.length) - 1
     absent = min(entry.na) if entry and entry.na and min(entry.na) == 0 else ones
     if entry is None:
         return int(ones) if signal.length >= 5 else 0
@@ -69,4 +69,6 @@ def _raw(signal: Any, entry: cars.SignalMap | None, values: Mapping[str, float |
         text = str(value)[::-1] if entry.text == "bcd_reversed" else str(value)
         return int.from_bytes(text.encode("ascii"), "big") if entry.text == "ascii" else int(text, 16)
     scaled = round((float(value) - float(signal.conversion.offset)) / float(signal.conversion.scale))
-    return max(0, min(int(ones) - 1, scaled))
+    half = 1 << (signal.length - 1)
+    low, high = (-half, half - 1) if signal.is_signed else (0, int(ones) - 1)
+    return max(low, min(high, scaled))
