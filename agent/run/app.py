@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from config import car as cars
+from config import privacy
 from config.car import LockBlock
 from config.errors import ConfigError
 from drivers.can.watch import BcmWatch
@@ -64,8 +65,8 @@ class House:
         settings = chosen.settings
         self.chosen, self.settings, self.state = chosen, settings, Path(settings.state)
         self.clock = clock = SystemClock()
-        self.notifier = Notifier()
-        self.alarms = Alarms()
+        self.notifier, self.alarms = Notifier(), Alarms()
+        self.policy = self._policy()
         self.busy = Actuation()
         self.supervisor = Supervisor(clock, self.busy, random.random, self._part_off)
 
@@ -83,7 +84,7 @@ class House:
         self.car = CarState(clock, settings.station, receiver=settings.gnss.fitted)
         self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
         self.under = UnderWay()
-        self.journey = Journey(clock, self.store, self.car, self.under, stamp, settings.tracking)
+        self.journey = Journey(clock, self.store, self.car, self.under, stamp, self.policy)
 
         # who may open
         self.authority = Authority(bytes.fromhex(settings.vehicle.id), settings.keyless.operator)
@@ -98,7 +99,7 @@ class House:
             vehicle=settings.vehicle.id, signal=told_lock, version=VERSION,
             confirm_s=settings.lock.confirm_s,
         )  # fmt: skip
-        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, settings.tracking)
+        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, self.policy)
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         self.door = Door(
@@ -152,6 +153,13 @@ class House:
         self.alarms.raised(name, why=why)
 
     # --- what the settings choose
+
+    def _policy(self) -> privacy.Policy:
+        """A broken policy keeps no door shut (D15): nothing is kept but what is asked for by name, with an alarm."""
+        policy, problems = privacy.examine(self.settings.privacy)
+        if problems:
+            self.alarms.raised("privacy_policy", problems=[str(problem) for problem in problems])
+        return policy
 
     def _car(self) -> tuple[Path | None, LockBlock | None, str | None]:
         """D15: a folder that does not fit together costs the read-back, not the door."""
