@@ -180,6 +180,7 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("alarm", {"name": "supply_low", "event": "raised", "detail": {}}),
     ("alarm", {"name": "supply_low", "event": "cleared", "detail": {}}),
     ("dropped", facts.dropped("samples", 11, 13, "no_room")),
+    ("purged", {"why": "aged", "booking": None, "positions": 2, "samples": 3}),
 )
 
 STATE: dict[str, object] = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from config.errors import ConfigError
 from drivers.local.control import ControlSocket
 
+from ..sync.keeping import Keeping
 from ..sync.store import Fact, StoreBroken
 from . import startup
 from .control import Control
@@ -117,6 +118,9 @@ class Rest:
             revocations_damaged=lambda: "revocations" in house.provisioning.trouble,
         )  # fmt: skip
         self._add(house.timekeeper, Stage.STORE)
+        # A receiver that is wrong must not erase anything (R19).
+        past_s = house.timekeeper.settled_lo_s
+        self._add(Keeping(house.clock, house.store, house.policy.retention, past_s), Stage.STORE)
         self._add(house.health, Stage.STORE)
         self._add(house.journey, Stage.LOGIC)
 

@@ -76,6 +76,7 @@ FORMS: Final = (
     Form("alarm", "raised", ("name", "event", "detail")),
     Form("alarm", "cleared", ("name", "event", "detail")),
     Form("dropped", "", ("stream", "from", "to", "why")),
+    Form("purged", "", ("why", "booking", "positions", "samples")),
 )
 FREE: Final = ("detail", "why", "note", "result")  # the keys whose values are texts for people
 MOST_TEXT: Final = 120

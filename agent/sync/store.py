@@ -1,5 +1,4 @@
-"""The one-thread door to the database: awaitable, shielded, ordered, bounded. What is written lives in
-`agent/sync/disk.py`.
+"""The one-thread door to the database: awaitable, shielded, ordered, bounded. What is written lives in `disk.py`.
 
 A write that was begun is finished, also when the one who waits for it is cancelled. While the disk refuses, facts
 stay in memory and the car goes on (D14).
@@ -192,6 +191,15 @@ class Store:
         kept = {"kept_facts": len(self._kept), "waiting_samples": len(self._waiting)}
         lost = {"lost_facts": self._kept.lost, "lost_samples": self._waiting.lost}
         return self._counts | kept | lost | self._disk.counts
+
+    async def ask(self, work: Callable[[Disk, When], _T]) -> _T:
+        """Work on the open file, in its thread (`holdings.py`). Raises StoreBroken."""
+        when = self._when()
+        return await self._reading(lambda: work(self._disk, when))
+
+    async def seal(self) -> None:
+        """Everything that waits or lies open goes into sealed runs. Raises StoreBroken."""
+        await self._worker.shielded(self._commit(Batch(self._when(), seal=True)))
 
     # --- inside ---
 

@@ -1,0 +1,358 @@
+"""What goes for the sake of people, on real files: by age, by booking; and the file of the release before."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agent.sync import facts, holdings, samples, wire
+from agent.sync.holdings import Keep
+from agent.sync.keeping import DAY_MS, Keeping
+from agent.sync.store import Fact, SampleRow, Store
+from buffer import aging, db, outbox, schema
+from config.privacy import Retention
+from config.settings import Buffer
+from config.vocabulary import LATITUDE, LONGITUDE, SOC
+from drivers.ports import Instant
+from tests.buffer_bench import BIG, the_database, the_path  # noqa: F401 (fixtures)
+from tests.fakes.clock import ManualClock
+
+V1 = Path(__file__).parent / "schemas" / "v1.db"
+VEHICLE = "9f3c1a77e2b04d58"
+NAMES, STEPS, UNITS = (SOC, LATITUDE, LONGITUDE), (0.5, 1e-5, 1e-5), ("percent", "degrees", "degrees")
+T0 = 1_795_000_000_000
+FOREVER = Keep(1 << 60, 1 << 60, 0)
+HERE = (48.43123, 0.08865)
+SECRET = b'"lat":48.43123'
+PLACE = {"lat": HERE[0], "lon": HERE[1], "precision_m": 100}
+
+
+class Box:
+    """A store on a real file and a clock that stands still. known: whether the car knows the time."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock, self.path, self.known = ManualClock(), path, True
+        self.store = self.fresh()
+
+    def fresh(self) -> Store:
+        return Store(self.path, self.clock, self.stamp, VEHICLE, Buffer(max_mib=4), version="1.0", car="zoe-ph1")
+
+    def stamp(self, at: Instant) -> tuple[list[int] | None, str]:
+        now = T0 + at.ns // 1_000_000
+        return ([now, now + 400], "gnss") if self.known else (None, "none")
+
+    def keeping(self, position_days: float = 7, sample_days: float = 30) -> Keeping:
+        past = lambda: (T0 + self.clock.now().ns // 1_000_000) / 1000 if self.known else 0.0  # noqa: E731
+        return Keeping(self.clock, self.store, Retention(position_days, sample_days), past)
+
+    async def start(self) -> None:
+        await self.store.open()
+        await self.store.use_columns(NAMES, STEPS, UNITS)
+
+    async def reboot(self, boot: str) -> None:
+        await self.store.close()
+        self.clock = ManualClock(boot=boot)
+        self.store = self.fresh()
+        await self.start()
+
+    async def drive(self, booking: int | None, place: tuple[float | None, float | None] = (None, None)) -> None:
+        """Three samples, sealed."""
+        for _ in range(3):
+            self.clock.move(1)
+            self.store.sample(SampleRow(self.clock.now(), booking, (57.0, *place)))
+        await self.store.seal()
+
+    async def bill(self, booking: int, event: str = "end") -> None:
+        """A fact that bills, and one with coordinates."""
+        bill = Fact("booking", {"event": "closed", "booking": booking})
+        await self.store.commit((bill, Fact("position", {"event": event, "booking": booking, **PLACE})))
+
+    async def facts(self, kind: str) -> list[dict[str, object]]:
+        _, rows = await self.store.next_facts(0, 1 << 20, 10_000)
+        return [json.loads(row.body)["body"] for row in rows if json.loads(row.body)["kind"] == kind]
+
+    async def bookings(self) -> list[int | None]:
+        """Of the sealed runs that are left."""
+        _, blobs = await self.store.next_samples(0, 10_000)
+        found = [samples.unseal(blob.body) for blob in blobs]
+        return [one[1].booking for one in found if one is not None]
+
+    async def acknowledge(self, upto_fact: int, upto_run: int) -> None:
+        streams = self.store._disk.database.streams
+        await self.store.acknowledge(wire.Ack(streams["facts"], upto_fact))
+        await self.store.acknowledge(wire.Ack(streams["samples"], upto_run))
+
+
+@pytest.fixture
+async def box(tmp_path: Path) -> Box:
+    found = Box(tmp_path / "state" / "records.db")
+    await found.start()
+    yield found
+    await found.store.close()
+
+
+# --- by age
+
+
+async def test_p5_r26_positions_and_samples_go_by_age_although_never_sent_and_what_bills_stays(box: Box) -> None:
+    await box.drive(33)
+    await box.drive(34, HERE)
+    await box.bill(33)
+    box.clock.move(7 * 86_400 - 5)
+    assert (await box.keeping().age()).samples == 0, "not a second too early"
+    box.clock.move(10)
+    done = await box.keeping().age()
+    assert (done.facts, done.samples) == (1, 1)
+    assert await box.bookings() == [33], "the run without a position stays for the longer time"
+    assert await box.facts("position") == []
+    assert await box.facts("booking") == [{"event": "closed", "booking": 33}]
+    box.clock.move(23 * 86_400)
+    assert (await box.keeping().age()).samples == 1
+    assert await box.facts("booking") == [{"event": "closed", "booking": 33}], "R26"
+
+
+async def test_d11_what_the_backend_will_miss_is_told_with_why_and_the_purge_is_a_record(box: Box) -> None:
+    await box.drive(33, HERE)
+    await box.drive(34, HERE)
+    await box.drive(35, HERE)
+    await box.bill(33)
+    await box.acknowledge(0, 1)
+    box.clock.move(8 * 86_400)
+    await box.keeping().age()
+    assert await box.facts("dropped") == [
+        facts.dropped("facts", 3, 3, "aged"), facts.dropped("samples", 2, 3, "aged"),
+    ]  # fmt: skip
+    assert await box.facts("purged") == [{"why": "aged", "booking": None, "positions": 1, "samples": 3}]
+    counters = box.store.counters()
+    assert (counters["aged_positions"], counters["aged_samples"]) == (1, 3)
+    for body in await box.facts("purged"):
+        assert facts.problems("purged", body) == ()
+
+
+async def test_p5_a_long_stock_goes_in_small_steps(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aging.expire, "__defaults__", (4,))
+    for _ in range(11):
+        await box.drive(33, HERE)
+    box.clock.move(8 * 86_400)
+    one = await box.store.ask(lambda disk, when: holdings.age(disk, when, Keep(DAY_MS, DAY_MS, T0 + 9 * DAY_MS)))
+    assert (one.samples, one.more) == (4, True)
+    assert (await box.keeping().age()).samples == 7
+    assert await box.bookings() == []
+
+
+async def test_r19_a_date_of_the_future_in_a_row_does_not_make_it_live_for_ever(box: Box) -> None:
+    box.clock.move(20 * 365 * 86_400)  # a receiver is wrong by twenty years
+    await box.drive(33, HERE)
+    await box.reboot("b0070000000000a2")
+    box.clock.move(6 * 86_400)
+    assert (await box.keeping().age()).samples == 0
+    box.clock.move(2 * 86_400)
+    assert (await box.keeping().age()).samples == 1, "by the time this box has run since"
+
+
+async def test_p5_without_a_clock_age_counts_from_what_has_surely_passed(box: Box) -> None:
+    box.known = False
+    await box.drive(33, HERE)
+    for number in range(3):  # three boots of two days: nobody knows how long the box was off in between
+        box.clock.move(2 * 86_400)
+        assert (await box.keeping().age()).samples == 0
+        await box.reboot(f"b00700000000000{number}")
+    box.clock.move(86_400 + 60)
+    assert (await box.keeping().age()).samples == 1
+
+
+async def test_p5_once_the_time_is_known_age_counts_from_then_at_the_latest(box: Box) -> None:
+    box.known = False
+    await box.drive(33, HERE)
+    await box.reboot("b0070000000000a2")
+    box.known = True
+    assert (await box.keeping().age()).samples == 0, "it may be of this minute"
+    await box.reboot("b0070000000000a3")
+    box.clock.move(7 * 86_400 - 60)
+    assert (await box.keeping().age()).samples == 0
+    box.clock.move(120)
+    assert (await box.keeping().age()).samples == 1
+
+
+async def test_p5_zero_days_means_within_the_hour(box: Box) -> None:
+    await box.drive(33, HERE)
+    box.clock.move(1)
+    assert (await box.keeping(position_days=0).age()).samples == 1
+
+
+async def test_the_service_waits_for_the_first_unlock_and_survives_a_broken_disk(box: Box) -> None:
+    import asyncio
+
+    keeping = box.keeping()
+    await box.drive(33, HERE)
+    box.clock.move(8 * 86_400)
+    task = asyncio.create_task(keeping.run())
+    await asyncio.sleep(0)
+    assert await box.bookings() == [33]
+    await box.clock.advance(31)
+    while box.store.counters()["aged_samples"] == 0:
+        await asyncio.sleep(0.001)
+    assert await box.bookings() == []
+    task.cancel()
+
+
+# --- by booking
+
+
+async def test_p9_a_booking_is_erased_and_its_neighbours_and_what_bills_stay(box: Box) -> None:
+    for booking in (33, 34):
+        await box.drive(booking, HERE)
+        await box.bill(booking)
+    box.store.sample(SampleRow(box.clock.now(), 33, (57.0, *HERE)))  # not even on the disk yet
+    await box.store.seal()
+    done = await box.store.ask(lambda disk, when: holdings.erase(disk, when, 33))
+    assert (done.facts, done.samples) == (1, 2)
+    assert await box.bookings() == [34]
+    assert [body["booking"] for body in await box.facts("position")] == [34]
+    assert [body["booking"] for body in await box.facts("booking")] == [33, 34]
+    assert [body["why"] for body in await box.facts("dropped")] == ["erased"] * 3
+    assert await box.facts("purged") == [{"why": "erased", "booking": 33, "positions": 1, "samples": 2}]
+    again = await box.store.ask(lambda disk, when: holdings.erase(disk, when, 33))
+    assert (again.facts, again.samples) == (0, 0)
+    assert len(await box.facts("purged")) == 1, "nothing went, nothing is told"
+
+
+async def test_p9_what_is_erased_is_overwritten_in_the_file(box: Box) -> None:
+    await box.bill(33)
+    await box.store.ask(lambda disk, when: disk.database.checkpoint())
+    assert SECRET in box.path.read_bytes()
+    await box.store.ask(lambda disk, when: holdings.erase(disk, when, 33))
+    await box.store.ask(lambda disk, when: disk.database.checkpoint())
+    assert SECRET not in box.path.read_bytes()
+    assert SECRET not in box.path.with_name("records.db-wal").read_bytes()
+
+
+async def test_d11_a_backend_that_went_back_is_told_of_gaps_in_the_middle(box: Box) -> None:
+    await box.bill(33)
+    await box.bill(34)
+    await box.acknowledge(6, 0)
+    await box.store.ask(lambda disk, when: holdings.erase(disk, when, 33))
+    assert await box.facts("dropped") == [], "it has them"
+    await box.acknowledge(0, 0)
+    assert await box.facts("dropped") == [facts.dropped("facts", 3, 3, "purged")]
+
+
+async def test_p9_everything_of_a_booking_is_handed_out_page_by_page(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holdings, "PAGE_BYTES", 200)
+    for _ in range(3):
+        await box.drive(33, HERE)
+        await box.bill(33)
+    await box.drive(3, HERE)
+    await box.bill(333)
+    await box.store.commit(put={"booking/open": b'{"booking":33,"kind":"private"}', "booking/ended/33": b"1"})
+    pages, cursor = [], (0, 0)
+    while cursor is not None:
+        ask: Callable[..., dict[str, object]] = lambda disk, when, c=cursor: holdings.page(disk, 33, *c)  # noqa: E731
+        pages.append(await box.store.ask(ask))
+        cursor = pages[-1]["next"]
+    assert len(pages) > 3
+    told = [fact for page in pages for fact in page["facts"]]
+    runs = [run for page in pages for run in page["samples"]]
+    assert [fact["kind"] for fact in told] == ["booking", "position"] * 3
+    assert len({fact["n"] for fact in told}) == 6
+    assert [run["booking"] for run in runs] == [33] * 3
+    assert runs[0]["names"] == list(NAMES)
+    assert runs[0]["units"] == list(UNITS)
+    assert runs[0]["rows"][0]["values"] == [57.0, *HERE]
+    assert [page["vault"] for page in pages if "vault" in page] == [
+        {"booking/open": {"booking": 33, "kind": "private"}, "booking/ended/33": "1"}
+    ]
+
+
+async def test_show_counts_and_shows_no_content(box: Box) -> None:
+    await box.drive(33, HERE)
+    await box.bill(33)
+    found = await box.store.ask(lambda disk, when: holdings.show(disk))
+    assert found["samples"]["rows"] == found["samples"]["waiting"] == found["samples"]["positions"] == 1
+    assert found["facts"]["positions"] == 1
+    assert T0 <= found["samples"]["oldest_ms"] <= T0 + 10_000
+    assert "48.4" not in json.dumps(found)
+
+
+async def test_p8_all_of_it_is_erased_but_that_a_command_was_obeyed(box: Box) -> None:
+    await box.drive(33, HERE)
+    await box.bill(33)
+    await box.store.commit(put={"command/counter/aa": b"[7,9]", "booking/ended/33": b"1"})
+    tokens = box.path.parent / "bookings"
+    tokens.mkdir()
+    (tokens / "aa.cwt").write_bytes(b"token of 33")
+    box.path.with_name("records.db.broken-1").write_bytes(b"of an earlier mishap")
+    before = dict(box.store._disk.database.streams)
+    await box.store.close()
+    from agent.sync.disk import Disk
+
+    when = box.store._when()
+    holdings.wipe(lambda: Disk(box.path, 4 << 20, VEHICLE, "1.0", "zoe-ph1"), when, tokens, "command/counter/")
+    everything = b"".join(file.read_bytes() for file in box.path.parent.rglob("*") if file.is_file())
+    assert SECRET not in everything
+    assert b"33" not in b"".join(file.name.encode() for file in tokens.iterdir())
+    assert not list(box.path.parent.glob("*.broken-*"))
+    box.store = box.fresh()
+    await box.store.open()
+    assert await box.store.read("") == {"command/counter/aa": b"[7,9]"}
+    assert set(box.store._disk.database.streams.values()).isdisjoint(before.values())
+    assert await box.facts("purged") == [{"why": "erased_all", "booking": None, "positions": None, "samples": None}]
+
+
+# --- the file of the release before
+
+
+def old(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(V1, path)
+    return path
+
+
+def test_a_file_of_version_1_is_migrated_and_nothing_is_lost(path: Path) -> None:
+    opened = db.open_or_replace(old(path), BIG)
+    assert (opened.created, opened.quarantined) == (False, None)
+    connection = opened.database.connection
+    assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION
+    assert outbox.pending(connection) == outbox.Pending(6, 3, 6, 3)
+    assert len(aging.untagged(connection)) == 3
+    assert len(outbox.groups(connection)) == 1
+    opened.database.close()
+    again = db.open_or_replace(path, BIG).database
+    assert outbox.pending(again.connection) == outbox.Pending(6, 3, 6, 3)
+    assert again.quick_check() == ()
+    again.close()
+
+
+def test_the_release_before_reads_and_writes_a_migrated_file(path: Path) -> None:
+    """Images roll back and data does not: these are its statements."""
+    db.open_or_replace(old(path), BIG).database.close()
+    connection = sqlite3.connect(path)
+    connection.execute("INSERT INTO facts (body) VALUES ('{}')")
+    connection.execute("INSERT INTO samples (n, body) VALUES (4, x'00')")
+    connection.execute("DELETE FROM samples WHERE n IN (SELECT n FROM samples WHERE n <= 1 ORDER BY n LIMIT 5)")
+    connection.commit()
+    connection.close()
+    opened = db.open_or_replace(path, BIG).database
+    assert outbox.pending(opened.connection) == outbox.Pending(7, 3, 7, 4)
+    assert [number for number, _ in aging.untagged(opened.connection)] == [2, 3, 4]
+    opened.close()
+
+
+async def test_p5_p9_samples_of_the_release_before_go_like_all_others(tmp_path: Path) -> None:
+    box = Box(old(tmp_path / "state" / "records.db"))
+    await box.store.open()
+    assert await box.bookings() == [33, 34, None, 35]
+    done = await box.store.ask(lambda disk, when: holdings.erase(disk, when, 34))
+    assert done.samples == 1
+    assert await box.bookings() == [33, None, 35]
+    box.clock.move(31 * 86_400)
+    assert (await box.keeping().age()).samples == 3
+    assert await box.facts("booking") == [{"event": "closed", "booking": number} for number in (33, 34, None)]
+    await box.store.close()
