@@ -1,100 +1,20 @@
-"""What goes for the sake of people, on real files: by age, by booking; and the file of the release before."""
+"""What goes for the sake of people, on real files: by age, by booking, all of it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-import shutil
-import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from agent.sync import facts, holdings, samples, wire
+from agent.sync import facts, holdings
+from agent.sync.disk import Disk
 from agent.sync.holdings import Keep
-from agent.sync.keeping import DAY_MS, Keeping
-from agent.sync.store import Fact, SampleRow, Store
-from buffer import aging, db, outbox, schema
-from config.privacy import Retention
-from config.settings import Buffer
-from config.vocabulary import LATITUDE, LONGITUDE, SOC
-from drivers.ports import Instant
-from tests.buffer_bench import BIG, the_database, the_path  # noqa: F401 (fixtures)
-from tests.fakes.clock import ManualClock
-
-V1 = Path(__file__).parent / "schemas" / "v1.db"
-VEHICLE = "9f3c1a77e2b04d58"
-NAMES, STEPS, UNITS = (SOC, LATITUDE, LONGITUDE), (0.5, 1e-5, 1e-5), ("percent", "degrees", "degrees")
-T0 = 1_795_000_000_000
-FOREVER = Keep(1 << 60, 1 << 60, 0)
-HERE = (48.43123, 0.08865)
-SECRET = b'"lat":48.43123'
-PLACE = {"lat": HERE[0], "lon": HERE[1], "precision_m": 100}
-
-
-class Box:
-    """A store on a real file and a clock that stands still. known: whether the car knows the time."""
-
-    def __init__(self, path: Path) -> None:
-        self.clock, self.path, self.known = ManualClock(), path, True
-        self.store = self.fresh()
-
-    def fresh(self) -> Store:
-        return Store(self.path, self.clock, self.stamp, VEHICLE, Buffer(max_mib=4), version="1.0", car="zoe-ph1")
-
-    def stamp(self, at: Instant) -> tuple[list[int] | None, str]:
-        now = T0 + at.ns // 1_000_000
-        return ([now, now + 400], "gnss") if self.known else (None, "none")
-
-    def keeping(self, position_days: float = 7, sample_days: float = 30) -> Keeping:
-        past = lambda: (T0 + self.clock.now().ns // 1_000_000) / 1000 if self.known else 0.0  # noqa: E731
-        return Keeping(self.clock, self.store, Retention(position_days, sample_days), past)
-
-    async def start(self) -> None:
-        await self.store.open()
-        await self.store.use_columns(NAMES, STEPS, UNITS)
-
-    async def reboot(self, boot: str) -> None:
-        await self.store.close()
-        self.clock = ManualClock(boot=boot)
-        self.store = self.fresh()
-        await self.start()
-
-    async def drive(self, booking: int | None, place: tuple[float | None, float | None] = (None, None)) -> None:
-        """Three samples, sealed."""
-        for _ in range(3):
-            self.clock.move(1)
-            self.store.sample(SampleRow(self.clock.now(), booking, (57.0, *place)))
-        await self.store.seal()
-
-    async def bill(self, booking: int, event: str = "end") -> None:
-        """A fact that bills, and one with coordinates."""
-        bill = Fact("booking", {"event": "closed", "booking": booking})
-        await self.store.commit((bill, Fact("position", {"event": event, "booking": booking, **PLACE})))
-
-    async def facts(self, kind: str) -> list[dict[str, object]]:
-        _, rows = await self.store.next_facts(0, 1 << 20, 10_000)
-        return [json.loads(row.body)["body"] for row in rows if json.loads(row.body)["kind"] == kind]
-
-    async def bookings(self) -> list[int | None]:
-        """Of the sealed runs that are left."""
-        _, blobs = await self.store.next_samples(0, 10_000)
-        found = [samples.unseal(blob.body) for blob in blobs]
-        return [one[1].booking for one in found if one is not None]
-
-    async def acknowledge(self, upto_fact: int, upto_run: int) -> None:
-        streams = self.store._disk.database.streams
-        await self.store.acknowledge(wire.Ack(streams["facts"], upto_fact))
-        await self.store.acknowledge(wire.Ack(streams["samples"], upto_run))
-
-
-@pytest.fixture
-async def box(tmp_path: Path) -> Box:
-    found = Box(tmp_path / "state" / "records.db")
-    await found.start()
-    yield found
-    await found.store.close()
-
+from agent.sync.keeping import DAY_MS
+from agent.sync.store import SampleRow
+from buffer import aging
+from tests.aging_bench import HERE, NAMES, SECRET, T0, UNITS, VEHICLE, Box, the_box  # noqa: F401 (fixtures)
 
 # --- by age
 
@@ -186,8 +106,6 @@ async def test_p5_zero_days_means_within_the_hour(box: Box) -> None:
 
 
 async def test_the_service_waits_for_the_first_unlock_and_survives_a_broken_disk(box: Box) -> None:
-    import asyncio
-
     keeping = box.keeping()
     await box.drive(33, HERE)
     box.clock.move(8 * 86_400)
@@ -291,8 +209,6 @@ async def test_p8_all_of_it_is_erased_but_that_a_command_was_obeyed(box: Box) ->
     box.path.with_name("records.db.broken-1").write_bytes(b"of an earlier mishap")
     before = dict(box.store._disk.database.streams)
     await box.store.close()
-    from agent.sync.disk import Disk
-
     when = box.store._when()
     holdings.wipe(lambda: Disk(box.path, 4 << 20, VEHICLE, "1.0", "zoe-ph1"), when, tokens, "command/counter/")
     everything = b"".join(file.read_bytes() for file in box.path.parent.rglob("*") if file.is_file())
@@ -304,55 +220,3 @@ async def test_p8_all_of_it_is_erased_but_that_a_command_was_obeyed(box: Box) ->
     assert await box.store.read("") == {"command/counter/aa": b"[7,9]"}
     assert set(box.store._disk.database.streams.values()).isdisjoint(before.values())
     assert await box.facts("purged") == [{"why": "erased_all", "booking": None, "positions": None, "samples": None}]
-
-
-# --- the file of the release before
-
-
-def old(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(V1, path)
-    return path
-
-
-def test_a_file_of_version_1_is_migrated_and_nothing_is_lost(path: Path) -> None:
-    opened = db.open_or_replace(old(path), BIG)
-    assert (opened.created, opened.quarantined) == (False, None)
-    connection = opened.database.connection
-    assert connection.execute("PRAGMA user_version").fetchone()[0] == schema.VERSION
-    assert outbox.pending(connection) == outbox.Pending(6, 3, 6, 3)
-    assert len(aging.untagged(connection)) == 3
-    assert len(outbox.groups(connection)) == 1
-    opened.database.close()
-    again = db.open_or_replace(path, BIG).database
-    assert outbox.pending(again.connection) == outbox.Pending(6, 3, 6, 3)
-    assert again.quick_check() == ()
-    again.close()
-
-
-def test_the_release_before_reads_and_writes_a_migrated_file(path: Path) -> None:
-    """Images roll back and data does not: these are its statements."""
-    db.open_or_replace(old(path), BIG).database.close()
-    connection = sqlite3.connect(path)
-    connection.execute("INSERT INTO facts (body) VALUES ('{}')")
-    connection.execute("INSERT INTO samples (n, body) VALUES (4, x'00')")
-    connection.execute("DELETE FROM samples WHERE n IN (SELECT n FROM samples WHERE n <= 1 ORDER BY n LIMIT 5)")
-    connection.commit()
-    connection.close()
-    opened = db.open_or_replace(path, BIG).database
-    assert outbox.pending(opened.connection) == outbox.Pending(7, 3, 7, 4)
-    assert [number for number, _ in aging.untagged(opened.connection)] == [2, 3, 4]
-    opened.close()
-
-
-async def test_p5_p9_samples_of_the_release_before_go_like_all_others(tmp_path: Path) -> None:
-    box = Box(old(tmp_path / "state" / "records.db"))
-    await box.store.open()
-    assert await box.bookings() == [33, 34, None, 35]
-    done = await box.store.ask(lambda disk, when: holdings.erase(disk, when, 34))
-    assert done.samples == 1
-    assert await box.bookings() == [33, None, 35]
-    box.clock.move(31 * 86_400)
-    assert (await box.keeping().age()).samples == 3
-    assert await box.facts("booking") == [{"event": "closed", "booking": number} for number in (33, 34, None)]
-    await box.store.close()

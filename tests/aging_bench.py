@@ -1,0 +1,89 @@
+"""A store on a real file that drives, bills and ages: what tests of erasing begin with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from agent.sync import samples, wire
+from agent.sync.keeping import Keeping
+from agent.sync.store import Fact, SampleRow, Store
+from config.privacy import Retention
+from config.settings import Buffer
+from config.vocabulary import LATITUDE, LONGITUDE, SOC
+from drivers.ports import Instant
+from tests.fakes.clock import ManualClock
+
+VEHICLE = "9f3c1a77e2b04d58"
+NAMES, STEPS, UNITS = (SOC, LATITUDE, LONGITUDE), (0.5, 1e-5, 1e-5), ("percent", "degrees", "degrees")
+T0 = 1_795_000_000_000
+HERE = (48.43123, 0.08865)
+SECRET = b'"lat":48.43123'
+PLACE = {"lat": HERE[0], "lon": HERE[1], "precision_m": 100}
+
+
+class Box:
+    """A store on a real file and a clock that stands still. known: whether the car knows the time."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock, self.path, self.known = ManualClock(), path, True
+        self.store = self.fresh()
+
+    def fresh(self) -> Store:
+        return Store(self.path, self.clock, self.stamp, VEHICLE, Buffer(max_mib=4), version="1.0", car="zoe-ph1")
+
+    def stamp(self, at: Instant) -> tuple[list[int] | None, str]:
+        now = T0 + at.ns // 1_000_000
+        return ([now, now + 400], "gnss") if self.known else (None, "none")
+
+    def keeping(self, position_days: float = 7, sample_days: float = 30) -> Keeping:
+        past = lambda: (T0 + self.clock.now().ns // 1_000_000) / 1000 if self.known else 0.0  # noqa: E731
+        return Keeping(self.clock, self.store, Retention(position_days, sample_days), past)
+
+    async def start(self) -> None:
+        await self.store.open()
+        await self.store.use_columns(NAMES, STEPS, UNITS)
+
+    async def reboot(self, boot: str) -> None:
+        await self.store.close()
+        self.clock = ManualClock(boot=boot)
+        self.store = self.fresh()
+        await self.start()
+
+    async def drive(self, booking: int | None, place: tuple[float | None, float | None] = (None, None)) -> None:
+        """Three samples, sealed."""
+        for _ in range(3):
+            self.clock.move(1)
+            self.store.sample(SampleRow(self.clock.now(), booking, (57.0, *place)))
+        await self.store.seal()
+
+    async def bill(self, booking: int, event: str = "end") -> None:
+        """A fact that bills, and one with coordinates."""
+        bill = Fact("booking", {"event": "closed", "booking": booking})
+        await self.store.commit((bill, Fact("position", {"event": event, "booking": booking, **PLACE})))
+
+    async def facts(self, kind: str) -> list[dict[str, object]]:
+        _, rows = await self.store.next_facts(0, 1 << 20, 10_000)
+        return [json.loads(row.body)["body"] for row in rows if json.loads(row.body)["kind"] == kind]
+
+    async def bookings(self) -> list[int | None]:
+        """Of the sealed runs that are left."""
+        _, blobs = await self.store.next_samples(0, 10_000)
+        found = [samples.unseal(blob.body) for blob in blobs]
+        return [one[1].booking for one in found if one is not None]
+
+    async def acknowledge(self, upto_fact: int, upto_run: int) -> None:
+        streams = self.store._disk.database.streams
+        await self.store.acknowledge(wire.Ack(streams["facts"], upto_fact))
+        await self.store.acknowledge(wire.Ack(streams["samples"], upto_run))
+
+
+@pytest.fixture(name="box")
+async def the_box(tmp_path: Path) -> AsyncIterator[Box]:
+    found = Box(tmp_path / "state" / "records.db")
+    await found.start()
+    yield found
+    await found.store.close()
