@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from buffer.errors import StorageError
 from config import car as cars
 from config import privacy
 from config.car import LockBlock
@@ -59,7 +60,13 @@ Result = Callable[[str, str, str, "int | None"], None]
 
 
 class House:
-    """Everything that stands between power-on and an open door."""
+    """Everything that stands between power-on and an open door.
+
+    stop: set by whoever wants an orderly end. erasing: everything of people goes as the last act (P8).
+    """
+
+    stop: asyncio.Event
+    erasing = False
 
     def __init__(self, chosen: Chosen) -> None:
         settings = chosen.settings
@@ -149,6 +156,23 @@ class House:
         """Alarms that stand; the store writes its own down, and is asked for it here."""
         return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
 
+    def erase_all(self) -> None:
+        """The store is closed, and the next start makes all anew. What could not be erased is told in the journal."""
+        from ..sync.disk import Disk
+        from ..sync.record import When
+        from .records import wipe
+
+        settings, now = self.settings, self.clock.now()
+        path, size = self.state / "records.db", settings.buffer.max_mib << 20
+        try:
+            wipe(
+                self.state, lambda: Disk(path, size, settings.vehicle.id, VERSION, settings.vehicle.car),
+                When(now.boot, now.ns // 1_000_000, None, "none"),
+            )  # fmt: skip
+            log.warning("everything of people is erased")
+        except (StorageError, OSError) as error:
+            log.critical("not everything could be erased: %s", error)
+
     def _part_off(self, name: str, why: str) -> None:
         self.alarms.raised(name, why=why)
 
@@ -195,6 +219,7 @@ async def run(chosen: Chosen) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     house = House(chosen)
+    house.stop = stop
     await house.open_door()
     gc.freeze()  # what is loaded now stays for good
     gc.enable()
@@ -209,6 +234,8 @@ async def run(chosen: Chosen) -> int:
     if house.reader is not None:
         house.reader.close()
     house.notifier.close()
+    if house.erasing:
+        house.erase_all()
     if failed is not None:
         log.critical("ended because a vital part failed: %s", failed)
     return 0 if failed is None else 1

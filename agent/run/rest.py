@@ -18,6 +18,7 @@ from ..sync.keeping import Keeping
 from ..sync.store import Fact, StoreBroken
 from . import startup
 from .control import Control
+from .records import Records
 from .supervisor import Service, Stage
 from .version import VERSION
 
@@ -61,7 +62,8 @@ class Rest:
     def __init__(self, house: House) -> None:
         self._house = house
         self._control = Control(
-            {"status": self._status, "prove_lock": house.door.prove_lock}, {"garage": self._turn_garage}
+            {"status": self._status, "prove_lock": house.door.prove_lock},
+            {"garage": self._turn_garage, "buffer": Records(house).answer},
         )
         self._control.ready()
         self._done: set[str] = set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -189,6 +189,35 @@ def _booking_of(token: bytes) -> int | None:
     outer = cose.read_sign1(token, limit=MAX_TOKEN, with_kid=True)
     claims = outer if isinstance(outer, Refusal) else read_claims(outer.payload)
     return None if isinstance(claims, Refusal) else claims.booking
+
+
+def left(disk: Disk, booking: int) -> dict[str, int]:
+    """Facts that name a booking, and how many of them the backend has not acknowledged (R26)."""
+    with disk.database.read() as connection:
+        numbers = [number for number, _ in peek.facts_of(connection, booking, 0, 1 << 40).rows]
+        mark, spans = outbox.upto(connection, "facts"), outbox.spans(connection, "facts")
+    waiting = [n for n in numbers if n > mark and not any(a <= n <= b for a, b in spans)]
+    return {"facts": len(numbers), "waiting": len(waiting)}
+
+
+# --- asked by hand
+
+
+def answer(disk: Disk, when: When, request: Mapping[str, object]) -> dict[str, Any]:
+    """What `boitier buffer` asks, over the control socket or with the file in its own hands. `do`: "show", "export" (a
+    page after the numbers `after`) or "erase" (one step) of a `booking`. Raises ValueError for anything else.
+    """
+    do, booking, after = request.get("do"), request.get("booking"), request.get("after", [0, 0])
+    if do == "show":
+        return show(disk)
+    if not isinstance(booking, int) or isinstance(booking, bool) or not 0 < booking < 1 << 53:
+        raise ValueError("booking must be its number, 1 or more")
+    if do == "erase":
+        step = erase(disk, when, booking)
+        return {"positions": step.facts, "samples": step.samples, "more": step.more, "left": left(disk, booking)}
+    if do != "export" or not isinstance(after, list) or len(after) != 2 or not all(isinstance(n, int) for n in after):
+        raise ValueError('do must be "show", "export" or "erase", and after two numbers')
+    return page(disk, booking, *after)
 
 
 # --- all of it
