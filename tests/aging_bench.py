@@ -17,7 +17,7 @@ from config.vocabulary import LATITUDE, LONGITUDE, SOC
 from drivers.ports import Instant
 from tests.fakes.clock import ManualClock
 
-VEHICLE = "9f3c1a77e2b04d58"
+VEHICLE = "8f3a52c0d1e4b796"  # also of `tests/agent_process.py`
 NAMES, STEPS, UNITS = (SOC, LATITUDE, LONGITUDE), (0.5, 1e-5, 1e-5), ("percent", "degrees", "degrees")
 T0 = 1_795_000_000_000
 HERE = (48.43123, 0.08865)
@@ -58,7 +58,7 @@ class Box:
         for _ in range(3):
             self.clock.move(1)
             self.store.sample(SampleRow(self.clock.now(), booking, (57.0, *place)))
-        await self.store.seal()
+        await self.store.commit(seal=True)
 
     async def bill(self, booking: int, event: str = "end") -> None:
         """A fact that bills, and one with coordinates."""

@@ -127,7 +127,7 @@ async def test_p9_a_booking_is_erased_and_its_neighbours_and_what_bills_stay(box
         await box.drive(booking, HERE)
         await box.bill(booking)
     box.store.sample(SampleRow(box.clock.now(), 33, (57.0, *HERE)))  # not even on the disk yet
-    await box.store.seal()
+    await box.store.commit(seal=True)
     done = await box.store.ask(lambda disk, when: holdings.erase(disk, when, 33))
     assert (done.facts, done.samples) == (1, 2)
     assert await box.bookings() == [34]

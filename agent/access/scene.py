@@ -15,7 +15,7 @@ from keyless.policy import CarView, Wish, decide
 from keyless.policy import Moving as Motion
 from keyless.refusal import Refusal
 
-from ..car.privacy import Place, place
+from ..car.privacy import Place, coarse, place
 from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
@@ -83,6 +83,13 @@ class Scene:
         now = self._clock.now()
         at_station, fix = self._car.station(now.ns).at, self._car.position(now.ns)
         return place(event, kind, self._policy, self._stamp(now)[0], at_station, fix)
+
+    def declared(self) -> Place | None:
+        """Where the car is, for a command that asks for it by name; `None` while that is not known."""
+        fix = self._car.position(self._clock.now().ns)
+        if fix is None or fix.lat is None or fix.lon is None:
+            return None
+        return coarse(fix.lat, fix.lon, self._policy.declared.precision_m)
 
     def opening(self, booking: Booking) -> OpenBooking | None:
         """What an unlock by this token opens; `None` when it is open already or the token carries no booking (number

@@ -89,8 +89,8 @@ class Newest:
 def state(
     car: CarState, kind: str | None, place: Place | None, locked: bool | None, alarms: Sequence[str]
 ) -> dict[str, object]:
-    """The car's part of `up/state`. kind: of the booking under way, `None` without one. place: as far as privacy lets it
-    be known (`car/privacy.py`): never in a private booking (R27). locked: as believed (R9).
+    """The car's part of `up/state`. kind: of the booking under way, `None` without one. place: as far as privacy lets
+    it be known (`car/privacy.py`): never in a private booking (R27). locked: as believed (R9).
     """
 
     def last(*names: str) -> object:

@@ -33,7 +33,7 @@ class Records:
             return await self._erase_all(lose_unsent=request.get("lose_unsent") is True)
         store = self._house.store
         if request.get("do") != "show":
-            await store.seal()  # what is in memory or lies open belongs to it
+            await store.commit(seal=True)  # what is in memory or lies open belongs to it
         found: dict[str, Any] = await store.ask(functools.partial(holdings.answer, request=request))
         under, counters = self._house.under.booking, store.counters()
         found["under_way"] = under.booking if under is not None else None

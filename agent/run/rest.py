@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from config.errors import ConfigError
 from drivers.local.control import ControlSocket
 
+from ..car.pauses import Pauses
 from ..sync.keeping import Keeping
 from ..sync.store import Fact, StoreBroken
 from . import startup
@@ -125,6 +126,8 @@ class Rest:
         self._add(Keeping(house.clock, house.store, house.policy.retention, past_s), Stage.STORE)
         self._add(house.health, Stage.STORE)
         self._add(house.journey, Stage.LOGIC)
+        stamp = house.timekeeper.stamp
+        self._add(Pauses(house.clock, house.store, house.under, house.policy, stamp), Stage.LOGIC)
 
     async def _tend(self) -> None:
         """What is known of the car's small battery and of the garage comes before anybody asks the car anything."""
