@@ -133,6 +133,26 @@ def erase(
     click.echo(json.dumps(told) if as_json else _said(told))
 
 
+@buffer.command(epilog=EXITS)
+@as_json
+def inventory(as_json: bool) -> None:
+    """Every data point a box writes: purpose, how long it stays, who gets it, whether it is about a person.
+
+    The same as docs/data-inventory.md; asks no daemon and opens no file.
+    """
+    from ..car.sampler import COLUMNS
+    from ..sync.inventory import machine, points
+
+    listed = points(COLUMNS)
+    if as_json:
+        click.echo(json.dumps(machine(listed), ensure_ascii=False))
+        return
+    for point in listed:
+        about = "about a person" if point.personal else "about nobody"
+        click.echo(f"{point.where}: {point.key}: {point.what}")
+        click.echo(f"    purpose: {point.purpose}; {about}; kept: {point.retention}; who gets it: {point.recipient}")
+
+
 def _said(told: Mapping[str, Any]) -> str:
     left, what = told["left"], f"{told['positions']} positions and {told['samples']} runs of samples"
     lines = [f"Erased: {what} of booking {told['booking']}."]

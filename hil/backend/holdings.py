@@ -180,7 +180,8 @@ class Holdings:
         for table in ("facts", "blobs"):
             for vehicle, stream, n in self._db.execute(f"SELECT vehicle, stream, n FROM {table} ORDER BY 1, 2, 3"):
                 self._numbers[vehicle, stream].add(n)
-        for vehicle, stream, low, high in self._db.execute("SELECT vehicle, stream, low, high FROM dropped WHERE stream<>'samples'"):
+        dropped = "SELECT vehicle, stream, low, high FROM dropped WHERE stream<>'samples'"
+        for vehicle, stream, low, high in self._db.execute(dropped):
             self._numbers[vehicle, stream].add(low, high)
         for vehicle, stream, n in self._db.execute("SELECT vehicle, stream, n FROM poison WHERE n IS NOT NULL"):
             self._numbers[vehicle, stream].add(n)
