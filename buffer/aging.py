@@ -38,14 +38,15 @@ class Gone:
 
 @contextlib.contextmanager
 def wiping(database: Database) -> Iterator[None]:
-    """While inside, what is deleted is overwritten in the file, and not only forgotten."""
+    """While inside, what is deleted is overwritten in the file, and not only forgotten (some builds always do it)."""
     with database.read() as connection:
+        before = int(connection.execute("PRAGMA secure_delete").fetchone()[0])
         connection.execute("PRAGMA secure_delete = ON").fetchone()
     try:
         yield
     finally:
         with contextlib.suppress(sqlite3.Error):
-            connection.execute("PRAGMA secure_delete = OFF").fetchone()
+            connection.execute(f"PRAGMA secure_delete = {before}").fetchone()
 
 
 def untagged(connection: sqlite3.Connection, limit: int = STEP_ROWS) -> tuple[tuple[int, bytes], ...]:

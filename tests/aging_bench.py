@@ -26,22 +26,26 @@ PLACE = {"lat": HERE[0], "lon": HERE[1], "precision_m": 100}
 
 
 class Box:
-    """A store on a real file and a clock that stands still. known: whether the car knows the time."""
+    """A store on a real file and a clock that stands still. known: whether the car knows the time. off_s:
+    for so long it was off.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.clock, self.path, self.known = ManualClock(), path, True
+        self.clock, self.path, self.known, self.off_s = ManualClock(), path, True, 0
         self.store = self.fresh()
 
     def fresh(self) -> Store:
         return Store(self.path, self.clock, self.stamp, VEHICLE, Buffer(max_mib=4), version="1.0", car="zoe-ph1")
 
     def stamp(self, at: Instant) -> tuple[list[int] | None, str]:
-        now = T0 + at.ns // 1_000_000
+        now = T0 + self.off_s * 1000 + at.ns // 1_000_000
         return ([now, now + 400], "gnss") if self.known else (None, "none")
 
     def keeping(self, position_days: float = 7, sample_days: float = 30) -> Keeping:
-        past = lambda: (T0 + self.clock.now().ns // 1_000_000) / 1000 if self.known else 0.0  # noqa: E731
-        return Keeping(self.clock, self.store, Retention(position_days, sample_days), past)
+        return Keeping(self.clock, self.store, Retention(position_days, sample_days), self.past_s)
+
+    def past_s(self) -> float:
+        return (self.stamp(self.clock.now())[0] or [0])[0] / 1000
 
     async def start(self) -> None:
         await self.store.open()

@@ -188,6 +188,12 @@ def test_d15_p1_a_broken_privacy_policy_keeps_nothing_and_no_door_shut(box: Box,
     assert box.stop() == 0
 
 
+def test_p5_p7_what_keeps_to_the_policy_runs(box: Box) -> None:
+    box.start()
+    box.until(lambda: {"keeping", "pauses", "journey"} <= box.ask("status")["parts"].keys())
+    assert box.stop() == 0
+
+
 def test_r1_without_a_receiver_the_second_tap_ends_the_booking(box: Box) -> None:
     text = box.config.read_text().replace(f'[gnss]\ndevice = "{box.gnss.device}"\n', "")
     box.config.write_text(text + '[[station]]\nname = "home"\nlat = 48.5\nlon = 0.5\n')
