@@ -37,8 +37,8 @@ class Wish:
     remote: bool = False
 
 
-# What moves nothing. The garage switch only makes this box quieter, and a garage works with the ignition on; a stolen car
-# moves.
+# What moves nothing. The garage switch only makes this box quieter, and a garage works with the ignition on; a stolen
+# car moves.
 _GARAGE: Final = Action.GARAGE_ON | Action.GARAGE_OFF
 _LOCATE: Final = Action.LOCATE_THEFT | Action.LOCATE_ASSISTANCE
 _HARMLESS: Final = Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS | _GARAGE | _LOCATE

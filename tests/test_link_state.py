@@ -106,5 +106,5 @@ def test_a_car_that_never_spoke_is_null_and_not_left_out() -> None:
 
 def test_a_range_that_this_box_worked_out_is_marked_so(car: CarState) -> None:
     car.computed = frozenset((RANGE,))
-    found = state(car, 0, None, EVERYTHING, None, ())
+    found = state(car, None, None, None, ())
     assert (found["range_km"], found["range_computed"]) == (131.0, True)

@@ -10,12 +10,13 @@ from typing import Final
 
 RUN: Final = ("v", "vehicle", "stream", "n", "columns", "booking", "boot", "at", "wall", "source", "t", "c")
 STATE: Final = (
-    "v", "vehicle", "online", "at", "wall", "facts", "samples", "pending", "soc", "range_km", "odometer_km", "plugged",
-    "locked", "booking", "position", "alarms",
+    "v", "vehicle", "online", "at", "wall", "facts", "samples", "pending", "soc", "range_km", "range_computed",
+    "odometer_km", "plugged", "locked", "booking", "position", "alarms",
 )  # fmt: skip
 RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
-    "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "privacy/pause", "token/",
+    "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply", "car/consumption", "car/garage",
+    "privacy/pause", "token/",
     "revision/", "access/pending", "access/commanded", "command/counter/", "command/result/", "lock_proof/",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
     "keyset.cbor", "keyset.previous.cbor", "revoked.cose", "settings.good.toml",
@@ -48,6 +49,7 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "fact position": ("the return check; a declared theft; assistance", _POSITION, _OPERATOR, True),
     "fact pause": ("proof that nothing was kept of staff outside of work", _BILLS, _OPERATOR, True),
     "fact located": ("telling the driver afterwards who asked where the car was", _BILLS, _OPERATOR, True),
+    "fact garage": ("care of the car in a garage", _BILLS, _OPERATOR, False),
     "fact command": (_DOOR, _BILLS, _OPERATOR, False),
     "fact alarm": (_CARE + ", and of the box", _BILLS, _OPERATOR, False),
     "fact dropped": ("telling lost numbers from erased ones", _BILLS, _OPERATOR, False),
@@ -148,6 +150,9 @@ MEANING: Final[dict[str, str]] = {
     "soc_percent": "state of charge",
     "soc": "state of charge",
     "range_km": "range",
+    "range_computed": "whether the box worked it out",
+    "by": "somebody at the box, a command, or time",
+    "hours": "for how long",
     "plugged": "cable plugged in",
     "at_station": "name of the station; empty in the legs of a private booking",
     "station": "name of the station",
@@ -182,6 +187,9 @@ MEANING: Final[dict[str, str]] = {
     "charge/open": "the charge under way",
     "journey/last": "cable, and number of movements without a booking",
     "car/last": "the car's last numbers",
+    "car/supply": "resting voltages of the 12 V battery",
+    "car/consumption": "the car's mean consumption",
+    "car/garage": "when the garage switch ends",
     "privacy/pause": "whose pause has begun",
     "token/": "signed tokens of bookings",
     "revision/": "newest version of each booking",
