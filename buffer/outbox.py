@@ -17,6 +17,8 @@ MARK_MS: Final = 3_600_000  # marks are kept by the hour, so that an acknowledge
 MAX_SPANS: Final = 500  # kept a stream, of whatever an acknowledgement says: 1,000 in all
 MAX_CLAIMS: Final = 1000  # looked at of its ranges, and of its poison
 _NEVER: Final = (1 << 63) - 1  # above any number
+POSITION: Final = "position"
+SAMPLE: Final = "sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,20 @@ class SampleBlob:
 
 
 @dataclass(frozen=True, slots=True)
+class Tag:
+    """What a row holds of people, for `aging.py`. holds: `POSITION`, or `SAMPLE` without any. booking: whose.
+
+    born_ms: not younger than this, ms since 1970; `None` while the time is not known. lived_ms: how long the box had
+    run in all by then.
+    """
+
+    holds: str
+    booking: int | None
+    born_ms: int | None
+    lived_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """facts, samples: rows not acknowledged. last_fact, last_sample: highest number given out, 0 for none."""
 
@@ -50,19 +66,21 @@ class Acknowledged:
     """What an acknowledgement changed. known: the stream is one of ours. beyond: it claimed numbers that were never
     given out.
 
-    gone: numbers that the backend misses and that are purged here; they need a `dropped` fact.
+    gone: numbers that the backend misses and that are no longer here, as spans; they need `dropped` facts.
     """
 
     known: bool
     progressed: bool = False
     moved_back: bool = False
     beyond: bool = False
-    gone: tuple[int, int] | None = None
+    gone: tuple[tuple[int, int], ...] = ()
 
 
-def append_fact(connection: sqlite3.Connection, body: str) -> int:
-    """Its number, one more than the last."""
-    number = connection.execute("INSERT INTO facts (body) VALUES (?)", (body,)).lastrowid
+def append_fact(connection: sqlite3.Connection, body: str, tag: Tag | None = None) -> int:
+    """Its number, one more than the last. tag: for a fact that must go in time."""
+    number = connection.execute(
+        "INSERT INTO facts (body, holds, booking, born, lived) VALUES (?, ?, ?, ?, ?)", (body, *_values(tag))
+    ).lastrowid
     assert number is not None
     return number
 
@@ -72,11 +90,18 @@ def texts(connection: sqlite3.Connection, after: int) -> tuple[str, ...]:
     return tuple(row[0] for row in connection.execute("SELECT body FROM facts WHERE n > ?", (after,)))
 
 
-def seal(connection: sqlite3.Connection, build: Callable[[int], bytes]) -> int:
+def seal(connection: sqlite3.Connection, build: Callable[[int], bytes], tag: Tag | None = None) -> int:
     """Store `build(number)` under the next number; it is never changed afterwards, so a retry is byte-identical."""
     number = last(connection, SAMPLES) + 1
-    connection.execute("INSERT INTO samples (n, body) VALUES (?, ?)", (number, build(number)))
+    connection.execute(
+        "INSERT INTO samples (n, body, holds, booking, born, lived) VALUES (?, ?, ?, ?, ?, ?)",
+        (number, build(number), *_values(tag)),
+    )
     return number
+
+
+def _values(tag: Tag | None) -> tuple[object, ...]:
+    return (None,) * 4 if tag is None else (tag.holds, tag.booking, tag.born_ms, tag.lived_ms)
 
 
 def add_group(connection: sqlite3.Connection, body: bytes) -> None:
@@ -123,7 +148,7 @@ def _open(connection: sqlite3.Connection, name: str, after: int, limit: int) -> 
     """Number and body of rows not acknowledged: from gap to gap between the spans, so that no table of spans however
     odd makes a search of every row for every span."""
     start = max(after, upto(connection, name))
-    for first, last_one in [*_spans(connection, name), (_NEVER, _NEVER)]:
+    for first, last_one in [*spans(connection, name), (_NEVER, _NEVER)]:
         found = connection.execute(
             f"SELECT n, body FROM {name} WHERE n > ? AND n < ? ORDER BY n LIMIT ?", (start, first, limit)
         )
@@ -143,10 +168,9 @@ def pending(connection: sqlite3.Connection) -> Pending:
 
 def _count(connection: sqlite3.Connection, name: str) -> int:
     mark = upto(connection, name)
-    spans = [(mark + 1, _NEVER), *_spans(connection, name)]
     every, *done = (
         int(connection.execute(f"SELECT count(*) FROM {name} WHERE n BETWEEN ? AND ?", span).fetchone()[0])
-        for span in spans
+        for span in [(mark + 1, _NEVER), *spans(connection, name)]
     )
     return every - sum(done)
 
@@ -169,17 +193,17 @@ def acknowledge(
     if name is None:
         return Acknowledged(False)
     highest = last(connection, name)
-    before, behind = upto(connection, name), _spans(connection, name)
+    before, behind = upto(connection, name), spans(connection, name)
     # A claim beyond what was given out would silently swallow rows still to come.
     beyond = mark > highest or any(b > highest for _, b in ranges) or any(n > highest for n in poison)
     now = max(0, min(mark, highest))
     back = now < before
     claims = [*ranges[:MAX_CLAIMS], *((n, n) for n in poison[:MAX_CLAIMS])]
-    spans = merged([(max(a, now + 1), min(b, highest)) for a, b in claims])[:MAX_SPANS]
-    if spans != behind:
+    ahead = merged([(max(a, now + 1), min(b, highest)) for a, b in claims])[:MAX_SPANS]
+    if ahead != behind:
         connection.execute("DELETE FROM ahead WHERE stream = ?", (name,))
         connection.executemany(
-            "INSERT INTO ahead (stream, first, last) VALUES (?, ?, ?)", [(name, a, b) for a, b in spans]
+            "INSERT INTO ahead (stream, first, last) VALUES (?, ?, ?)", [(name, a, b) for a, b in ahead]
         )
     if back:
         connection.execute("DELETE FROM marks WHERE stream = ? AND upto > ?", (name, now))
@@ -187,8 +211,8 @@ def acknowledge(
         connection.execute("UPDATE streams SET upto = ? WHERE name = ?", (now, name))
     if now > before:
         _mark(connection, name, now, at_ms)
-    progressed = now > before or (not back and spans != behind)
-    return Acknowledged(True, progressed, back, beyond, _gone(connection, name, now, highest) if back else None)
+    progressed = now > before or (not back and ahead != behind)
+    return Acknowledged(True, progressed, back, beyond, _gone(connection, name, now, highest) if back else ())
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -202,7 +226,7 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _spans(connection: sqlite3.Connection, name: str) -> list[tuple[int, int]]:
+def spans(connection: sqlite3.Connection, name: str) -> list[tuple[int, int]]:
     """What the backend has above its mark; whatever an older release left there, without overlaps."""
     mark = upto(connection, name)
     rows = connection.execute("SELECT first, last FROM ahead WHERE stream = ? AND last > ?", (name, mark))
@@ -223,7 +247,13 @@ def _mark(connection: sqlite3.Connection, name: str, mark: int, at_ms: int | Non
         connection.execute("INSERT INTO marks (stream, upto, acked_at) VALUES (?, ?, ?)", (name, mark, at_ms))
 
 
-def _gone(connection: sqlite3.Connection, name: str, mark: int, highest: int) -> tuple[int, int] | None:
-    lowest = connection.execute(f"SELECT min(n) FROM {name}").fetchone()[0]
-    first_kept = int(lowest) if lowest is not None else highest + 1
-    return (mark + 1, first_kept - 1) if first_kept > mark + 1 else None
+def _gone(connection: sqlite3.Connection, name: str, mark: int, highest: int) -> tuple[tuple[int, int], ...]:
+    """Numbers above the mark that are neither here nor there: purged long ago, thinned, or gone for somebody's sake."""
+    found, expected = list[tuple[int, int]](), mark + 1
+    kept = connection.execute(f"SELECT n FROM {name} WHERE n > ?", (mark,)).fetchall()
+    have = merged([*((row[0], row[0]) for row in kept), *spans(connection, name)])
+    for first, last_one in [*have, (highest + 1, highest + 1)]:
+        if first > expected:
+            found.append((expected, first - 1))
+        expected = max(expected, last_one + 1)
+    return tuple(found)

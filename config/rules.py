@@ -117,6 +117,7 @@ RULES: Mapping[str, Rule] = {
         lambda text: _absolute(text) and len(text.encode()) <= CONTROL_SOCKET_BYTES,
         f"must be an absolute path of at most {CONTROL_SOCKET_BYTES} bytes",
     ),
+    "privacy": Rule(_absolute_or_none, 'must be the absolute path of a privacy policy, or "" for the shipped one'),
     "station.name": Rule(lambda text: 0 < len(text) <= 64, "must have 1 to 64 characters"),
     "station.lat": Rule(lambda lat: -90 <= lat <= 90, "must be degrees north, -90 to 90"),
     "station.lon": Rule(lambda lon: -180 <= lon <= 180, "must be degrees east, -180 to 180"),
@@ -130,6 +131,10 @@ RULES: Mapping[str, Rule] = {
         "must list different names, 1 to 64 characters each",
     ),
 }  # fmt: skip
+
+
+# Keys of earlier releases, and what stands in their place.
+RETIRED: Mapping[str, str] = {"tracking": "it moved to the privacy policy: see config/privacy.toml and `privacy` here"}
 
 
 def judge(key: str, value: object) -> Finding | None:

@@ -1,22 +1,18 @@
 """Typed settings from one TOML file; `agent.toml` explains each key.
 
-What lives elsewhere: what the values must mean (`rules.py`), car data (`car.py`).
+What lives elsewhere: reading a table (`reading.py`), what the values must mean (`rules.py`), car data (`car.py`), and
+the privacy policy, which is a file of its own (`privacy.py`).
 """
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable
-from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin
 
 import msgspec
 
 from . import rules
 from .errors import ConfigError, Problem
-
-_S = TypeVar("_S", bound=msgspec.Struct)
+from .reading import Reading, Wrong, document
 
 
 class Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -103,14 +99,6 @@ class Station(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     charge_points: list[str] = []
 
 
-class Tracking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether positions are kept while driving, by kind of booking. A private booking keeps none, ever (R27)."""
-
-    staff: bool = False
-    relocation: bool = False
-    maintenance: bool = False
-
-
 class Buffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """keep_days: how long acknowledged rows stay, for a backend restored from a backup (D10).
 
@@ -133,7 +121,9 @@ class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """state: folder of everything that must survive. socket: the local control socket."""
+    """state: folder of everything that must survive. socket: the local control socket. privacy: the policy's file, ""
+    for the one that comes with the product.
+    """
 
     vehicle: Vehicle
     keyless: Keyless
@@ -143,11 +133,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lock: Lock = Lock()
     booking: Booking = Booking()
     station: list[Station] = []
-    tracking: Tracking = Tracking()
     buffer: Buffer = Buffer()
     cloud: Cloud = Cloud()
     state: str = "/var/lib/boitier"
     socket: str = "/run/boitier/control.sock"
+    privacy: str = ""
 
 
 def load(path: Path) -> Settings:
@@ -163,118 +153,11 @@ def examine(path: Path, data: bytes | None = None) -> tuple[Settings | None, tup
 
     data: the file's content, where it has been read already.
     """
-    file = str(path)
-    try:
-        document = tomllib.loads((path.read_bytes() if data is None else data).decode("utf-8"))
-    except FileNotFoundError:
-        return None, (Problem(file, "", "is not there", "copy config/agent.toml there and fill it in"),)
-    except OSError as exc:
-        return None, (Problem(file, "", exc.strerror or str(exc), "must be a readable file"),)
-    except UnicodeDecodeError as exc:
-        return None, (Problem(file, "", f"byte {exc.start} is not UTF-8", "must be a TOML text in UTF-8"),)
-    except tomllib.TOMLDecodeError as exc:
-        return None, (Problem(file, "", f"is not TOML: {exc}", "every line is key = value, [table] or # comment"),)
-    reading = _Reading(file)
-    settings = reading.struct(Settings, document, "", "")
+    table, problems = document(path, data, "copy config/agent.toml there and fill it in")
+    if table is None:
+        return None, problems
+    reading = Reading(str(path), rules.RULES, rules.judge)
+    settings = reading.struct(Settings, table, "", "")
     for key, (problem, right) in rules.judge_together(reading.values):
         reading.note(key, problem, right)
-    return None if isinstance(settings, _Wrong) else settings, tuple(reading.problems)
-
-
-class _Reading:
-    """One pass over a document. values: what has the right type and meaning, by dotted key."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-        self.problems: list[Problem] = []
-        self.values: dict[str, Any] = {}
-
-    def note(self, key: str, problem: str, right: str) -> None:
-        self.problems.append(Problem(self._file, key, problem, right))
-
-    def struct(self, kind: type[_S], table: dict[str, Any], key: str, rule: str) -> _S | _Wrong:
-        """One table, field by field. key: where it stands in the file; rule: the same without list numbers."""
-        fields = {field.name: field for field in msgspec.structs.fields(kind)}
-        for name in sorted(table.keys() - fields.keys()):
-            self.note(_join(key, name), "is not known", _did_you_mean(name, fields))
-        found = {name: self._field(field, table, _join(key, name), _join(rule, name)) for name, field in fields.items()}
-        return _Wrong.TYPE if _Wrong.TYPE in found.values() else kind(**found)
-
-    def _field(self, field: msgspec.structs.FieldInfo, table: dict[str, Any], key: str, rule: str) -> Any:
-        entry = _entry_of(field.type)
-        if _is_struct(field.type):
-            return self._table(field.type, table.get(field.name, {}), key, rule)
-        if field.name not in table and field.required:
-            self.note(key, "is missing", _right(rule, field.type))
-            return _Wrong.TYPE
-        if field.name not in table:
-            value = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
-            self.values[key] = value
-            return value
-        if entry is not None:
-            return self._tables(entry, table[field.name], key, rule)
-        return self._value(field.type, table[field.name], key, rule)
-
-    def _table(self, kind: type[_S], value: Any, key: str, rule: str) -> _S | _Wrong:
-        if isinstance(value, dict):
-            return self.struct(kind, value, key, rule)
-        self.note(key, f"{value!r} is a value", f"must be a table: [{key}]")
-        return _Wrong.TYPE
-
-    def _tables(self, kind: type[_S], value: Any, key: str, rule: str) -> list[_S] | _Wrong:
-        if not isinstance(value, list):
-            self.note(key, f"{value!r} is no list", f"must be given as [[{key}]], once for each")
-            return _Wrong.TYPE
-        entries = [self._table(kind, entry, f"{key}[{index}]", rule) for index, entry in enumerate(value)]
-        good = [entry for entry in entries if not isinstance(entry, _Wrong)]
-        if len(good) < len(entries):
-            return _Wrong.TYPE
-        self.values[key] = good
-        return good
-
-    def _value(self, kind: Any, value: Any, key: str, rule: str) -> Any:
-        try:
-            value = msgspec.convert(value, kind)
-        except msgspec.ValidationError as exc:
-            self.note(key, f"{value!r} does not fit ({exc})", _right(rule, kind))
-            return _Wrong.TYPE
-        finding = rules.judge(rule, value)
-        if finding is None:
-            self.values[key] = value
-        else:
-            self.note(key, *finding)
-        return value
-
-
-class _Wrong(Enum):
-    """Stands for a value whose type is wrong, so that reading goes on to the next mistake."""
-
-    TYPE = "type"
-
-
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _entry_of(kind: Any) -> type[msgspec.Struct] | None:
-    """Station for list[Station], else `None`."""
-    arguments = get_args(kind) if get_origin(kind) is list else ()
-    return arguments[0] if arguments and _is_struct(arguments[0]) else None
-
-
-def _join(table: str, name: str) -> str:
-    return f"{table}.{name}" if table else name
-
-
-def _right(rule: str, kind: Any) -> str:
-    """What would be right: the rule's own words, else the type's."""
-    named = {str: "a text in quotes", int: "a whole number", float: "a number", bool: "true or false"}
-    known = rules.RULES.get(rule)
-    return known.right if known is not None else f"must be {named.get(kind, 'a list of texts')}"
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    import difflib  # only when somebody mistyped: not on the way to an open door (D24)
-
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f'did you mean "{close[0]}"?' if close else f"known here: {', '.join(sorted(known))}"
+    return None if isinstance(settings, Wrong) else settings, tuple(reading.problems)

@@ -25,6 +25,16 @@ from .world import Wiring
 
 YEAR_S = 365 * 86_400
 ROLES = ("driver", "agent", "technician", "emergency", "backend")
+# The clerk of the stories agreed to be followed, at any hour, so that the map has a route to show.
+POLICY = """[staff]
+track = true
+every_s = 1.0
+precision_m = 1
+[work]
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+from = "00:00"
+to = "24:00"
+"""
 BATTERIES = {"zoe-ph1": Battery(22.0, 15.0, 7.4), "kangoo-ze": Battery(22.0, 16.5, 3.6)}
 
 
@@ -101,7 +111,9 @@ def write(rig: Rig) -> str:
 
 
 def give(folder: Path, vehicle: Vehicle, authority: Authority, roots: tokens.Roots, issuer: tokens.Issuer) -> None:
-    """`keyset.cbor`, `ca.pem`, `vehicle.pem` and `vehicle.key`; written once, so that a reboot keeps its identity."""
+    """`keyset.cbor`, `privacy.toml`, `ca.pem`, `vehicle.pem` and `vehicle.key`; written once, so that a reboot keeps
+    its identity.
+    """
     if (folder / "keyset.cbor").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -111,6 +123,7 @@ def give(folder: Path, vehicle: Vehicle, authority: Authority, roots: tokens.Roo
     shutil.copy(identity.certificate, folder / "vehicle.pem")
     shutil.copy(identity.key, folder / "vehicle.key")
     keyset = tokens.keyset(roots, [(issuer, ROLES)], 1, now - 86_400, now + YEAR_S)
+    (folder / "privacy.toml").write_text(POLICY)
     (folder / "keyset.cbor").write_bytes(keyset)
 
 
@@ -129,7 +142,6 @@ def settings(vehicle: Vehicle, site: Site, roots: tokens.Roots, operator: str) -
         "gnss": {"device": f"{site.wires}/gnss", "baud": 9600},
         "reader": {"device": f"{site.wires}/badge", "baud": 9600},
         "lock": relay if vehicle.driver == "relay" else {"driver": vehicle.driver},
-        "tracking": {"staff": True},
         "cloud": {
             "brokers": list(site.brokers),
             "ca": f"{site.given}/ca.pem",
@@ -141,7 +153,7 @@ def settings(vehicle: Vehicle, site: Site, roots: tokens.Roots, operator: str) -
     }
     for name, values in vehicle.extra.items():
         tables.setdefault(name, {}).update(values)
-    top = {"state": site.state, "socket": site.socket}
+    top = {"state": site.state, "socket": site.socket, "privacy": f"{site.given}/privacy.toml"}
     parts = [_pairs(top), *(f"[{name}]\n{_pairs(values)}" for name, values in tables.items())]
     for name, lat, lon, radius in vehicle.stations:
         parts.append("[[station]]\n" + _pairs({"name": name, "lat": lat, "lon": lon, "radius_m": radius}))

@@ -39,8 +39,13 @@ ACTIONS: Final = {
     "extend": 2048,
     "garage_on": 4096,
     "garage_off": 8192,
+    "locate_theft": 16384,
+    "locate_assistance": 32768,
 }
-BACKEND_ACTIONS: Final = ACTIONS["unlock"] | ACTIONS["lock"] | ACTIONS["end"] | ACTIONS["find"] | ACTIONS["read_state"]
+LOCATE_ACTIONS: Final = ACTIONS["locate_theft"] | ACTIONS["locate_assistance"]
+BACKEND_ACTIONS: Final = (
+    ACTIONS["unlock"] | ACTIONS["lock"] | ACTIONS["end"] | ACTIONS["find"] | ACTIONS["read_state"] | LOCATE_ACTIONS
+)
 KINDS: Final = {"private": 0, "staff": 1, "relocation": 2, "maintenance": 3}  # the low two bits of flags
 REVOCATION_CLAIM: Final = -65538
 DRIVER_ACTIONS: Final = ACTIONS["unlock"] | ACTIONS["lock"] | ACTIONS["start"] | ACTIONS["end"]

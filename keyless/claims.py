@@ -43,6 +43,8 @@ class Action(IntFlag):
     EXTEND = 2048
     GARAGE_ON = 4096
     GARAGE_OFF = 8192
+    LOCATE_THEFT = 16384
+    LOCATE_ASSISTANCE = 32768
 
 
 class BookingKind(IntEnum):
@@ -54,17 +56,18 @@ class BookingKind(IntEnum):
     MAINTENANCE = 3
 
 
-_USE: Final = Action(1 | 2 | 4 | 8 | 16 | 32 | 64)
+_USE: Final = Action(1 | 2 | 4 | 8 | 16 | 32 | 64) | Action.LOCATE_ASSISTANCE
 _GARAGE: Final = Action.GARAGE_ON | Action.GARAGE_OFF
 _SERVICE: Final = Action.READ_LOGS | Action.WRITE_CONFIG | Action.FIRMWARE | Action.CLEAR_FAULT | _GARAGE
+_LOCATE: Final = Action.LOCATE_THEFT | Action.LOCATE_ASSISTANCE  # P2: the reason is part of the right
 
 # What a role may hold at most, whatever its token says (docs/keyless.md section 1.2): held by the car.
 CEILING: Final[dict[Role, Action]] = {
     Role.DRIVER: _USE | Action.EXTEND,
-    Role.AGENT: _USE,
-    Role.TECHNICIAN: _USE | _SERVICE,
+    Role.AGENT: _USE | Action.LOCATE_THEFT,
+    Role.TECHNICIAN: _USE | _SERVICE | Action.LOCATE_THEFT,
     Role.EMERGENCY: Action.UNLOCK,
-    Role.BACKEND: Action.UNLOCK | Action.LOCK | Action.END | Action.FIND_ME | Action.READ_STATE,
+    Role.BACKEND: Action.UNLOCK | Action.LOCK | Action.END | Action.FIND_ME | Action.READ_STATE | _LOCATE,
 }
 
 # Longest exp - nbf in seconds: a leaked technician token must not last for a month.

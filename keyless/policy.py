@@ -37,8 +37,11 @@ class Wish:
     remote: bool = False
 
 
-# What moves nothing. The garage switch only makes this box quieter, and a garage works with the ignition on.
-_HARMLESS: Final = Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS | Action.GARAGE_ON | Action.GARAGE_OFF
+# What moves nothing. The garage switch only makes this box quieter, and a garage works with the ignition on; a stolen
+# car moves.
+_GARAGE: Final = Action.GARAGE_ON | Action.GARAGE_OFF
+_LOCATE: Final = Action.LOCATE_THEFT | Action.LOCATE_ASSISTANCE
+_HARMLESS: Final = Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS | _GARAGE | _LOCATE
 
 
 def decide(booking: Booking, wish: Wish, car: CarView) -> Refusal | None:

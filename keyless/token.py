@@ -21,6 +21,7 @@ _CNF_KEY: Final = frozenset({1})
 _CNF_BADGE: Final = frozenset({3})
 _EC2: Final = frozenset({1, -1, -2, -3})
 _OKP: Final = frozenset({1, -1, -2})
+_ACTIONS: Final = frozenset(map(int, Action))
 TIME_BITS: Final = 40  # seconds until the year 36812: enough, and exact in every language's numbers
 _NUMBER_BITS: Final = 53
 
@@ -139,7 +140,7 @@ def read_command(payload: bytes, token: bytes) -> Command | Refusal:
     bound, name, action, counter, exp = (value[key] for key in (1, 2, 3, 4, 5))
     if not cbor.is_bytes(bound, 16) or not cbor.is_bytes(name, 16):
         return refused(Code.MALFORMED, "token hash or id is not 16 bytes")
-    if not cbor.is_uint(action, 14) or action.bit_count() != 1:
+    if not cbor.is_uint(action, 32) or action not in _ACTIONS:
         return refused(Code.MALFORMED, "not exactly one known action")
     if not cbor.is_uint(counter, 63) or counter == 0 or not cbor.is_uint(exp, TIME_BITS):
         return refused(Code.MALFORMED, "counter or exp is out of bounds")

@@ -25,7 +25,8 @@ from agent.car.under_way import UnderWay
 from agent.run.supervisor import Actuation
 from agent.sync.facts import problems
 from agent.sync.store import Store
-from config.settings import Booking, Keyless, Lock, Settings, Station, Tracking, Vehicle
+from config.privacy import KindPolicy, Policy, Work
+from config.settings import Booking, Keyless, Lock, Settings, Station, Vehicle
 from config.vocabulary import (
     CHARGE_STATUS,
     CHARGING,
@@ -53,6 +54,8 @@ HOUR = 3_600
 HOME_LAT, HOME_LON = 48.4331, 0.0998
 HOME = Station("home", HOME_LAT, HOME_LON)
 ALICE, BOB, MALLORY = b"\x01ALIC", b"\x02BOBB", b"\x03MALL"
+ALWAYS = Work(days=["mon", "tue", "wed", "thu", "fri", "sat", "sun"], from_="00:00", to="24:00")
+TRACKS_STAFF = Policy(staff=KindPolicy(track=True, every_s=1.0, precision_m=1), work=ALWAYS)
 NAMES = {
     "ignition": IGNITION, "speed": SPEED, "odometer": ODOMETER, "locked": LOCKED, "plugged": PLUGGED,
     "door": DOOR_FRONT_LEFT, "soc": SOC, "energy": ENERGY, "charging": CHARGING, "status": CHARGE_STATUS,
@@ -126,8 +129,9 @@ class DoorBench:
         self.signal, self.version = "BodyStatus", "test"  # what a proof of the lock holds for (D18)
         self.settings = Settings(
             Vehicle(VEHICLE.hex(), "zoe-ph1"), Keyless(OPERATOR, []), state=str(folder), station=list(stations),
-            lock=Lock(confirm_s=0.0), booking=Booking(), tracking=Tracking(staff=True),
+            lock=Lock(confirm_s=0.0), booking=Booking(),
         )  # fmt: skip
+        self.policy = TRACKS_STAFF
         self.clock = ManualClock()
         self.key_returned: bool | None = not key_holder
         self.unsure = False
@@ -163,7 +167,7 @@ class DoorBench:
         )  # fmt: skip
         scene = Scene(
             self.clock, self.car, self.under, self.interval, self.stamp, lockwork.locked, lambda: self.key_returned,
-            self.settings.tracking,
+            self.policy,
         )  # fmt: skip
         folder = self.folder / "bookings"
         bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)
@@ -171,7 +175,7 @@ class DoorBench:
         self.door = Door(
             self.clock, self.store, scene, bookings, lockwork, remote, reader or self.reader, auto_close_s=600
         )
-        self.journey = Journey(self.clock, self.store, self.car, self.under, self.stamp, self.settings.tracking)
+        self.journey = Journey(self.clock, self.store, self.car, self.under, self.stamp, self.policy)
         await self.door.load()
         await self.journey.load()
         self.task = asyncio.create_task(self.door.run())

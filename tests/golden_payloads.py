@@ -174,12 +174,41 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("position", {"event": "end", **SPOT}),
     ("position", {"event": "theft", **SPOT}),
     ("position", {"event": "assistance", **SPOT}),
+    ("pause", {"event": "began", "booking": 36}),
+    ("pause", {"event": "ended", "booking": 36}),
+    (
+        "located",
+        {
+            "event": "theft",
+            "booking": 33,
+            "booking_kind": "private",
+            "role": "agent",
+            "holder": HOLDER,
+            "token": CTI,
+            "command": COMMAND_ID,
+            "found": True,
+        },
+    ),
+    (
+        "located",
+        {
+            "event": "assistance",
+            "booking": 33,
+            "booking_kind": "private",
+            "role": "driver",
+            "holder": HOLDER,
+            "token": CTI,
+            "command": COMMAND_ID,
+            "found": False,
+        },
+    ),
     ("command", {"id": COMMAND_ID, "action": "lock", "result": {"code": "done", "why": "read back"}}),
     ("garage", {"event": "on", "by": "command", "hours": 12.0}),
     ("garage", {"event": "off", "by": "time", "hours": None}),
     ("alarm", {"name": "supply_low", "event": "raised", "detail": {}}),
     ("alarm", {"name": "supply_low", "event": "cleared", "detail": {}}),
     ("dropped", facts.dropped("samples", 11, 13, "no_room")),
+    ("purged", {"why": "aged", "booking": None, "positions": 2, "samples": 3}),
 )
 
 STATE: dict[str, object] = {

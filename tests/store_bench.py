@@ -97,4 +97,4 @@ def row(clock: ManualClock, speed: float | None = 50.0, booking: int | None = 33
 
 
 def store_path(store: Store) -> Path:
-    return store._disk._path
+    return store._disk.path

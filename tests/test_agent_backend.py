@@ -13,9 +13,12 @@ from hil import tokens
 from hil.backend.broker import Broker
 from hil.backend.ca import Authority
 from hil.backend.desk import Desk
+from hil.backend.held import read
 from hil.backend.receiver import ReceiverProcess
 from tests.agent_process import BADGE, UNLOCK_ON, VEHICLE, Box
 from tests.hil_backend import address
+from tests.test_cli import boitier
+from tests.test_cli_buffer import driven
 
 PATIENCE_S = 30.0
 
@@ -96,6 +99,48 @@ async def test_d12_a_remote_command_moves_the_lock_once_and_is_answered(tmp_path
         status = await asyncio.to_thread(box.ask, "status")
         assert status["door"]["counters"]["lock_moved"] == 1
         assert box.stop() == 0
+
+
+async def test_p2_a_declared_theft_reaches_the_desk_and_nothing_else_tells_where(tmp_path: Path) -> None:
+    async with day(tmp_path) as (box, desk, _broker):
+        box.store_booking()
+        await asyncio.to_thread(box.start)
+        await desk.fact("boot", PATIENCE_S)
+        await asyncio.to_thread(box.learn_time)
+        box.tap()
+        await asyncio.to_thread(box.relay.wait_for, UNLOCK_ON)
+        await desk.fact("booking", PATIENCE_S, event="opened", booking_kind="private")
+        box.fix()
+        ident = desk.command(bytes.fromhex(VEHICLE), "locate_theft")
+        assert await desk.result(ident, PATIENCE_S) == {"code": "done", "why": "the position is in the facts"}
+        place = (await desk.fact("position", PATIENCE_S, event="theft")).body
+        assert abs(place["lat"] - (48 + 31 / 60)) + abs(place["lon"] - 32 / 60) < 2e-4
+        who = (await desk.fact("located", PATIENCE_S, event="theft")).body
+        assert (who["booking"], who["role"], who["command"]) == (7, "backend", ident)
+        assert desk.states[VEHICLE]["position"] is None
+        told = [fact.item for fact in desk.facts if fact.kind != "position"]
+        assert not [text for text in told if "48.5" in text], "R27"
+        await drained(box)
+        assert box.stop() == 0
+
+
+async def test_p9_d11_what_was_erased_before_it_was_sent_leaves_no_gap_at_the_backend(tmp_path: Path) -> None:
+    async with day(tmp_path) as (box, desk, _broker):
+        await driven(box.state / "records.db")
+        done = await asyncio.to_thread(
+            boitier, "buffer", "--config", str(box.config), "erase", "--booking", "33", "--yes"
+        )
+        assert done.returncode == 0, done.stderr
+        await asyncio.to_thread(box.start)
+        await desk.fact("purged", PATIENCE_S, why="erased", booking=33)
+        await drained(box)
+        assert box.stop() == 0
+        held = read(tmp_path / "backend.db", VEHICLE)
+        assert {account.kind: (account.numbers.upto, account.numbers.gaps) for account in held.accounts} == {
+            account.kind: (account.numbers.highest, []) for account in held.accounts
+        }
+        assert {fact.body["booking"] for fact in held.of("position")} == {34}
+        assert {sample.booking for sample in held.samples} == {34}
 
 
 async def test_a_stop_says_offline_and_a_frozen_broker_cannot_hold_it_up(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ class Streams(RuleBasedStateMachine):
         done = ack(self.database, upto, ranges, at_ms=1000)
         covered = set(range(1, upto + 1)).union(*(range(a, b + 1) for a, b in ranges))
         self.done = covered & set(range(1, self.highest + 1))
-        if done.gone is not None:
-            assert set(range(done.gone[0], done.gone[1] + 1)) <= self.purged
+        named = {number for first, last in done.gone for number in range(first, last + 1)}
+        assert named == (self.purged - self.done if done.moved_back else set())
 
     @rule()
     def purge(self) -> None:

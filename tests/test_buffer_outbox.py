@@ -113,7 +113,7 @@ def test_d10_a_mark_that_moves_back_makes_rows_open_again(database: db.Database)
     add(database, 6)
     ack(database, 5)
     done = ack(database, 2)
-    assert (done.moved_back, done.gone) == (True, None)
+    assert (done.moved_back, done.gone) == (True, ())
     assert offered(database) == [3, 4, 5, 6]
 
 
@@ -122,7 +122,7 @@ def test_d11_numbers_that_are_purged_and_missed_are_named(database: db.Database)
     ack(database, 5, at_ms=0)
     with database.write() as connection:
         retention.purge(connection, 10**12, 0)
-    assert ack(database, 2).gone == (3, 5)
+    assert ack(database, 2).gone == ((3, 5),)
     assert offered(database) == [6]
 
 

@@ -63,9 +63,26 @@ async def test_d11_dropped_numbers_count_as_received(tmp_path: Path) -> None:
         await car.send("samples", sealed)
         await until(lambda: car.ack(samples))
         assert car.ack(samples) == {"v": 1, "stream": samples, "upto": 0, "ranges": [[4, 4]], "poison": []}
-        await car.send("facts", facts(fact(1, "dropped", stream=samples, why="disk", **{"from": 1, "to": 3})))
+        await car.send("facts", facts(fact(1, "dropped", stream="samples", why="aged", **{"from": 1, "to": 3})))
         await until(lambda: (car.ack(samples) or {}).get("upto") == 4)
+        await car.send("facts", facts(fact(4), fact(5, "dropped", stream="facts", why="aged", **{"from": 2, "to": 3})))
+        await until(lambda: (car.ack() or {}).get("upto") == 5)
     assert rows(database, "SELECT payload FROM blobs") == [(sealed,)]
+
+
+async def test_d11_what_was_dropped_before_a_streams_first_run_counts_as_well(tmp_path: Path) -> None:
+    samples = "00000000000000cc"
+    async with (
+        running_broker(tmp_path) as broker,
+        connected(Receiver(address(broker, "receiver"), tmp_path / "held.sqlite")),
+        connected(BareVehicle(address(broker, VEHICLE))) as car,
+    ):
+        await car.send("facts", facts(fact(1, "dropped", stream="samples", why="erased", **{"from": 1, "to": 3})))
+        await until(lambda: car.ack())
+        blob = {"v": 1, "vehicle": VEHICLE, "stream": samples, "n": 4, "columns": 1, "booking": None, "boot": BOOT}
+        blob |= {"at": 1, "wall": None, "source": "none", "t": [0], "c": []}
+        await car.send("samples", json.dumps(blob).encode())
+        await until(lambda: (car.ack(samples) or {}).get("upto") == 4)
 
 
 async def test_same_number_with_other_content_is_kept_as_evidence(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from agent.car.sampler import COLUMNS, due, values
+from agent.car.privacy import coarse
+from agent.car.sampler import COLUMNS, due, fresh_fix, values
 from agent.car.state import CarState
 from config.vocabulary import LATITUDE, ODOMETER, SOC, Signal
 from drivers.ports import Fix
@@ -22,27 +23,28 @@ def test_one_sample_a_second_driving_one_a_minute_parked_none_without_a_booking(
 def test_only_fresh_values_are_sampled_and_a_sleeping_car_fills_no_disk() -> None:
     clock = ManualClock()
     car = CarState(clock)
-    assert values(car, clock.now().ns, True) is None
+    assert values(car, None) is None
     car.update(Signal(SOC, 57.0, clock.now().ns))
     car.update(Signal(ODOMETER, 12.5, clock.now().ns))
-    row = values(car, clock.now().ns, True)
+    row = values(car, None)
     assert row is not None
     assert row[COLUMNS.index(SOC)] == 57.0
     car.silent((SOC,))
-    row = values(car, clock.now().ns, True)
+    row = values(car, None)
     assert row is not None
     assert row[COLUMNS.index(SOC)] is None
     car.silent((ODOMETER,))
-    assert values(car, clock.now().ns, True) is None
+    assert values(car, None) is None
 
 
 def test_r27_without_leave_a_position_is_not_even_in_the_row() -> None:
     clock = ManualClock()
     car = CarState(clock)
     car.fix(Fix(clock.now(), 0, 48.4, 0.1, 3, 0.0, 8, True))
-    assert values(car, clock.now().ns, False) is None
-    row = values(car, clock.now().ns, True)
+    assert values(car, None) is None
+    row = values(car, coarse(48.4, 0.1, 100))
     assert row is not None
-    assert row[COLUMNS.index(LATITUDE)] == 48.4
+    assert row[COLUMNS.index(LATITUDE)] == coarse(48.4, 0.1, 100).lat
+    assert fresh_fix(car, clock.now().ns) is not None
     clock.move(4)
-    assert values(car, clock.now().ns, True) is None, "a track has no old points"
+    assert fresh_fix(car, clock.now().ns) is None, "a track has no old points"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from config import rules
 from config.errors import ConfigError, Problem
+from config.reading import Reading
 from config.settings import Settings, examine, load
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -117,6 +118,11 @@ def test_gpsd_is_asked_on_this_board_alone(tmp_path: Path, car: Path, address: s
     assert "on this board" in found["gnss.gpsd"].hint
 
 
+def test_a_table_of_the_release_before_is_told_where_it_went(tmp_path: Path, car: Path) -> None:
+    found = problems(tmp_path, text(car, "tracking.staff = true"))
+    assert "privacy.toml" in found["tracking"].hint
+
+
 def test_a_key_holder_is_refused_because_nothing_would_read_it(tmp_path: Path, car: Path) -> None:
     found = problems(tmp_path, text(car, "booking.key_holder = true"))
     assert list(found) == ["booking.key_holder"]
@@ -162,9 +168,7 @@ def test_a_missing_or_binary_file_is_a_problem_not_a_crash(tmp_path: Path) -> No
     st.sampled_from(Settings.__struct_fields__),
 )
 def test_no_value_of_any_shape_crashes_the_reading(value: object, table: str) -> None:
-    from config.settings import _Reading
-
-    reading = _Reading("f")
+    reading = Reading("f", rules.RULES, rules.judge)
     reading.struct(Settings, {table: value}, "", "")
     list(rules.judge_together(reading.values))
 

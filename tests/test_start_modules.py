@@ -175,6 +175,25 @@ def test_d15_a_key_holder_in_the_settings_starts_with_an_alarm_that_nothing_read
     assert not (box.state / "settings.good.toml").exists()
 
 
+@pytest.mark.parametrize("named", ["privacy.toml", "{folder}/privacy.toml", "{folder}/none.toml"])
+def test_d15_p1_a_broken_privacy_policy_keeps_nothing_and_no_door_shut(box: Box, named: str) -> None:
+    (box.folder / "privacy.toml").write_text("[private]\ntrack = true\n")
+    box.config.write_text(f'privacy = "{named.format(folder=box.folder)}"\n' + box.config.read_text())
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.relay.wait_for(UNLOCK_ON)
+    [problem] = box.ask("status")["alarms"]["privacy_policy"]["problems"]
+    assert ("is not there" if "none" in named else "private.track: True does not fit") in problem
+    assert box.stop() == 0
+
+
+def test_p5_p7_what_keeps_to_the_policy_runs(box: Box) -> None:
+    box.start()
+    box.until(lambda: {"keeping", "pauses", "journey"} <= box.ask("status")["parts"].keys())
+    assert box.stop() == 0
+
+
 def test_r1_without_a_receiver_the_second_tap_ends_the_booking(box: Box) -> None:
     text = box.config.read_text().replace(f'[gnss]\ndevice = "{box.gnss.device}"\n', "")
     box.config.write_text(text + '[[station]]\nname = "home"\nlat = 48.5\nlon = 0.5\n')

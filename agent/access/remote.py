@@ -8,22 +8,22 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from drivers.ports import LockAction
-from keyless import cose
-from keyless.claims import Action, Booking, Command, HolderKey, Role
+from keyless.claims import Action, Booking, Command, Role
 from keyless.refusal import Code, Refusal, refused
-from keyless.token import MAX_COMMAND, read_command, read_remote, token_hash
+from keyless.token import read_remote, token_hash
 from keyless.verify import believe_command
 
 from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
+from . import locate
 from .booking import Closing, How, Plan, hard
 from .bookings import Authority, Bookings
 from .lockwork import RESULT, Answer, Asked, Lockwork
 from .scene import Scene
+from .unbelieved import addressed, signed
 
 if TYPE_CHECKING:
     from ..car.garage import Garage
@@ -136,14 +136,14 @@ class Remote:
         key = token_hash(token).hex()
         counter = self._counters[key][0] if key in self._counters else None
         found = believe_command(token, command, situation, counter)
-        return _addressed(found, token, command) if isinstance(found, Refusal) else (*found, key)
+        return addressed(found, token, command) if isinstance(found, Refusal) else (*found, key)
 
     async def _turn_down(self, payload: bytes, refusal: Refusal, name: str | None) -> None:
         """Who was answered "refused" must not find it done later: a command that its holder signed is used up, also
         where its token is refused now and would be good at a replay.
         """
         pair = read_remote(payload)
-        command = None if isinstance(pair, Refusal) else self._signed(refusal, *pair)
+        command = None if isinstance(pair, Refusal) else signed(self._authority, refusal, *pair)
         if isinstance(pair, Refusal) or command is None or refusal.claims is None or refusal.code is Code.REPLAY:
             await self._refuse(name, refusal)
             return
@@ -153,28 +153,16 @@ class Remote:
         put = {COUNTER + key: _json(self._counters[key])}
         await self._refuse(command.id.hex(), refusal, None, put, command.exp)
 
-    def _signed(self, refusal: Refusal, token: bytes, command: bytes) -> Command | None:
-        """The command of a refused pair, where our operator vouches for the holder and the holder for the command."""
-        claims, inner = refusal.claims, cose.read_sign1(command, limit=MAX_COMMAND, with_kid=False)
-        if claims is None or isinstance(inner, Refusal) or inner.alg not in cose.HOLDER_ALGS:
-            return None
-        ours = claims.aud == self._authority.vehicle and claims.iss == self._authority.operator
-        holder, message = claims.confirmation, cose.to_be_signed(inner.protected, inner.payload)
-        if not ours or not isinstance(holder, HolderKey):
-            return None
-        if not cose.verifies(holder.public, inner.alg, inner.signature, message):
-            return None
-        read = read_command(inner.payload, token)
-        return None if isinstance(read, Refusal) else read
-
     def _forbidden(self, booking: Booking, command: Command) -> Refusal | None:
         """What the token's rights, the car and the booking under way forbid."""
-        switch = command.action in GARAGE and self.garage is not None
-        if command.action not in LOCKS and not switch:
+        switch, located = command.action in GARAGE and self.garage is not None, command.action in locate.REASONS
+        if command.action not in LOCKS and not switch and not located:
             return refused(Code.ROLE_ACTION, "this box has no such actuator", booking)
         guarded = self._scene.guard(booking, command.action, remote=True)
         if guarded is not None or switch:
             return guarded
+        if located:
+            return locate.forbidden(booking, self._scene.under.booking)
         view, open_, forced = self._scene.car(), self._scene.under.booking, booking.role in FORCES
         if open_ is not None and booking.booking != open_.booking:
             opens_another = command.action is Action.UNLOCK and booking.booking != 0
@@ -192,6 +180,9 @@ class Remote:
         return None
 
     async def _act(self, booking: Booking, command: Command, put: Mapping[str, bytes]) -> None:
+        if command.action in locate.REASONS:
+            await self._locate(booking, command, put)
+            return
         name, now = command.id.hex(), self._scene.now()
         asked = Asked(
             via="command",
@@ -238,6 +229,21 @@ class Remote:
         self._results[name] = answer
         self._result(name, "done", answer["why"], numbers[-1])
 
+    async def _locate(self, booking: Booking, command: Command, put: Mapping[str, bytes]) -> None:
+        """P2: the position, who asked and why, the answer and the counter are one transaction, or one piece of memory
+        while the disk refuses: it moves nothing, so it need not wait.
+        """
+        name, place = command.id.hex(), self._scene.declared()
+        facts = locate.told(booking, command, self._scene.under.booking, place)
+        code, why = locate.code(place), locate.KEPT if place is not None else locate.UNKNOWN
+        answer = Answer(code=code, why=why, until=command.exp)
+        self._results[name] = answer
+        try:
+            numbers = await self._store.commit(facts, put={**put, RESULT + name: _json(answer)})
+        except StoreBroken:
+            numbers = ()
+        self._result(name, code, why, numbers[-1] if numbers else None)
+
     async def _close_only(self, asked: Asked, closing: Closing, put: Mapping[str, bytes]) -> None:
         """A forced end of a car that stands open or runs: the record ends, the lock is left alone."""
         why = "ended without locking: " + ", ".join(closing.hard_overridden)
@@ -276,19 +282,6 @@ class Remote:
             numbers = ()
         if name is not None:
             self._result(name, "refused", f"{refusal.code.value}: {why}", numbers[-1] if numbers else None)
-
-
-def _addressed(refusal: Refusal, token: bytes, command: bytes) -> Refusal:
-    """A token of ours that is refused (its time, a doubtful clock) still gets its answer: the desk must not wait for
-    ever. The id is read without belief; it addresses the answer and decides nothing.
-    """
-    if refusal.claims is None or "command" in refusal.detail:
-        return refusal
-    inner = cose.read_sign1(command, limit=MAX_COMMAND, with_kid=False)
-    read = inner if isinstance(inner, Refusal) else read_command(inner.payload, token)
-    if isinstance(read, Refusal):
-        return refusal
-    return replace(refusal, detail={**refusal.detail, "command": read.id.hex()})
 
 
 def _json(found: object) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from config.settings import Tracking
+from config.privacy import Policy
 from config.vocabulary import IGNITION, PLUGGED
 from drivers.ports import Clock, Instant
 from keyless.claims import Action, Booking, Interval
@@ -15,7 +15,7 @@ from keyless.policy import CarView, Wish, decide
 from keyless.policy import Moving as Motion
 from keyless.refusal import Refusal
 
-from ..car.privacy import Place, place
+from ..car.privacy import Place, coarse, place
 from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
@@ -40,11 +40,11 @@ class Scene:
         stamp: Stamp,
         locked: Callable[[], bool | None],
         key_returned: Callable[[], bool | None],
-        tracking: Tracking,
+        policy: Policy,
     ) -> None:
         self._clock, self._car, self.under = clock, car, under
         self._interval, self._stamp, self._locked = interval, stamp, locked
-        self._key_returned, self._tracking = key_returned, tracking
+        self._key_returned, self._policy = key_returned, policy
 
     def now(self) -> Interval:
         return self._interval(self._clock.now())
@@ -79,9 +79,17 @@ class Scene:
         wall, _ = self._stamp(now)
         return self._car.reading(now, wall)
 
-    def _place(self, kind: str | None) -> Place | None:
-        now_ns = self._clock.now().ns
-        return place(kind, self._tracking, self._car.station(now_ns), self._car.position(now_ns))
+    def _place(self, event: str, kind: str | None) -> Place | None:
+        now = self._clock.now()
+        at_station, fix = self._car.station(now.ns).at, self._car.position(now.ns)
+        return place(event, kind, self._policy, self._stamp(now)[0], at_station, fix)
+
+    def declared(self) -> Place | None:
+        """Where the car is, for a command that asks for it by name; `None` while that is not known."""
+        fix = self._car.position(self._clock.now().ns)
+        if fix is None or fix.lat is None or fix.lon is None:
+            return None
+        return coarse(fix.lat, fix.lon, self._policy.declared.precision_m)
 
     def opening(self, booking: Booking) -> OpenBooking | None:
         """What an unlock by this token opens; `None` when it is open already or the token carries no booking (number
@@ -99,10 +107,10 @@ class Scene:
             paid_to_s=booking.paid_to_s,
             start=self.reading(),
             provisional=self._car.provisional(),
-            place=self._place(kind),
+            place=self._place("start", kind),
         )
 
     def closing(self, how: How, hard_overridden: tuple[str, ...] = ()) -> Closing:
         kind = self.under.booking.kind if self.under.booking is not None else None
         car = self.car()
-        return Closing(how, self.reading(), soft(car), hard_overridden, car.where.distance, self._place(kind))
+        return Closing(how, self.reading(), soft(car), hard_overridden, car.where.distance, self._place("end", kind))

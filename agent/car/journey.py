@@ -12,15 +12,15 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from config.settings import Tracking
+from config.privacy import Policy
 from config.vocabulary import ENERGY, IGNITION, ODOMETER, PLUGGED, RANGE, SOC, SOC_FINE, VOCABULARY, Signal
 from drivers.ports import Clock, Instant
 
 from ..sync.store import Fact, SampleRow, Store, StoreBroken
 from . import course
 from .look import look_at
-from .privacy import may_keep_position
-from .sampler import COLUMNS, due, values
+from .privacy import Kept, Place, track
+from .sampler import COLUMNS, due, fresh_fix, values
 from .state import CarState, Moving
 from .under_way import UnderWay
 
@@ -48,10 +48,11 @@ class Journey:
         car: CarState,
         under: UnderWay,
         stamp: Callable[[Instant], tuple[list[int] | None, str]],
-        tracking: Tracking,
+        policy: Policy,
     ) -> None:
         self._clock, self._store, self._car, self._under = clock, store, car, under
-        self._stamp, self._tracking = stamp, tracking
+        self._stamp, self._policy = stamp, policy
+        self._track: Kept | None = None
         self._sampled_ns: int | None = None
         self._columns_said = False
         self._kept = b""
@@ -114,7 +115,7 @@ class Journey:
         since_ms = None if self._sampled_ns is None else (now.ns - self._sampled_ns) // 1_000_000
         if not due(since_ms, driving, open_ is not None):
             return
-        row = values(self._car, now.ns, self._position())
+        row = values(self._car, self._place(now))
         if row is None:
             return
         await self._say_columns()
@@ -133,9 +134,13 @@ class Journey:
 
     # --- inside
 
-    def _position(self) -> bool:
-        kind = self._under.booking.kind if self._under.booking is not None else None
-        return may_keep_position(kind, self._tracking)
+    def _place(self, now: Instant) -> Place | None:
+        """The next position of a track, where there may be one, and no sooner than the policy says (P4)."""
+        open_, last, wall = self._under.booking, self._track, self._stamp(now)[0]
+        number, kind = (open_.booking, open_.kind) if open_ is not None else (0, None)
+        fix = fresh_fix(self._car, now.ns)
+        self._track = track(last, number, kind, self._policy, wall, now.ns // 1_000_000, fix)
+        return None if self._track is None or self._track is last else self._track.place
 
     def _numbers(self) -> bytes:
         return json.dumps({name: self._last(name) for name in REMEMBERED}, separators=(",", ":")).encode()

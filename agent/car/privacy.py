@@ -1,38 +1,75 @@
-"""Pure: may a position be kept? Asked before anything is stored or sent, never afterwards (P4, R27).
+"""Pure: may a position be kept, how coarse, how often? Asked before anything is stored or sent, never afterwards (P4,
+R27).
 
-What is not here: "at station?" itself, which is answered inside the car (`stations.py`).
+What is not here: the policy's file (`config/privacy.py`), and "at station?" itself, which is answered inside the car
+(`stations.py`).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from config.settings import Tracking
+from config.privacy import KindPolicy, Policy
 from drivers.ports import Fix
 
+from .hours import working
 from .reading import Reading
-from .stations import Where
 
-PLACE_DIGITS: Final = 5  # of a degree: as fine as a sample's
-PLACE_M: Final = 1
+DEGREE_M: Final = 6_371_008.8 * math.pi / 180  # of latitude, on a sphere with the earth's mean radius
+DIGITS: Final = 6  # of a degree, about 0.1 m: below the finest square there is
 
 
-def may_keep_position(kind: str | None, tracking: Tracking) -> bool:
-    """kind: private, staff, relocation, maintenance, or `None` outside of any booking.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Degrees: the middle of a square whose sides are at least precision_m long. What it stands for lies in it."""
 
-    A private booking never keeps one, whatever the settings say; outside of a booking there is no purpose that asks for
-    one; a kind this version does not know is treated as private.
+    lat: float
+    lon: float
+    precision_m: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The newest position of a track. booking: whose. at_ms: since boot."""
+
+    booking: int
+    at_ms: int
+    place: Place
+
+
+def rule(kind: str | None, policy: Policy, wall: Sequence[int] | None) -> KindPolicy | None:
+    """What holds for a booking now; `None`: nothing at all may be kept.
+
+    kind: private, staff, relocation, maintenance, or `None` outside of any booking, where no purpose asks for anything;
+    a kind this version does not know keeps nothing. wall: [lo, hi] in ms, `None` while the time is not known: staff
+    then count as not at work (P7).
     """
     match kind:
+        case "private":
+            return policy.private
         case "staff":
-            return tracking.staff
+            return policy.staff if working(policy.work, wall) else None
         case "relocation":
-            return tracking.relocation
+            return policy.relocation
         case "maintenance":
-            return tracking.maintenance
+            return policy.maintenance
         case _:
-            return False
+            return None
+
+
+def may_track(kind: str | None, policy: Policy, wall: Sequence[int] | None) -> bool:
+    """Whether positions may be kept while driving. Never in a private booking, whatever the policy says (R27)."""
+    found = rule(kind, policy, wall)
+    return found is not None and found.track and kind != "private"
+
+
+def paused(kind: str | None, policy: Policy, wall: Sequence[int] | None) -> bool:
+    """Staff who are not at work, where something would be kept of them otherwise (P7)."""
+    staff = policy.staff
+    return kind == "staff" and (staff.track or staff.start or staff.end) and not working(policy.work, wall)
 
 
 def may_keep_place(kind: str | None) -> bool:
@@ -48,19 +85,51 @@ def for_leg(kind: str | None, reading: Reading) -> Reading:
     return reading if may_keep_place(kind) else {**reading, "at_station": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Degrees, rounded so that they tell no more than precision_m."""
-
-    lat: float
-    lon: float
-    precision_m: int
-
-
-def place(kind: str | None, tracking: Tracking, where: Where, fix: Fix | None) -> Place | None:
-    """The place where a booking begins or ends, if it may be kept. At a station its name is enough (P3)."""
-    if not may_keep_position(kind, tracking) or where.at is True:
+def track(
+    last: Kept | None, booking: int, kind: str | None, policy: Policy, wall: Sequence[int] | None, at_ms: int,
+    fix: Fix | None,
+) -> Kept | None:
+    """The newest position that may be known of this booking: the last one until the policy's time has passed, then the
+    fix, made coarse. It is a new one when it is not `last`. at_ms: now, since boot.
+    """  # fmt: skip
+    found = rule(kind, policy, wall)
+    if found is None or not may_track(kind, policy, wall):
         return None
+    if last is not None and (last.booking != booking or at_ms < last.at_ms):
+        last = None
+    if last is not None and at_ms - last.at_ms < found.every_s * 1000:
+        return last
     if fix is None or fix.lat is None or fix.lon is None:
         return None
-    return Place(round(fix.lat, PLACE_DIGITS), round(fix.lon, PLACE_DIGITS), PLACE_M)
+    return Kept(booking, at_ms, coarse(fix.lat, fix.lon, found.precision_m))
+
+
+def place(
+    event: str, kind: str | None, policy: Policy, wall: Sequence[int] | None, at_station: bool | None, fix: Fix | None
+) -> Place | None:
+    """Where a booking begins or ends, if that may be kept. event: "start" or "end". At a station its name is enough
+    (P3).
+    """
+    found = rule(kind, policy, wall)
+    wanted = found is not None and (found.start if event == "start" else found.end)
+    if found is None or not wanted or at_station is True or fix is None or fix.lat is None or fix.lon is None:
+        return None
+    return coarse(fix.lat, fix.lon, found.precision_m)
+
+
+def coarse(lat: float, lon: float, precision_m: int) -> Place:
+    """The middle of the square of a fixed grid that the position lies in: everybody inside says the same, so that it
+    tells no more than that, and saying it often tells no more either (P4).
+
+    The grid divides the earth into whole rows and each row into whole columns, so that no square is a narrow rest. A
+    square is as wide as precision_m at the end of it that is nearer to a pole.
+    """
+    rows = max(1, math.floor(180 * DEGREE_M / precision_m))
+    height = 180 / rows
+    row = min(max(math.floor((lat + 90) / height), 0), rows - 1)
+    middle = (row + 0.5) * height - 90
+    narrowest = max(0.0, math.cos(math.radians(min(abs(middle) + height / 2, 90.0))))
+    columns = max(1, math.floor(360 * DEGREE_M * narrowest / precision_m))
+    width = 360 / columns
+    column = math.floor((lon + 180) / width) % columns
+    return Place(round(middle, DIGITS), round((column + 0.5) * width - 180, DIGITS), precision_m)

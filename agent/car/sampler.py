@@ -19,7 +19,9 @@ from config.vocabulary import (
     SOC_FINE,
     VOLTAGE_12V,
 )
+from drivers.ports import Fix
 
+from .privacy import Place
 from .state import CarState
 
 # The order is the order on the wire (contract: fact `columns`); cars that have only one of the two states of charge
@@ -54,15 +56,20 @@ def due(since_ms: int | None, driving: bool, in_booking: bool) -> bool:
     return since_ms is None or since_ms >= (DRIVING_MS if driving else PARKED_MS) - SLACK_MS
 
 
-def values(car: CarState, now_ns: int, position: bool) -> tuple[float | None, ...] | None:
+def fresh_fix(car: CarState, now_ns: int) -> Fix | None:
+    """Where the car is now, not where it was a while ago: a track without knots."""
+    fix = car.position(now_ns)
+    return None if fix is None or now_ns - fix.at.ns > TRACK_FRESH_NS else fix
+
+
+def values(car: CarState, place: Place | None) -> tuple[float | None, ...] | None:
     """One row in the order of `COLUMNS`; `None` when the car says nothing at all, so that a sleeping car fills no disk.
+
+    place: the position that privacy lets this row have, already made coarse.
     """
-    fix = car.position(now_ns) if position else None
-    if fix is not None and now_ns - fix.at.ns > TRACK_FRESH_NS:
-        fix = None
     row: list[float | None] = []
     for name in COLUMNS[:-2]:
         signal = car.fresh(name)
         row.append(None if signal is None or isinstance(signal.value, str) else float(signal.value))
-    row += [fix.lat, fix.lon] if fix is not None else [None, None]
+    row += [place.lat, place.lon] if place is not None else [None, None]
     return tuple(row) if any(value is not None for value in row) else None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config import car as cars
+from config import privacy
 from config.errors import ConfigError, Problem
 from config.settings import Serial, Settings
 from config.settings import examine as examine_settings
@@ -36,7 +37,7 @@ def examine(config: Path) -> list[Check]:
     if not problems:
         checks.append(Check("settings", True, str(config)))
     if settings is not None:
-        for subject in (_car, _can, _gpsd, _serials, _state, _keys, _cloud):
+        for subject in (_car, _privacy, _can, _gpsd, _serials, _state, _keys, _cloud):
             checks += subject(settings)
     return checks
 
@@ -61,6 +62,18 @@ def _car(settings: Settings) -> Iterator[Check]:
         yield Check("lock signal", True, "this car tells none: outcomes stay unknown, nothing is blocked")
     if settings.lock.driver == "diagnostic" and cars.diagnostic_lock(folder) is None:
         yield Check("lock", False, "this car has no public lock command", 'set lock.driver = "relay"')
+
+
+def _privacy(settings: Settings) -> Iterator[Check]:
+    policy, problems = privacy.examine(settings.privacy)
+    for problem in problems:
+        yield _problem("privacy policy", problem)
+    if not problems:
+        tracked = [kind for kind in ("staff", "relocation", "maintenance") if getattr(policy, kind).track]
+        kept = f"tracks {', '.join(tracked)}" if tracked else "tracks nobody"
+        days = policy.retention
+        found = f"{settings.privacy or 'the shipped one'}: {kept}; positions go after {days.position_days:g} days, "
+        yield Check("privacy policy", True, found + f"samples after {days.sample_days:g}")
 
 
 def _can(settings: Settings) -> Iterator[Check]:

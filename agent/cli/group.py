@@ -12,13 +12,16 @@ FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "run": ("agent.cli.run", "run", "Run the daemon in the foreground."),
     "status": ("agent.cli.status", "status", "What the running daemon sees, in plain words."),
     "check": ("agent.cli.check", "check", "Settings, car, devices, backend: what is missing and what to do."),
+    "buffer": ("agent.cli.buffer", "buffer", "What the car holds of people: look, hand out, erase."),
     "car": ("agent.cli.car", "car", "Car models: list, show, check; decode or plot a recording."),
     "garage": ("agent.cli.garage", "garage", "Keep the box quiet while the car is in a garage."),
     "gnss": ("agent.cli.gnss", "gnss", "Decode a log of the satellite receiver."),
     "token": ("agent.cli.token", "token", "Issue, inspect and verify booking tokens."),
 }
 
-EXITS: Final = "Exit codes: 0 good, 1 a finding, 2 wrong use. All but run, car plot and token keyset have --json."
+EXITS: Final = (
+    "Exit codes: 0 good, 1 a finding, 2 wrong use. All but run, car plot, token keyset and buffer export have --json."
+)
 
 
 class Families(click.Group):

@@ -17,7 +17,9 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from buffer.errors import StorageError
 from config import car as cars
+from config import privacy
 from config.car import LockBlock
 from config.errors import ConfigError
 from drivers.can.watch import BcmWatch
@@ -58,14 +60,20 @@ Result = Callable[[str, str, str, "int | None"], None]
 
 
 class House:
-    """Everything that stands between power-on and an open door."""
+    """Everything that stands between power-on and an open door.
+
+    stop: set by whoever wants an orderly end. erasing: everything of people goes as the last act (P8).
+    """
+
+    stop: asyncio.Event
+    erasing = False
 
     def __init__(self, chosen: Chosen) -> None:
         settings = chosen.settings
         self.chosen, self.settings, self.state = chosen, settings, Path(settings.state)
         self.clock = clock = SystemClock()
-        self.notifier = Notifier()
-        self.alarms = Alarms()
+        self.notifier, self.alarms = Notifier(), Alarms()
+        self.policy = self._policy()
         self.busy = Actuation()
         self.supervisor = Supervisor(clock, self.busy, random.random, self._part_off)
 
@@ -83,7 +91,7 @@ class House:
         self.car = CarState(clock, settings.station, receiver=settings.gnss.fitted)
         self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
         self.under = UnderWay()
-        self.journey = Journey(clock, self.store, self.car, self.under, stamp, settings.tracking)
+        self.journey = Journey(clock, self.store, self.car, self.under, stamp, self.policy)
 
         # who may open
         self.authority = Authority(bytes.fromhex(settings.vehicle.id), settings.keyless.operator)
@@ -98,7 +106,7 @@ class House:
             vehicle=settings.vehicle.id, signal=told_lock, version=VERSION,
             confirm_s=settings.lock.confirm_s,
         )  # fmt: skip
-        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, settings.tracking)
+        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, self.policy)
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         self.door = Door(
@@ -148,10 +156,34 @@ class House:
         """Alarms that stand; the store writes its own down, and is asked for it here."""
         return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
 
+    def erase_all(self) -> None:
+        """The store is closed, and the next start makes all anew. What could not be erased is told in the journal."""
+        from ..sync.disk import Disk
+        from ..sync.record import When
+        from .records import wipe
+
+        settings, now = self.settings, self.clock.now()
+        path, size = self.state / "records.db", settings.buffer.max_mib << 20
+        try:
+            wipe(
+                self.state, lambda: Disk(path, size, settings.vehicle.id, VERSION, settings.vehicle.car),
+                When(now.boot, now.ns // 1_000_000, None, "none"),
+            )  # fmt: skip
+            log.warning("everything of people is erased")
+        except (StorageError, OSError) as error:
+            log.critical("not everything could be erased: %s", error)
+
     def _part_off(self, name: str, why: str) -> None:
         self.alarms.raised(name, why=why)
 
     # --- what the settings choose
+
+    def _policy(self) -> privacy.Policy:
+        """A broken policy keeps no door shut (D15): nothing is kept but what is asked for by name, with an alarm."""
+        policy, problems = privacy.examine(self.settings.privacy)
+        if problems:
+            self.alarms.raised("privacy_policy", problems=[str(problem) for problem in problems])
+        return policy
 
     def _car(self) -> tuple[Path | None, LockBlock | None, str | None]:
         """D15: a folder that does not fit together costs the read-back, not the door."""
@@ -187,6 +219,7 @@ async def run(chosen: Chosen) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     house = House(chosen)
+    house.stop = stop
     await house.open_door()
     gc.freeze()  # what is loaded now stays for good
     gc.enable()
@@ -201,6 +234,8 @@ async def run(chosen: Chosen) -> int:
     if house.reader is not None:
         house.reader.close()
     house.notifier.close()
+    if house.erasing:
+        house.erase_all()
     if failed is not None:
         log.critical("ended because a vital part failed: %s", failed)
     return 0 if failed is None else 1

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from config.settings import Tracking
 from config.vocabulary import ODOMETER, PLUGGED, RANGE, SOC, SOC_FINE
 from drivers.mqtt.session import Session
 
-from ..car.privacy import may_keep_position
+from ..car.privacy import Kept, Place, track
 from ..car.state import CarState
 from ..sync import wire
 from ..sync.downlink import Downlink
@@ -47,15 +46,8 @@ def compose(house: House) -> Callable[[], object]:
         wire.topic(vehicle, wire.Kind.WILL), wire.will(vehicle), Downlink.topics(vehicle), cloud.keepalive_s, vehicle,
     )  # fmt: skip
 
-    def newest() -> dict[str, object]:
-        open_ = house.under.booking
-        return state(
-            house.car, house.clock.now().ns, open_.kind if open_ is not None else None, settings.tracking,
-            house.door.locked(), house.standing_names(),
-        )  # fmt: skip
-
     uplink = Uplink(
-        session, house.store, house.clock, vehicle, newest, house.timekeeper.stamp, cloud.state_every_s
+        session, house.store, house.clock, vehicle, Newest(house), house.timekeeper.stamp, cloud.state_every_s
     )
 
     async def book(token: bytes) -> None:
@@ -78,18 +70,32 @@ def compose(house: House) -> Callable[[], object]:
     }  # fmt: skip
 
 
-def state(
-    car: CarState, now_ns: int, kind: str | None, tracking: Tracking, locked: bool | None, alarms: Sequence[str]
-) -> dict[str, object]:
-    """The car's part of `up/state`. kind: of the booking under way, `None` without one. locked: as believed (R9).
+class Newest:
+    """The newest state, and what its position must remember: the policy thins it like any other (P4)."""
 
-    No position in a private booking (R27), nor where nobody's booking lets one be kept: the gate is `car/privacy.py`.
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._kept: Kept | None = None
+
+    def __call__(self) -> dict[str, object]:
+        house, now, open_ = self._house, self._house.clock.now(), self._house.under.booking
+        number, kind = (open_.booking, open_.kind) if open_ is not None else (0, None)
+        wall, fix = house.timekeeper.stamp(now)[0], house.car.position(now.ns)
+        self._kept = track(self._kept, number, kind, house.policy, wall, now.ns // 1_000_000, fix)
+        place = self._kept.place if self._kept is not None else None
+        return state(house.car, kind, place, house.door.locked(), house.standing_names())
+
+
+def state(
+    car: CarState, kind: str | None, place: Place | None, locked: bool | None, alarms: Sequence[str]
+) -> dict[str, object]:
+    """The car's part of `up/state`. kind: of the booking under way, `None` without one. place: as far as privacy lets
+    it be known (`car/privacy.py`): never in a private booking (R27). locked: as believed (R9).
     """
 
     def last(*names: str) -> object:
         return next((signal.value for name in names if (signal := car.value(name)) is not None), None)
 
-    fix = car.position(now_ns) if may_keep_position(kind, tracking) else None
     return {
         "soc": last(SOC, SOC_FINE),
         "range_km": last(RANGE),
@@ -98,6 +104,6 @@ def state(
         "plugged": last(PLUGGED),
         "locked": None if locked is None else "yes" if locked else "no",
         "booking": kind,
-        "position": [fix.lat, fix.lon] if fix is not None else None,
+        "position": [place.lat, place.lon] if place is not None else None,
         "alarms": list(alarms),
     }

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING
 from config.errors import ConfigError
 from drivers.local.control import ControlSocket
 
+from ..car.pauses import Pauses
+from ..sync.keeping import Keeping
 from ..sync.store import Fact, StoreBroken
 from . import startup
 from .control import Control
+from .records import Records
 from .supervisor import Service, Stage
 from .version import VERSION
 
@@ -60,7 +63,8 @@ class Rest:
     def __init__(self, house: House) -> None:
         self._house = house
         self._control = Control(
-            {"status": self._status, "prove_lock": house.door.prove_lock}, {"garage": self._turn_garage}
+            {"status": self._status, "prove_lock": house.door.prove_lock},
+            {"garage": self._turn_garage, "buffer": Records(house).answer},
         )
         self._control.ready()
         self._done: set[str] = set()
@@ -117,8 +121,13 @@ class Rest:
             revocations_damaged=lambda: "revocations" in house.provisioning.trouble,
         )  # fmt: skip
         self._add(house.timekeeper, Stage.STORE)
+        # A receiver that is wrong must not erase anything (R19).
+        past_s = house.timekeeper.settled_lo_s
+        self._add(Keeping(house.clock, house.store, house.policy.retention, past_s), Stage.STORE)
         self._add(house.health, Stage.STORE)
         self._add(house.journey, Stage.LOGIC)
+        stamp = house.timekeeper.stamp
+        self._add(Pauses(house.clock, house.store, house.under, house.policy, stamp), Stage.LOGIC)
 
     async def _tend(self) -> None:
         """What is known of the car's small battery and of the garage comes before anybody asks the car anything."""

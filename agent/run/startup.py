@@ -17,8 +17,9 @@ DEFAULT_CONFIG: Final = Path("/etc/boitier/agent.toml")
 DEFAULT_STATE: Final = "/var/lib/boitier"
 GOOD_COPY: Final = "settings.good.toml"
 STATE_LINE: Final = re.compile(r'^\s*state\s*=\s*["\'](/[^"\']*)["\']', re.MULTILINE)
-# D15: a broken car folder starts with the relay, and says so; a key holder that nothing reads keeps no door shut.
-OPENS_ANYHOW: Final = {"vehicle.car", "booking.key_holder"}
+# D15: a broken car folder starts with the relay, and says so; a key holder that nothing reads keeps no door shut, nor
+# does a privacy policy that is not there: nothing is kept then. `tracking` is of the release before.
+OPENS_ANYHOW: Final = {"vehicle.car", "booking.key_holder", "privacy", "tracking"}
 
 
 @dataclass(frozen=True, slots=True)

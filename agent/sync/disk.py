@@ -1,5 +1,4 @@
-"""What the store's thread does: one transaction out of facts, samples and vault, and what follows when the disk says
-no.
+"""What the store's thread does: one transaction out of facts, samples and vault, and what follows when a disk refuses.
 
 Synchronous and used by one thread only; waiting, bounding and remembering for later is the store's part
 (`agent/sync/store.py`).
@@ -15,17 +14,20 @@ from typing import Final
 from buffer import db, outbox, retention, vault
 from buffer.errors import StorageDamaged, StorageFull, StorageUnavailable
 
-from . import facts, samples, wire
+from . import facts, samples, tags, wire
 from .record import Batch, Columns, Taken, When
 
 COLUMNS_KEY: Final = "store.columns"
+COUNTS: Final = (
+    "set_aside", "odd_samples", "unrecorded", "aged_positions", "aged_samples", "erased_positions", "erased_samples",
+)  # fmt: skip
 
 
 class Disk:
     """version, car: for the `boot` fact of a new stream, `None` where not told."""
 
     def __init__(self, path: Path, max_bytes: int, vehicle: str, version: str | None, car: str | None) -> None:
-        self._path, self._max_bytes, self._vehicle = path, max_bytes, vehicle
+        self.path, self._max_bytes, self._vehicle = path, max_bytes, vehicle
         self._version, self._car = version, car
         self._database: db.Database | None = None
         self._open: samples.Run | None = None
@@ -33,9 +35,10 @@ class Disk:
         self._dropped: set[str] = set()
         self._before: tuple[str, int] | None = None  # stream and last fact, as the newest write began
         self._doubt: tuple[str, int] | None = None  # the same, of the oldest write whose outcome is unknown
+        self.lived = tags.Lived()
         self.vault: dict[str, bytes] = {}
         self.columns: Columns | None = None
-        self.counts = dict.fromkeys(("set_aside", "odd_samples", "unrecorded"), 0)
+        self.counts = dict.fromkeys(COUNTS, 0)
 
     @property
     def database(self) -> db.Database:
@@ -52,31 +55,32 @@ class Disk:
     def open(self, when: When) -> db.Opened:
         """Open what is there or a new one, and seal what the last boot left unsealed; also again, after a mishap."""
         self.close()
-        opened = db.open_or_replace(self._path, self._max_bytes)
+        opened = db.open_or_replace(self.path, self._max_bytes)
         try:
             return self._start(opened, when)
         except StorageDamaged as error:  # the first pages were whole, one that is needed now is not
             if opened.created:
                 raise
-            return self._start(db.replace(self._path, self._max_bytes, str(error)), when)
+            return self._start(db.replace(self.path, self._max_bytes, str(error)), when)
 
     def set_aside(self, when: When, detail: str) -> db.Opened:
         """Give up the file that is open and go on in a new one, with what is still known in memory."""
         self.close()
-        return self._start(db.replace(self._path, self._max_bytes, detail), when)
+        return self._start(db.replace(self.path, self._max_bytes, detail), when)
 
     def _start(self, opened: db.Opened, when: When) -> db.Opened:
         self._database = opened.database
         try:
             with opened.database.write() as connection:
                 known = self._settle(connection, opened.rescued)
+                self.lived.begin(known.get(tags.LIVED_KEY), when)
                 if opened.created:
                     self._introduce(connection, opened, known, when)
                     if self._open is not None and COLUMNS_KEY in known:
                         # Its rows went away with the file; memory still has them.
-                        self._seal(connection, replace(self._open, columns=json.loads(known[COLUMNS_KEY])[0]))
+                        self._seal(connection, replace(self._open, columns=json.loads(known[COLUMNS_KEY])[0]), when)
                 for run in samples.join(outbox.groups(connection)):
-                    self._seal(connection, run)
+                    self._seal(connection, run, when)
                 outbox.clear_groups(connection)
         except BaseException:
             self.close()
@@ -141,7 +145,7 @@ class Disk:
         try:
             return self._write(batch)
         except StorageFull:
-            if tries <= 1 or not retention.make_room(self.database, _describe(batch.when)):
+            if tries <= 1 or not retention.make_room(self.database, describe(batch.when)):
                 raise
         except StorageDamaged as error:
             if tries <= 1:
@@ -155,7 +159,8 @@ class Disk:
             run = self._flush(connection, batch)
             vault.change(connection, batch.put, batch.drop)
             told = self._affordable(connection, batch.facts)
-            numbers = tuple(outbox.append_fact(connection, text) for text in told)
+            lived_ms = self.lived.ms(batch.when)
+            numbers = tuple(outbox.append_fact(connection, text, tags.of_fact(text, lived_ms)) for text in told)
         self._open = run
         self.counts["unrecorded"] += len(batch.facts) - len(told)
         self.remember(batch)
@@ -187,17 +192,18 @@ class Disk:
                 run = samples.extended(run, (row,))
                 fresh.append(row)
                 continue
-            sealed = self._seal(connection, run) or sealed
+            sealed = self._seal(connection, run, batch.when) or sealed
             when = taken.when
             wall = (when.wall[0], when.wall[1]) if when.wall is not None else None
             run = samples.Run(self.columns.number, taken.booking, when.boot, wall, when.source, (row,))
             fresh = [row]
         if run is not None and (batch.seal or run.complete(batch.when.at_ms)):
-            sealed, run, fresh = self._seal(connection, run), None, []
+            sealed, run, fresh = self._seal(connection, run, batch.when), None, []
         if sealed:
             outbox.clear_groups(connection)
+            self.note_lived(connection, batch.when)
             if retention.usage(connection) > retention.SAMPLES_SHARE:
-                retention.thin(connection, _describe(batch.when))
+                retention.thin(connection, describe(batch.when))
         if run is not None and fresh:
             outbox.add_group(connection, samples.group(run if sealed else replace(run, rows=tuple(fresh))))
         return run
@@ -208,12 +214,17 @@ class Disk:
             return None
         return taken.when.at_ms, samples.scale(taken.values, self.columns.steps)
 
-    def _seal(self, connection: db.Connection, run: samples.Run | None) -> bool:
+    def _seal(self, connection: db.Connection, run: samples.Run | None, when: When) -> bool:
         if run is None:
             return False
-        stream = self.database.streams["samples"]
-        outbox.seal(connection, lambda number: samples.seal(self._vehicle, stream, number, run))
+        stream, tag = self.database.streams["samples"], tags.of_run(run, self.columns, self.lived.ms(when))
+        outbox.seal(connection, lambda number: samples.seal(self._vehicle, stream, number, run), tag)
         return True
+
+    def note_lived(self, connection: db.Connection, when: When) -> None:
+        stored = self.lived.stored(when)
+        self.vault.update(stored)
+        vault.change(connection, stored, ())
 
     def recall(self, prefix: str) -> dict[str, bytes]:
         return {key: value for key, value in self.vault.items() if key.startswith(prefix)}
@@ -241,9 +252,9 @@ class Disk:
         at_ms = when.wall[1] if when.wall is not None else None
         with self.database.write() as connection:
             done = outbox.acknowledge(connection, said.stream, said.upto, said.ranges, said.poison, at_ms)
-            if done.gone is not None:
+            for first, last in done.gone:
                 name = next(name for name, identity in self.database.streams.items() if identity == said.stream)
-                outbox.append_fact(connection, _describe(when)(name, *done.gone, "purged"))
+                outbox.append_fact(connection, describe(when)(name, first, last, "purged"))
         return done
 
     def tidy(self, when: When, keep_ms: int) -> None:
@@ -251,7 +262,7 @@ class Disk:
         if when.wall is not None:
             with self.database.write() as connection:
                 retention.purge(connection, when.wall[0], keep_ms)
-        retention.place_ballast(self._path)
+        retention.place_ballast(self.path)
 
     def check(self, when: When) -> tuple[str, ...]:
         """SQLite's findings; a database with any is set aside at once."""
@@ -284,5 +295,6 @@ class Disk:
             return outbox.pending(connection)
 
 
-def _describe(when: When) -> retention.Describe:
+def describe(when: When) -> retention.Describe:
+    """The fact that numbers will never come, as text."""
     return lambda stream, first, last, why: when.fact("dropped", facts.dropped(stream, first, last, why))

@@ -32,6 +32,7 @@ READINGS: Final = ("start", "end", "reading", "plug_in", "unplug")
 FLOWS: Final = ("energy_used_kwh", "energy_recovered_kwh", "stops", "unseen_ms")
 LEG: Final = ("start", "end", "km", "energy_kwh", "duration_ms", "distance", *FLOWS)
 PLACE: Final = ("event", "booking", "lat", "lon", "precision_m")
+LOCATED: Final = ("event", "booking", "booking_kind", "role", "holder", "token", "command", "found")
 CHARGE: Final = ("event", "booking", "station", "charge_point", "plug_in", "start")
 
 FORMS: Final = (
@@ -70,12 +71,17 @@ FORMS: Final = (
     Form("position", "end", PLACE),
     Form("position", "theft", PLACE),
     Form("position", "assistance", PLACE),
+    Form("pause", "began", ("event", "booking")),
+    Form("pause", "ended", ("event", "booking")),
+    Form("located", "theft", LOCATED),
+    Form("located", "assistance", LOCATED),
     Form("command", "", ("id", "action", "result")),
     Form("garage", "on", ("event", "by", "hours")),
     Form("garage", "off", ("event", "by", "hours")),
     Form("alarm", "raised", ("name", "event", "detail")),
     Form("alarm", "cleared", ("name", "event", "detail")),
     Form("dropped", "", ("stream", "from", "to", "why")),
+    Form("purged", "", ("why", "booking", "positions", "samples")),
 )
 FREE: Final = ("detail", "why", "note", "result")  # the keys whose values are texts for people
 MOST_TEXT: Final = 120

@@ -1,5 +1,4 @@
-"""The one-thread door to the database: awaitable, shielded, ordered, bounded. What is written lives in
-`agent/sync/disk.py`.
+"""The one-thread door to the database: awaitable, shielded, ordered, bounded. What is written lives in `disk.py`.
 
 A write that was begun is finished, also when the one who waits for it is cancelled. While the disk refuses, facts
 stay in memory and the car goes on (D14).
@@ -40,15 +39,12 @@ RETRY_MOST_S: Final = 60.0
 CHECK_AFTER_S: Final = 20.0  # the check of the file must not stand in the way of the first unlock
 TIDY_EVERY_S: Final = 3600.0
 
-_COUNTS: Final = ("commits", "facts", "failures", "acks", "odd_acks")
-
 Stamp = Callable[[Instant], tuple[list[int] | None, str]]
 
 
 class Store:
     """stamp: wall interval and its source for an instant. version, car: for the `boot` fact of a stream begun while
     running.
-
     fresh: set whenever there is something new to send; the sender clears it.
     """
 
@@ -67,11 +63,9 @@ class Store:
         self._kept: Waiting[str] = Waiting(KEEP_FACTS, lesser)
         self._riding: dict[str, bytes] = {}
         self._retry_ns, self._retry_s = 0, ROUND_S
-        self._counts = dict.fromkeys(_COUNTS, 0)
+        self._counts = dict.fromkeys(("commits", "facts", "failures", "acks", "odd_acks"), 0)
         self.fresh = asyncio.Event()
-        self.broken = False
-        self.trouble = ""
-        self.ticked_ns = 0
+        self.broken, self.trouble, self.ticked_ns = False, "", 0
 
     # --- life ---
 
@@ -119,15 +113,17 @@ class Store:
     # --- writing ---
 
     async def commit(
-        self, facts: Sequence[Fact] = (), *, put: Mapping[str, bytes] | None = None, drop: Sequence[str] = ()
-    ) -> tuple[int, ...]:
-        """One durable transaction, waiting samples included; the numbers of the facts. Raises StoreBroken.
+        self, facts: Sequence[Fact] = (), *, put: Mapping[str, bytes] | None = None, drop: Sequence[str] = (),
+        seal: bool = False,
+    ) -> tuple[int, ...]:  # fmt: skip
+        """One durable transaction, waiting samples included; the numbers of the facts. seal: and no run stays open.
+        Raises StoreBroken.
 
         When the quota is nearly used up, facts that tell only of a refusal are not stored and have no number.
         """
         texts = tuple(self._when(fact.at).fact(fact.kind, fact.body) for fact in facts)
         # The end of a booking seals its samples, so that they travel with the bill.
-        seal = any(fact.kind == "booking" and fact.body.get("event") == "closed" for fact in facts)
+        seal = seal or any(fact.kind == "booking" and fact.body.get("event") == "closed" for fact in facts)
         riding, self._riding = self._riding, {}
         values = {key: value for key, value in riding.items() if key not in drop} | dict(put or {})
         batch = Batch(self._when(), texts, values, tuple(drop), seal=seal)
@@ -192,6 +188,11 @@ class Store:
         kept = {"kept_facts": len(self._kept), "waiting_samples": len(self._waiting)}
         lost = {"lost_facts": self._kept.lost, "lost_samples": self._waiting.lost}
         return self._counts | kept | lost | self._disk.counts
+
+    async def ask(self, work: Callable[[Disk, When], _T]) -> _T:
+        """Work on the open file, in its thread (`holdings.py`). Raises StoreBroken."""
+        when = self._when()
+        return await self._reading(lambda: work(self._disk, when))
 
     # --- inside ---
 

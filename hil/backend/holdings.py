@@ -48,6 +48,7 @@ class Holdings:
         self._db.executescript(SCHEMA)
         self._numbers: defaultdict[Stream, Numbers] = defaultdict(Numbers)
         self._poison: defaultdict[Stream, set[int]] = defaultdict(set)
+        self._runs: dict[str, str] = {}  # vehicle -> its newest stream of samples
         self._load()
 
     def close(self) -> None:
@@ -121,13 +122,27 @@ class Holdings:
         named, low, high = body.get("stream"), body.get("from"), body.get("to")
         if fact.kind != "dropped" or not (isinstance(named, str) and isinstance(low, int) and isinstance(high, int)):
             return []
-        row = (fact.vehicle, named, low, high, str(body.get("why")))
+        stream = fact.stream if named == "facts" else self._runs.get(fact.vehicle, named)
+        row = (fact.vehicle, stream, low, high, str(body.get("why")))
         self._db.execute("INSERT INTO dropped VALUES(?,?,?,?,?)", row)
-        self._numbers[fact.vehicle, named].add(low, high)
-        return [(fact.vehicle, named)]
+        if stream == "samples":
+            return []  # nobody knows its id yet
+        self._numbers[fact.vehicle, stream].add(low, high)
+        return [(fact.vehicle, stream)]
+
+    def _first_run(self, vehicle: str, stream: str) -> None:
+        """A vehicle's stream of samples is known by its first run; what was dropped of it before then is counted now.
+        """
+        self._runs[vehicle] = stream
+        waiting = "SELECT low, high FROM dropped WHERE vehicle=? AND stream='samples'"
+        for low, high in self._db.execute(waiting, (vehicle,)).fetchall():
+            self._numbers[vehicle, stream].add(low, high)
+        self._db.execute("UPDATE dropped SET stream=? WHERE vehicle=? AND stream='samples'", (stream, vehicle))
 
     def _blob(self, blob: Blob, counts: Counter[str], now_ms: int) -> list[Stream]:
         stream = (blob.vehicle, blob.stream)
+        if self._runs.get(blob.vehicle) != blob.stream:
+            self._first_run(*stream)
         row = (*stream, blob.n, blob.count, blob.payload, now_ms)
         if self._db.execute("INSERT INTO blobs VALUES(?,?,?,?,?,?) ON CONFLICT DO NOTHING", row).rowcount:
             counts["blobs"] += 1
@@ -160,10 +175,13 @@ class Holdings:
     def _load(self) -> None:
         self._numbers.clear()
         self._poison.clear()
+        newest = "SELECT vehicle, stream FROM blobs GROUP BY vehicle, stream ORDER BY min(arrived_ms)"
+        self._runs = dict(self._db.execute(newest))
         for table in ("facts", "blobs"):
             for vehicle, stream, n in self._db.execute(f"SELECT vehicle, stream, n FROM {table} ORDER BY 1, 2, 3"):
                 self._numbers[vehicle, stream].add(n)
-        for vehicle, stream, low, high in self._db.execute("SELECT vehicle, stream, low, high FROM dropped"):
+        dropped = "SELECT vehicle, stream, low, high FROM dropped WHERE stream<>'samples'"
+        for vehicle, stream, low, high in self._db.execute(dropped):
             self._numbers[vehicle, stream].add(low, high)
         for vehicle, stream, n in self._db.execute("SELECT vehicle, stream, n FROM poison WHERE n IS NOT NULL"):
             self._numbers[vehicle, stream].add(n)

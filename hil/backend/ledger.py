@@ -19,6 +19,8 @@ from . import coverage, journeys, locks
 from .held import HeldFact, Holding, read
 from .journeys import Fine, middle
 
+COARSE_M = 100  # the shipped policy for private bookings
+
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
@@ -237,11 +239,14 @@ def _track(judgement: Judgement, held: Holding, diary: Diary, tolerance: Toleran
 
 
 def _privacy(judgement: Judgement, held: Holding) -> None:
-    """R27: no position of a private booking in any place, but for events with a reason."""
+    """R27: no position of a private booking in any place, but for events with a reason; and coarse, where it begins and
+    ends (P1).
+    """
     private = {fact.body.get("booking") for fact in held.of("booking", booking_kind="private")}
     count = 0
     for fact in held.facts:
-        if fact.body.get("booking") in private and fact.body.get("event") not in ("theft", "assistance"):
+        ends = fact.body.get("event") in ("start", "end") and (fact.body.get("precision_m") or 0) >= COARSE_M
+        if fact.body.get("booking") in private and not ends and fact.body.get("event") not in ("theft", "assistance"):
             text = json.dumps(fact.body)
             count += '"lat":' in text or '"position":' in text
     count += sum(s.booking in private and "Vehicle.CurrentLocation.Latitude" in s.values for s in held.samples)

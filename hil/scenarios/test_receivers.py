@@ -24,7 +24,7 @@ from hil.faults import Rig
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 CHANGES = {"extra": {"cloud": {"state_every_s": 1.0}}}
-DEGREES = 1e-6
+DEGREES = 1e-5  # half the diagonal of the squares of a metre that the bench's privacy policy makes of a position
 TIMED = re.compile(rb"^\$(G[PNLA](?:RMC|GGA|GNS|GLL|ZDA|GST|GBS|GRS)),([^*]*)\*([0-9A-F]{2})\s*$")
 DAY = timedelta(days=1)
 GAP_S = 3.0
@@ -112,7 +112,8 @@ async def test_the_position_that_the_box_tells_is_what_gpsd_says(bench: Rig, sha
         bench.world.sky_on = True
     assert not [it for it in told if not any(near(it, fix) for fix in expected) and not home(it)]
     assert near(told[-1], expected[-1]), (told[-1], expected[-1])
-    assert len({tuple(it) for it in told}) > 1, "the position never changed"
+    if any(not near(fix, expected[0]) for fix in expected):  # the squares hide how a standing receiver wanders
+        assert len({tuple(it) for it in told}) > 1, "the position never changed"
     assert clock["lo_s"] - 5 < time.time() < clock["hi_s"] + 5
     await asyncio.sleep(3)
     await bench.ends(number)
