@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -189,7 +190,7 @@ def test_a_terminal_gets_a_prompt_and_ctrl_c_leaves_nothing(tmp_path: Path) -> N
         screen = b""
         try:
             screen = read_until(near, screen, b"zoe-ph1>")
-            os.write(near, b"agent log 3\r")
+            os.write(near, b"agent log 20\r")
             screen = read_until(near, screen, b"INFO")
             os.write(near, b"\x03")
             screen = read_until(near, screen, b"nothing is left")
@@ -202,7 +203,9 @@ def test_a_terminal_gets_a_prompt_and_ctrl_c_leaves_nothing(tmp_path: Path) -> N
 
 
 def read_until(near: int, screen: bytes, wanted: bytes) -> bytes:
+    deadline = time.monotonic() + 90  # the prompt draws itself anew for ever
     while wanted not in screen:
+        assert time.monotonic() < deadline, screen.decode(errors="replace")
         assert select.select([near], [], [], 60)[0], screen.decode(errors="replace")
         data = os.read(near, 65_536)
         assert data, screen
