@@ -28,11 +28,12 @@ class Plugging:
         self.told: list[Any] = []
         self.boot = "aa" * 8
         self.km = 100.0
+        self.station: str | None = "Mairie"
 
     def look(self, plugged: bool | None, **said: Any) -> None:
         more = {name: said.pop(name) for name in list(said) if name not in Look.__slots__}
-        now = reading(self.at, self.km, energy_kwh=round(self.kwh, 1), boot=self.boot, at_station="Mairie", **more)
-        seen = Look(now, False, plugged=plugged, charge_point="FR*1", **said)
+        now = reading(self.at, self.km, energy_kwh=round(self.kwh, 1), boot=self.boot, at_station=self.station, **more)
+        seen = Look(now, False, plugged=plugged, charge_point="FR*1" if self.station else None, **said)
         self.charge, told = step(self.charge, seen, 7, self.plugged)
         self.plugged = self.plugged if plugged is None else plugged
         self.told += told
@@ -148,6 +149,17 @@ def test_a_plugging_that_never_charged_leaves_no_charge() -> None:
 def test_a_cable_that_was_in_before_the_box_looked_has_no_plug_in() -> None:
     closed = Plugging(None).run(600, kw=7.2, **CHARGING).run(1, False).closed()
     assert (closed["plug_in"], closed["start"]["at"]) == (None, 0)
+
+
+def test_a_fix_that_comes_late_names_the_station_of_a_car_that_stands() -> None:
+    it = Plugging(None)
+    it.station = None
+    it.run(300, kw=7.2, **CHARGING)
+    it.station = "Mairie"
+    it.run(300, kw=7.2, **CHARGING).run(9, **ENDED)
+    it.station = None
+    closed = it.run(1, False).closed()
+    assert (closed["station"], closed["charge_point"]) == ("Mairie", "FR*1")
 
 
 def test_a_charge_goes_on_over_a_cut_and_says_how_long_nobody_looked() -> None:

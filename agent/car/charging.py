@@ -147,6 +147,8 @@ def _went_on(charge: Charge, look: Look) -> tuple[Charge | None, list[Told]]:
         return None, _over(charge, before, None)
     if look.plugged is False:
         return None, _over(charge, now if gap_ms is not None else before, now)
+    if charge.station is None:  # it stands: a fix that came late tells where it was plugged in
+        charge = replace(charge, station=now["at_station"], charge_point=look.charge_point)
     charge, told = _turned(charge, look, now)
     return charge, told
 

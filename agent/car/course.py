@@ -76,7 +76,9 @@ def _first(leg: Leg | None) -> object:
 
 
 def _stage(charge: Charge | None) -> tuple[bool, ...] | None:
-    return None if charge is None else (charge.charging, charge.turn is None, charge.why is None)
+    if charge is None:
+        return None
+    return charge.charging, charge.turn is None, charge.why is None, charge.station is None
 
 
 def to_vault(course: Course) -> dict[str, bytes]:

@@ -31,7 +31,8 @@ def compare(moved: Sequence[Moment], held: Holding, diary: Diary, match_ms: int)
         if not fits:
             faults.append(f"{moment.value} at {moment.at_ms} by {moment.detail} has no intent")
             continue
-        intent = min(fits, key=lambda fact: _distance(fact, moment.at_ms))
+        # One that has a time first: an undated one may fit a later movement, too.
+        intent = min(fits, key=lambda fact: (fact.when_ms is None, _distance(fact, moment.at_ms), fact.n))
         free.remove(intent)
         pairs += 1
         if (outcome := by_id.get(intent.body.get("access"))) and outcome.body.get("outcome") == "failed":

@@ -59,6 +59,10 @@ async def test_a_leg_that_the_program_did_not_survive_is_one_leg_and_says_how_lo
     await bench.ends(number)
     closed = (await bench.desk.fact("booking", 60, booking=number, event="closed")).body
     assert (closed["legs"], closed["distance"], closed["unseen_ms"]) == (2, "at", leg["unseen_ms"])
+    back = (await bench.desk.fact("leg", 60, booking=number, event="closed", leg=2)).body
+    assert (back["unseen_ms"], back["stops"]) == (0, 0)
+    assert back["energy_used_kwh"] - back["energy_recovered_kwh"] == pytest.approx(1.5 * 0.15, abs=0.06)
+    assert back["energy_recovered_kwh"] > 0, "it braked"
 
 
 async def test_a_plugging_with_a_pause_is_one_charge_and_knows_why_it_ended(bench: Rig) -> None:
