@@ -12,6 +12,10 @@ LANG_ ?=
 CUTS ?= 30
 MINUTES ?= 10
 
+# Tests start dozens of processes: where nothing may be written beside the sources, what is compiled is kept here.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help venv packages check lint test demo bench test-cuts test-load constraints clean
