@@ -10,10 +10,15 @@ ARGS ?=
 KEEP ?=
 LANG_ ?=
 CUTS ?= 30
+MINUTES ?= 10
+
+# Tests start dozens of processes: where nothing may be written beside the sources, what is compiled is kept here.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench test-cuts constraints clean
+.PHONY: help venv packages check lint test demo bench test-cuts test-load constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -74,6 +79,9 @@ bench: packages ## the numbers of docs/benchmarks.md, measured on this machine
 
 test-cuts: packages ## the day with CUTS=30 power cuts at random moments
 	BOITIER_CUTS=$(CUTS) $(RUN) -m pytest hil/scenarios -k cuts -s
+
+test-load: packages ## a full bus read for MINUTES=10: nothing may be lost
+	@$(RUN) -m hil.benchmarks.loss $(MINUTES)
 
 constraints: venv ## write constraints.txt from what is installed now
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new

@@ -181,6 +181,10 @@ class Guest:
             if self.on_console is not None:
                 self.on_console(text)
 
+    def processes(self) -> list[int]:
+        """The host's processes that it consists of, while it runs."""
+        return session_members(self._process.pid) if self._process is not None else []
+
     async def ended(self) -> None:
         """Wait until the machine is off."""
         if self._process is not None:

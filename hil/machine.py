@@ -199,6 +199,10 @@ class GuestMachine(Machine):
         """The last lines of the kernel's console."""
         return list(self._guest.console)
 
+    def processes(self) -> list[int]:
+        """The host's processes that it consists of."""
+        return self._guest.processes()
+
     async def _launch(self, say: Callable[[str], None]) -> int:
         say("starting the guest kernel")
         return await self._guest.start()

@@ -6,6 +6,7 @@ Every ban carries its reason, so that a failing test teaches. Bans are lists of 
 from __future__ import annotations
 
 import ast
+import functools
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
@@ -66,10 +67,16 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@functools.cache
+def parsed(path: Path) -> ast.Module:
+    """Each file once: seven laws read all of them."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """Absolute names of everything a file imports, also inside functions and under `if TYPE_CHECKING`."""
     inside = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -102,14 +109,14 @@ def test_imports_are_relative_inside_a_package_and_absolute_between(package: str
     wrong = [
         f"{name_of(path)}:{node.lineno} imports {node.module} of its own package by its absolute name"
         for path in sources(package)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ImportFrom) and not node.level and within(node.module or "", package)
     ]
     assert not wrong, "\n".join(wrong)
 
 
 def clock_readings(path: Path) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
             owner = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
             if node.attr in CLOCKS.get(owner, ()):
@@ -147,7 +154,7 @@ def test_no_function_is_longer_than_50_lines() -> None:
     """A function that does not fit on a screen has a second one hidden in it."""
     long = []
     for path in sources(*MEASURED):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parsed(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
                 if length > FUNCTION_LINES:
@@ -156,7 +163,7 @@ def test_no_function_is_longer_than_50_lines() -> None:
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    silent = [name_of(path) for path in sources(*PRODUCT) if ast.get_docstring(ast.parse(path.read_text())) is None]
+    silent = [name_of(path) for path in sources(*PRODUCT) if ast.get_docstring(parsed(path)) is None]
     assert not silent
 
 
@@ -172,7 +179,7 @@ def test_d24_package_files_hold_a_docstring_and_nothing_else() -> None:
 
 
 def _body(path: Path) -> list[ast.stmt]:
-    return ast.parse(path.read_text(encoding="utf-8")).body
+    return parsed(path).body
 
 
 def test_the_five_package_names_are_provided_by_our_distribution_alone() -> None:
@@ -198,7 +205,7 @@ def test_no_class_is_named_for_a_role_that_says_nothing() -> None:
     wrong = [
         f"{name_of(path)}:{node.lineno} {node.name}"
         for path in sources(*PRODUCT)
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.ClassDef) and node.name.endswith(vague)
     ]
     assert not wrong

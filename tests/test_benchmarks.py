@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hil.benchmarks import page
+from hil.benchmarks import bus, loss, page
 from hil.benchmarks.__main__ import NAMES, read_options
 from hil.benchmarks.figure import Figure, number, percentile, share
 from hil.benchmarks.road import COLUMNS, rows
@@ -24,7 +25,8 @@ KEYS = {
         "wire_minute_bytes",
     },
     "decode": {"decode_frames_per_s", "decode_mapped_frames_per_s"},
-    "bus": {"bus_cpu_percent", "bus_lost"},
+    "bus": {"bus_cpu_percent", "bus_decoded_cpu_percent", "bus_growth_percent", "bus_lost"},
+    "month": {"month_rss_kib", "month_python_kib"},
     "day": {"day_rss_mib", "day_written_kib", "day_wire_kib", "day_payload_bytes"},
 }  # fmt: skip
 BOOTS = {"bus", "day"}
@@ -70,6 +72,40 @@ def test_a_target_is_judged_by_the_value_or_by_the_ratio(
     assert figure.ratio == ratio
     assert figure.met is met
     assert figure.target == target
+
+
+def test_one_readers_share_is_the_median_of_its_rate() -> None:
+    slices = [{"rate": 500, "cpu_s": cpu, "seconds": 10.0} for cpu in (2.0, 9.0, 1.0)]
+    slices += [{"rate": 4000, "cpu_s": 3.0, "seconds": 10.0}]
+    assert bus.by_rate(slices, 20) == pytest.approx({500: 1.0, 4000: 1.5})
+
+
+def a_long_run(**changes: object) -> dict[str, Any]:
+    """What the program tells after a run in which nothing was lost."""
+    counters = {"bus_dropped_kernel": 0, "bus_dropped_queue": 0, "bus_silences": 0, "bus_lost": 0}
+    return {
+        "sent": 2_400_000, "seconds": 600.0, "messages": 17, "toggles": 40, "told": 1, "compared": 1000,
+        "kernel": {"seen": 1000}, "changes": [{"a": 40, "b": 40}], "counters": counters | changes,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "findings"),
+    [
+        (a_long_run(), 0),
+        (a_long_run() | {"kernel": {"seen": 999}}, 1),
+        (a_long_run(bus_dropped_kernel=1), 1),
+        (a_long_run(bus_dropped_queue=1), 1),
+        (a_long_run(bus_silences=1), 1),
+        (a_long_run() | {"changes": [{"a": 40, "b": 39}]}, 1),
+        (a_long_run() | {"changes": [{}]}, 1),
+        (a_long_run() | {"told": 0}, 1),
+    ],
+)
+def test_a_long_run_that_missed_anything_says_so(found: dict[str, Any], findings: int) -> None:
+    said, line = loss.judged(found)
+    assert len(said) == findings
+    assert ("nothing lost" in line) is (findings == 0)
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

@@ -167,14 +167,14 @@ def test_a_cut_line_of_the_other_forms_is_said(tmp_path: Path) -> None:
 
 def test_what_a_broken_gzip_gave_before_it_broke_is_read(tmp_path: Path) -> None:
     drawn = random.Random(1)
-    text = lines([*range(100_000)]).replace("#", f"#{drawn.randbytes(1).hex()}")
+    text = lines([*range(30_000)]).replace("#", f"#{drawn.randbytes(1).hex()}")
     path = tmp_path / "a.log.gz"
     path.write_bytes(gzip.compress(text.encode(), 1)[:-5_000])
     recording = Recording(path)
     found: list[Frame] = []
     with pytest.raises(RecordingError, match=r"a\.log\.gz"):
         found.extend(recording.frames())  # takes one after the other: what came before the error stays
-    assert len(found) == recording.seen > 80_000
+    assert len(found) == recording.seen > 20_000
 
 
 def test_the_screen_form_without_times_is_refused_with_what_to_do(tmp_path: Path, shared: Path) -> None:

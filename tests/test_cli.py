@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from agent.cli.group import FAMILIES
+from agent.cli.group import boitier as program
 from agent.cli.status import ago, bus, connection, lock, part, questions, receiver, sections, source, supply, yes
 from tests.agent_process import Box
 
@@ -30,8 +32,8 @@ def box(tmp_path: Path) -> Iterator[Box]:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_of_commands_has_a_help_that_teaches(family: str) -> None:
-    done = boitier(family, "--help")
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(program, [family, "--help"], prog_name="boitier")
+    assert done.exit_code == 0, done.output
     assert "Usage: boitier " + family in done.stdout
     assert len(done.stdout.splitlines()) >= 5
 

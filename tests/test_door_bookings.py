@@ -39,6 +39,28 @@ async def test_an_extension_moves_the_paid_end_and_supersedes_the_old_token(benc
     assert (await bench.facts("booking", event="refused"))[0]["code"] == "superseded"
 
 
+async def test_a_booking_that_was_never_revised_is_not_remembered_after_its_token(bench: DoorBench) -> None:
+    await bench.book(7, ALICE, 0, HOUR)
+    await bench.door._bookings.purge(bench.at() + 5 * 86_400)
+    assert not {name for name in await bench.store.read("") if name.startswith(("revision/", "token/"))}
+    assert not bench.door._bookings._revisions
+
+
+async def test_the_memory_of_revisions_is_bounded_and_outlives_a_restart(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.access.bookings.REVISED", 2)
+    for booking in (7, 8, 9, 10):
+        await bench.book(booking, ALICE, 0, HOUR, revision=1)
+    await bench.door._bookings.purge(bench.at())
+    assert len(await bench.store.read("revision/")) == 4, "their tokens are stored, and need them"
+    await bench.door._bookings.purge(bench.at() + 5 * 86_400)
+    assert set(await bench.store.read("revision/")) == {"revision/9", "revision/10"}
+    await bench.cut()
+    await bench.book(9, ALICE, 0, HOUR)
+    assert (await bench.facts("booking", event="refused"))[-1]["code"] == "superseded"
+
+
 async def test_a_booking_is_stored_once_and_a_bad_one_is_refused_with_its_code(bench: DoorBench) -> None:
     token = await bench.book(7, ALICE)
     await bench.door.book(token)

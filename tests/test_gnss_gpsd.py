@@ -202,7 +202,7 @@ messages = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(st.lists(messages, max_size=6))
 def test_reports_with_any_content_never_raise_and_a_fix_is_whole(said: list[bytes]) -> None:
     fixes, counters = read(b"".join(said))

@@ -90,7 +90,7 @@ def test_states_come_as_bands_with_what_was_asked_for(folder: Path) -> None:
 
 
 def test_a_long_log_makes_no_long_page(folder: Path) -> None:
-    drive_log.write(folder / "long.log", pace_s=0.1)
+    drive_log.write(folder / "long.log", pace_s=0.4)
     out = folder / "long.html"
     assert plot(folder / "long.log", "--car", "zoe-ph1", "-o", out).exit_code == 0
     told = data(out.read_text())

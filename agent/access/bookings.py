@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 TOKEN: Final = "token/"
 REVISION: Final = "revision/"
+REVISED: Final = 1_024  # bookings whose revision is remembered after their tokens are gone: some years of extensions
 MOST: Final = 512  # stored tokens; a car knows a week ahead, so this is a mistake or an attack
 OURS: Final = (Code.REVOKED, Code.SUPERSEDED, Code.EXPIRED)  # refused, and yet our operator's word about this car
 
@@ -70,7 +71,7 @@ class Bookings:
         self._tokens: dict[str, bytes] = {}
         self._believed: dict[str, Booking] = {}
         self._barred: dict[str, Claims] = {}  # stored and not believed now; kept like the others
-        self._revisions: dict[int, int] = {}
+        self._revisions: dict[int, int] = {}  # above 0, which needs no memory
         self._recorded: set[str] = set()  # whose fact `stored` is in the database, or waits in memory for it
         self.counters = {"stored": 0, "refused": 0, "unreadable": 0}
 
@@ -131,7 +132,7 @@ class Bookings:
         self._keep(name, found)
         gone = self._outdated()
         put = {TOKEN + name: token} | self._extended(found)
-        if found.booking:
+        if found.booking and found.revision:
             put[f"{REVISION}{found.booking}"] = str(found.revision).encode()
         self.counters["stored"] += 1
         fact = Fact("booking", _body("stored", found, None))
@@ -149,10 +150,15 @@ class Bookings:
         stored: dict[str, Claims] = {**self._barred, **self._believed}
         old = [name for name, it in stored.items() if it.exp + KEPT_S < lo_s and it.booking != self._open]
         gone = {*old, *self._outdated()}
-        if gone:
-            left = {it.booking for name, it in stored.items() if name not in gone}
+        left = {it.booking for name, it in stored.items() if name not in gone}
+        # Numbers rise, so the lowest are the oldest; a token that is stored still needs its booking's.
+        worn = sorted(self._revisions.keys() - left)[: max(0, len(self._revisions) - REVISED)]
+        if gone or worn:
             numbers = {stored[name].booking for name in gone} - left
-            await self._commit(None, {}, [TOKEN + name for name in gone] + [f"{ENDED_KEY}{n}" for n in numbers])
+            drop = [TOKEN + name for name in gone] + [f"{ENDED_KEY}{n}" for n in numbers]
+            for number in worn:
+                del self._revisions[number]
+            await self._commit(None, {}, drop + [f"{REVISION}{n}" for n in worn])
             self._under.ended -= numbers
             for name in gone:
                 self._forget(name)
@@ -215,7 +221,7 @@ class Bookings:
 
     def _keep(self, name: str, booking: Booking) -> None:
         self._believed[name] = booking
-        if booking.booking:  # number 0 is "no booking": nothing supersedes there
+        if booking.booking and booking.revision:  # number 0 is "no booking": nothing supersedes there
             self._revisions[booking.booking] = max(booking.revision, self._revisions.get(booking.booking, 0))
 
     def _outdated(self) -> list[str]:

@@ -1,117 +1,98 @@
-"""A full bus, read two ways: `python -m tests.measured.full_bus CHANNEL SECONDS`; prints one JSON object.
+"""A full bus and those who read it, each in a process of its own: prints one JSON object.
 
-A sender with a raw socket (92 identifiers, the twelve of the Zoé among them, every measured value changing with every
-frame) and, one after the other, the agent's reading path and python-can's `recv` of every frame, each in a process of
-its own. It lies here because it imports the product, which `hil/` may not.
+`python -m tests.measured.full_bus CPU CHANNEL SECONDS` reads it as the daemon does at several rates and then as
+`python-can` users do; `… LOSS CHANNEL SECONDS` counts what one daemon's reading path misses of a full bus. The traffic
+is `bus_traffic.py`. It lies here because it imports the product, which `hil/` may not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
-import os
 import re
 import select
-import socket
-import struct
 import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from agent.car.state import CarState
 from config import car as cars
+from config.car import PROMPT
+from config.vocabulary import SOC_FINE, Signal
+from drivers.can.frame import subscriptions
 
-FOLDER = cars.CARS / "zoe-ph1"
-FRAME = struct.Struct("=IB3x8s")
-RATE, IDENTIFIERS, SLICE_S = 4000, 92, 0.01
-VARIANTS = 64
-COPIES = 20
+from .bus_traffic import FOLDER
+
+FULL, RATES = 4000, (500, 1000, 2000, 4000)
+COPIES, ROUNDS = 100, 6
+WARM_S, OTHER_S = 3.0, 4
 ALIVE_S = 1.0
 
 
-def mapped() -> list[tuple[int, list[bytes]]]:
-    """Identifier and payloads in turn: doors, lock, plug and ignition stand still, everything else counts up."""
-    model = cars.load(FOLDER)
-    found = []
-    for message in model.messages:
-        layout = model.database.get_message_by_name(message.name)
-        field = {entry.field: entry for entry in model.signals if entry.message == message.name}
-        raw = {s.name: 1 if s.name in field and field[s.name].states else (1 << s.length) // 3 for s in layout.signals}
-        still = layout.encode(raw, scaling=False, strict=False).ljust(8, b"\0")
-        turns = []
-        for turn in range(VARIANTS):
-            changed = {name: value + turn % 8 if value > 8 else value for name, value in raw.items()}
-            fresh = layout.encode(changed, scaling=False, strict=False).ljust(8, b"\0")
-            keep = message.prompt_mask
-            turns.append(bytes(a & k | b & ~k & 0xFF for a, b, k in zip(still, fresh, keep, strict=True)))
-        found.append((message.can_id, turns))
-    return found
+# --- the agent -------------------------------------------------------------------------------------------------------
 
 
-def send(channel: str, seconds: float) -> dict[str, Any]:
-    """As many frames as a full bus of 500 kbit/s, a hundredth of a second's worth at a time."""
-    wanted = mapped()
-    used = {can_id for can_id, _ in wanted}
-    strangers = [n for n in range(0x100, 0x7FF, 7) if n not in used][: IDENTIFIERS - len(wanted)]
-    cycle = []
-    for turn in range(VARIANTS):
-        cycle += [FRAME.pack(can_id, 8, turns[turn]) for can_id, turns in wanted]
-        cycle += [FRAME.pack(can_id, 8, struct.pack("<II", turn, can_id)) for can_id in strangers]
-    sock = socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW)
-    sock.setsockopt(socket.SOL_CAN_RAW, socket.CAN_RAW_FILTER, b"")
-    sock.bind((channel,))
-    sent, began = 0, time.monotonic()
-    while (now := time.monotonic() - began) < seconds or sent % IDENTIFIERS:  # to the end of a round
-        for _ in range(int(now * RATE) - sent):
-            sock.send(cycle[sent % len(cycle)])
-            sent += 1
-        time.sleep(max(0.0, SLICE_S - (time.monotonic() - began - now)))
-    sock.close()
-    seconds = time.monotonic() - began
-    return {"sent": sent, "seconds": seconds, "of_ours": sent // IDENTIFIERS * len(wanted)}
+class Counting(CarState):
+    """What the door's rules would have looked at, and how often each of its prompt signals changed."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.changes = Counter[str]()
+
+    def update(self, signal: Signal) -> None:
+        before = self.value(signal.name)
+        if signal.name in PROMPT and before is not None and before.value != signal.value:
+            self.changes[signal.name] += 1
+        super().update(signal)
 
 
-async def agent(channel: str) -> dict[str, Any]:
-    """The part `vehicle` on its watch and decoder, in the phase "driving"; until standard input ends.
+async def agent(channel: str, copies: int) -> None:
+    """The part `vehicle` on its watch, decoder and car state; each line of standard input is answered by its meters.
 
     One of them works for a fraction of the guest's tick of 10 ms and sleeps, which such a clock cannot count. So there
-    are many in one process, each with sockets and subscriptions of its own, begun at different moments.
+    may be many in one process, each with sockets and subscriptions of its own, begun at different moments.
     """
-    from agent.car.state import CarState
     from agent.car.vehicle import Vehicle
-    from config.vocabulary import SOC_FINE
     from drivers.can.decode import Decoder
     from drivers.can.watch import BcmWatch
     from drivers.clock import SystemClock
 
     clock, model = SystemClock(), cars.load(FOLDER)
-    states = [CarState(clock, ()) for _ in range(COPIES)]
+    states = [Counting(clock, ()) for _ in range(copies)]
     lock = cars.lock_block(FOLDER)
     vehicles = [Vehicle(clock, BcmWatch(channel, clock), car, lock) for car in states]
     running = []
     for vehicle in vehicles:
         running.append(asyncio.create_task(vehicle.run()))
         vehicle.learn(model, Decoder(model))
-        await asyncio.sleep(1.0 / COPIES)
-    print("listening", flush=True)
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-    cpu = time.process_time()
-    loop.add_reader(0, ended.set)
-    await ended.wait()
-    cpu = time.process_time() - cpu
-    counters = Counter[str]()
-    for vehicle in vehicles:
-        counters.update(vehicle.counters())
-    told = [signal.value for car in states if (signal := car.fresh(SOC_FINE)) is not None]
+        await asyncio.sleep(1.0 / copies)
+    print(json.dumps({"messages": len(model.messages), "signals": broadcast(model)}), flush=True)
+    asked: asyncio.Queue[str] = asyncio.Queue()
+    asyncio.get_running_loop().add_reader(0, lambda: asked.put_nowait(sys.stdin.readline()))
+    while await asked.get():
+        counters = Counter[str]()
+        for vehicle in vehicles:
+            counters.update(vehicle.counters())
+        told = sum(car.fresh(SOC_FINE) is not None for car in states)
+        changes = [dict(car.changes) for car in states]
+        meters = {"cpu_s": time.process_time(), "told": told, "changes": changes, "counters": counters}
+        print(json.dumps({**meters, "kernel": broadcast_manager()}), flush=True)
     for task in running:
         task.cancel()
-    account = broadcast_manager()
     await asyncio.gather(*running, return_exceptions=True)
     for vehicle in vehicles:
         await vehicle.close()
-    return {"cpu_s": cpu, "copies": COPIES, "kernel": account, "told": len(told), "counters": counters}
+
+
+def broadcast(model: cars.CarModel) -> int:
+    """How many signals its broadcast messages carry; the others are answers to questions."""
+    heard = {message.name for message in model.messages}
+    return sum(signal.message in heard for signal in model.signals)
 
 
 def broadcast_manager() -> dict[str, int]:
@@ -123,57 +104,125 @@ def broadcast_manager() -> dict[str, int]:
     return {"seen": seen, "passed": passed}
 
 
-def subscribed() -> int:
-    """How many of the kernel's subscriptions the twelve messages need: the frame of one with two is compared twice."""
-    from drivers.can.frame import subscriptions
-
-    return len(subscriptions(cars.load(FOLDER), cars.Phase.DRIVING))
+def compared(rounds: int, copies: int) -> int:
+    """How many comparisons the kernel owes for so many rounds: a message with two subscriptions is compared twice."""
+    return rounds * copies * len(subscriptions(cars.load(FOLDER), cars.Phase.DRIVING))
 
 
-def python_can(channel: str) -> dict[str, Any]:
-    """`recv` of every frame, as a user would write it; until standard input ends."""
+# --- what a user would run instead -----------------------------------------------------------------------------------
+
+
+def python_can(channel: str, decode: bool) -> None:
+    """`recv` of every frame, as a user would write it; decode: and cantools' decode of every frame the DBC knows."""
     import can
 
+    database = cars.load(FOLDER).database
+    known = {message.frame_id for message in database.messages}
     with can.Bus(channel=channel, interface="socketcan") as bus:
-        print("listening", flush=True)
-        frames, cpu = 0, time.process_time()
-        while not select.select([0], [], [], 0)[0]:
+        print("{}", flush=True)
+        frames = decoded = 0
+        while True:
             for _ in range(200):
-                if bus.recv(0.1) is None:
+                message = bus.recv(0.1)
+                if message is None:
                     break
                 frames += 1
-        return {"cpu_s": time.process_time() - cpu, "frames": frames}
+                if decode and message.arbitration_id in known:
+                    database.decode_message(message.arbitration_id, message.data)
+                    decoded += 1
+            if select.select([0], [], [], 0)[0]:
+                if not sys.stdin.readline():
+                    return
+                print(json.dumps({"cpu_s": time.process_time(), "frames": frames, "decoded": decoded}), flush=True)
 
 
-def together(role: str, channel: str, seconds: float) -> dict[str, Any]:
-    """One reader with the sender: {reader…, sent, seconds}."""
-    me = [sys.executable, "-m", "tests.measured.full_bus"]
-    reader = subprocess.Popen([*me, role, channel], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert reader.stdout is not None
-    assert reader.stdin is not None
-    reader.stdout.readline()
-    sender = subprocess.run([*me, "send", channel, str(seconds)], capture_output=True, text=True, check=True)
-    reader.stdin.close()
-    told = json.loads(reader.stdout.readline())
-    reader.wait()
-    dropped = int(Path(f"/sys/class/net/{channel}/statistics/rx_dropped").read_text())
-    return {**told, **json.loads(sender.stdout), "rx_dropped": dropped}
+# --- together --------------------------------------------------------------------------------------------------------
+
+
+class Program:
+    """One of these programs: each line told is answered by one JSON object."""
+
+    def __init__(self, module: str, *words: object) -> None:
+        argv = [sys.executable, "-m", f"tests.measured.{module}", *map(str, words)]
+        self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.first = self._answer()
+
+    def ask(self, *words: object) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        found: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return found
+
+
+@contextlib.contextmanager
+def program(module: str, *words: object) -> Iterator[Program]:
+    it = Program(module, *words)
+    try:
+        yield it
+    finally:
+        it.close()
+
+
+def sliced(sender: Program, reader: Program, rate: int, seconds: float) -> dict[str, Any]:
+    """What was sent, and by how much each of the reader's meters rose meanwhile."""
+    before = reader.ask("meters")
+    sent = sender.ask(rate, seconds)
+    after = reader.ask("meters")
+    counters = Counter(after.get("counters", {}))
+    counters.subtract(before.get("counters", {}))
+    rose = {name: after[name] - before[name] for name in ("cpu_s", "frames", "decoded") if name in after}
+    return {**sent, **rose, "events": counters["bus_events"]}
+
+
+def cpu(channel: str, seconds: float) -> dict[str, Any]:
+    """All rates in turns, so that a busy moment of the machine hits each; then the others at the full rate."""
+    copies, rounds = (COPIES, ROUNDS) if seconds > ALIVE_S else (4, 1)
+    with program("bus_traffic", channel) as sender:
+        found: dict[str, Any] = {**sender.first, "copies": copies, "alone": sender.ask(FULL, seconds)}
+        with program("full_bus", "agent", channel, copies) as reader:
+            found |= reader.first
+            warm = sender.ask(FULL, max(WARM_S, ALIVE_S))
+            found["slices"] = [sliced(sender, reader, rate, seconds) for _ in range(rounds) for rate in RATES]
+            found["meters"] = reader.ask("meters")
+            everything = warm["rounds"] + sum(one["rounds"] for one in found["slices"])
+            found["compared"] = compared(everything, copies)
+        few = max(ALIVE_S, seconds * rounds / OTHER_S)
+        for name in ("recv", "decode"):
+            with program("full_bus", name, channel) as reader:
+                found[name] = sliced(sender, reader, FULL, few)
+    return found
+
+
+def loss(channel: str, seconds: float) -> dict[str, Any]:
+    """One reading path at the full rate, doors, lock and plug changing all the time."""
+    with program("bus_traffic", channel) as sender, program("full_bus", "agent", channel, 1) as reader:
+        sent = sender.ask(FULL, seconds, "toggle")
+        time.sleep(ALIVE_S)  # what the kernel still holds back
+        return {**sender.first, **reader.first, **sent, **reader.ask("meters"), "compared": compared(sent["rounds"], 1)}
 
 
 def main(argv: list[str]) -> None:
     match argv:
-        case ["send", channel, seconds]:
-            found = send(channel, float(seconds))
-        case ["agent", channel]:
-            found = asyncio.run(agent(channel))
-        case ["python-can", channel]:
-            found = python_can(channel)
-        case [channel, seconds]:
-            few = max(ALIVE_S, float(seconds) / 3)
-            found = {"agent": together("agent", channel, float(seconds)), "can": together("python-can", channel, few)}
-            found["machine"] = os.uname().release
-            found["agent"]["wanted"] = found["agent"]["of_ours"] // len(mapped()) * subscribed() * COPIES
-    print(json.dumps(found), flush=True)
+        case ["agent", channel, copies]:
+            asyncio.run(agent(channel, int(copies)))
+        case ["recv" | "decode" as how, channel]:
+            python_can(channel, how == "decode")
+        case ["CPU", channel, seconds]:
+            print(json.dumps(cpu(channel, float(seconds))), flush=True)
+        case ["LOSS", channel, seconds]:
+            print(json.dumps(loss(channel, float(seconds))), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,226 @@
+"""Thirty days of a car's life in one process, by a clock that is moved: `python -m tests.measured.month FOLDER DAYS`.
+
+The parts that live for weeks (door, bookings, journey, state of the car, store with its purges, uplink) on a real
+database, in front of a backend that acknowledges everything and keeps nothing. A day has a staff drive, a private one
+that nobody ends in time, and a charge. Prints what the process held after the second day, the tenth and the last.
+
+It lies here because it imports the product; what is not here: the bus, the broker, and real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import re
+import sys
+import tracemalloc
+from collections import deque
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any
+
+from agent.sync import samples, wire
+from agent.sync.uplink import Uplink
+from config.vocabulary import CHARGING, ENERGY, IGNITION, ODOMETER, PLUGGED, SOC, SPEED, Signal
+from drivers.ports import Arrived, Fix
+from keyless.claims import Action
+from tests.door_bench import ALICE, BOB, HOUR, VEHICLE, DoorBench
+
+DAY = 24 * HOUR
+DRIVE_S, CHARGE_LOOKS = 120, 20
+LAT, LON = 48.4331, 0.0998
+EARLY_DAY, SETTLED_DAY = 2, 10
+OURS = ("agent", "buffer", "config", "drivers", "keyless")
+CONTAINERS = (dict, list, set, frozenset, tuple, deque)
+
+
+class Backend:
+    """A `CloudPort` whose PUBACK comes at once. newest: the highest number it was given, by stream."""
+
+    def __init__(self) -> None:
+        self.connected = True
+        self.newest: dict[str, int] = {}
+        self.facts = self.runs = 0
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> Awaitable[None]:
+        told = wire.unpack(payload)
+        assert told is not None
+        if topic.endswith(wire.Kind.FACTS.value):
+            self.facts += len(told["facts"])
+            self._has(told["stream"], told["facts"][-1]["n"])
+        elif topic.endswith(wire.Kind.SAMPLES.value) and (run := samples.unseal(payload)):
+            self.runs += 1
+            self._has(told["stream"], run[0])
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    def _has(self, stream: str, number: int) -> None:
+        self.newest[stream] = max(number, self.newest.get(stream, 0))
+
+    async def next_event(self) -> Arrived | bool:
+        raise NotImplementedError
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    async def close(self) -> None:
+        return
+
+
+class Month:
+    """`day()` plays the next day. odometer, energy: the car's, km and kWh. drive_s: how long each of its drives is."""
+
+    def __init__(self, folder: Path, drive_s: int = DRIVE_S) -> None:
+        self.bench, self.backend, self._drive_s = DoorBench(folder), Backend(), drive_s
+        self.days = 0
+        self.odometer, self.energy = 48_000.0, 20.0
+        self._running: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Month:
+        bench = self.bench
+        await bench.boot()
+        self.uplink = Uplink(self.backend, bench.store, bench.clock, VEHICLE.hex(), dict, bench.stamp, 600.0)
+        self._running = [asyncio.create_task(part.run()) for part in (bench.store, self.uplink)]
+        self._park()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self.uplink.close()
+        await self.bench.off()
+
+    async def day(self) -> None:
+        zero, number = self.days * DAY, 2 * self.days
+        for booking, badge, flags, hour in ((number, ALICE, 1, 8), (number + 1, BOB, 0, 13)):
+            begin = zero + hour * HOUR
+            await self._until(begin)
+            await self.bench.book(61_000 + booking, badge, begin - 60, begin + HOUR, flags=flags)
+            await self.bench.tap(badge)
+            await self._drive()
+            if badge is ALICE:  # the other one walks away: it ends by itself, or is never billed to its end
+                await self.bench.tap(badge)
+            await self._until(begin + 2 * HOUR)
+        await self._charge()
+        old = self.bench.mint(60_000, None, zero - 3 * HOUR, zero - 2 * HOUR)
+        await self.bench.door.command(self.bench.command(old, Action.UNLOCK, self.days + 1))
+        await self._until(zero + DAY - 600)
+        while (await self.bench.store.pending()).facts and self.bench.clock.now().ns / 1e9 < zero + DAY:
+            await self._look(2.0, LAT)  # real threads take real time: what waits still goes out today
+        await self._until(zero + DAY)
+        for kept in (self.bench.door._bookings, self.bench.door._remote):
+            await kept.purge(self.bench.door.past_s())  # the door counts an hour of ticks, of which few pass here
+        self.days += 1
+        bench = self.bench  # the stand-ins' own memory
+        for list_ in (bench.lock.moves, bench.lock.seen_pending, bench.reader.shown, bench.heard, bench.answers):
+            list_.clear()
+
+    async def _drive(self) -> None:
+        for second in range(self._drive_s):
+            self.odometer, self.energy = self.odometer + 0.014, self.energy - 0.002
+            self._say(IGNITION, "on")
+            self._say(SPEED, 50.0)
+            await self._look(1.0, LAT + 0.1 + second / 1e4)
+        self._park()
+        await self._look(2.0, LAT)
+
+    async def _charge(self) -> None:
+        self._say(PLUGGED, "yes")
+        for _ in range(CHARGE_LOOKS):
+            self._say(CHARGING, "yes")
+            self.energy = min(20.0, self.energy + 0.3)
+            await self._look(180.0, LAT)
+        self._say(CHARGING, "no")
+        await self._look(60.0, LAT)
+        self._say(PLUGGED, "no")
+        await self._look(60.0, LAT)
+
+    async def _until(self, at_s: float) -> None:
+        """The car stands; somebody looks at it every hour."""
+        while (left := at_s - (self.bench.clock.now().ns / 1e9 - 1)) > 0:
+            self._park()
+            await self._look(min(3600.0, left), LAT)
+
+    async def _look(self, seconds: float, lat: float) -> None:
+        """Time passes at once but for its last seconds, in which every part runs that slept."""
+        bench = self.bench
+        bench.clock.move(max(0.0, seconds - 5))
+        await bench.clock.advance(min(5.0, seconds))
+        self._say(ODOMETER, round(self.odometer, 2))
+        self._say(ENERGY, round(self.energy, 1))
+        self._say(SOC, round(5 * self.energy))
+        bench.car.fix(Fix(bench.clock.now(), None, lat, LON, 3, 0.0, 9, True))
+        await bench.journey.tick()
+        for stream, newest in tuple(self.backend.newest.items()):
+            await self.uplink.acknowledge(wire.Ack(stream, newest))
+
+    def _park(self) -> None:
+        self.bench.say(door="no")
+        self._say(IGNITION, "off")
+        self._say(SPEED, 0.0)
+
+    def _say(self, name: str, value: float | str) -> None:
+        self.bench.car.update(Signal(name, value, self.bench.clock.now().ns))
+
+
+def census() -> dict[str, int]:
+    """Live values by type, and under `in NAME` how much the containers of a type hold; what the interpreter itself
+    makes while it runs (frames, futures, methods) is left out.
+    """
+    gc.collect()
+    found: dict[str, int] = {}
+    for one in everything():
+        kind = type(one)
+        if kind.__module__.partition(".")[0] in OURS:
+            found[kind.__qualname__] = found.get(kind.__qualname__, 0) + 1
+        elif isinstance(one, CONTAINERS):
+            found[kind.__name__] = found.get(kind.__name__, 0) + 1
+            found[f"in {kind.__name__}"] = found.get(f"in {kind.__name__}", 0) + len(one)
+    return found
+
+
+def everything() -> list[object]:
+    """What the collector tracks, and the containers of plain values that it does not: a dictionary of numbers."""
+    tracked = gc.get_objects()
+    untracked = {
+        id(held): held
+        for one in tracked
+        for held in gc.get_referents(one)
+        if isinstance(held, CONTAINERS) and not gc.is_tracked(held)
+    }
+    return [*tracked, *untracked.values()]
+
+
+def on_disk(folder: Path) -> int:
+    """Bytes of the database and its log."""
+    return sum(path.stat().st_size for path in folder.glob("boitier.db*"))
+
+
+def held() -> dict[str, int]:
+    """Of this process, in KiB; python is 0 where it is not traced."""
+    gc.collect()
+    resident = re.search(r"VmRSS:\s+(\d+)", Path("/proc/self/status").read_text())
+    return {"rss": int(resident[1]) if resident else 0, "python": tracemalloc.get_traced_memory()[0] >> 10}
+
+
+async def live(folder: Path, days: int) -> dict[str, Any]:
+    async with Month(folder) as month:
+        told: dict[str, Any] = {}
+        while month.days < days:
+            await month.day()
+            if month.days in (EARLY_DAY, SETTLED_DAY):
+                told["early" if month.days == EARLY_DAY else "settled"] = held()
+        pending = await month.bench.store.pending()
+        told |= {"late": held(), "days": days, "facts": month.backend.facts, "runs": month.backend.runs}
+        return told | {"pending": pending.facts + pending.samples, "disk_kib": on_disk(folder) >> 10}
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(ValueError):
+        sys.argv.remove("--trace")
+        tracemalloc.start()
+    print(json.dumps(asyncio.run(live(Path(sys.argv[1]), int(sys.argv[2])))))
