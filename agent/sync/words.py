@@ -15,9 +15,9 @@ STATE: Final = (
 )  # fmt: skip
 RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
-    "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply", "car/consumption", "car/garage",
-    "privacy/pause", "token/",
-    "revision/", "access/pending", "access/commanded", "command/counter/", "command/result/", "lock_proof/",
+    "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
+    "car/consumption", "car/garage", "privacy/pause", "token/", "revision/",
+    "access/pending", "access/commanded", "command/counter/", "command/result/", "lock_proof/",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
     "keyset.cbor", "keyset.previous.cbor", "revoked.cose", "settings.good.toml",
 )  # fmt: skip
