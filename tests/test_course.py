@@ -33,14 +33,9 @@ class Car:
     soc: float = 80.0
 
     def run(
-        self,
-        seconds: int,
-        kmh: float = 0.0,
-        kw: float = 0.0,
-        station: str | None = None,
-        deaf: bool = False,
+        self, seconds: int, kmh: float = 0.0, kw: float = 0.0, station: str | None = None, deaf: bool = False,
         **said: Any,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """deaf: the car just woke, and its numbers are not heard yet."""
         for _ in range(seconds):
             ms = 1_000 * self.at_s
@@ -66,9 +61,7 @@ ON: dict[str, Any] = {"ignition": True}
 
 
 def a_day() -> list[Look]:
-    """Parked, driven (with a stop), paused, driven home, plugged, charged with a pause, unplugged, moved without a
-    booking over midnight.
-    """
+    """Parked, driven with a stop, paused, driven home, charged with a pause, moved without a booking over midnight."""
     car = Car()
     car.run(5, station="Mairie")
     car.run(4, station="Mairie", deaf=True, **ON)
@@ -140,9 +133,8 @@ class Box:
         """Live on; from where it is as if it had never been killed, the step being pure, all else is as it was then."""
         for number in range(begin, len(looks)):
             self.look(number, looks[number])
-            course, count = whole[number]
-            if self.course == course:
-                self.told += told[count:]
+            if self.course == whole[number][0]:
+                self.told += told[whole[number][1] :]
                 return
 
     def copy(self) -> Box:
