@@ -33,14 +33,9 @@ class Car:
     soc: float = 80.0
 
     def run(
-        self,
-        seconds: int,
-        kmh: float = 0.0,
-        kw: float = 0.0,
-        station: str | None = None,
-        deaf: bool = False,
+        self, seconds: int, kmh: float = 0.0, kw: float = 0.0, station: str | None = None, deaf: bool = False,
         **said: Any,
-    ) -> None:
+    ) -> None:  # fmt: skip
         """deaf: the car just woke, and its numbers are not heard yet."""
         for _ in range(seconds):
             ms = 1_000 * self.at_s
@@ -66,9 +61,7 @@ ON: dict[str, Any] = {"ignition": True}
 
 
 def a_day() -> list[Look]:
-    """Parked, driven (with a stop), paused, driven home, plugged, charged with a pause, unplugged, moved without a
-    booking over midnight.
-    """
+    """Parked, driven with a stop, paused, driven home, charged with a pause, moved without a booking over midnight."""
     car = Car()
     car.run(5, station="Mairie")
     car.run(4, station="Mairie", deaf=True, **ON)
@@ -136,20 +129,31 @@ class Box:
             self.look(number, looks[number])
         return json.dumps(self.told, sort_keys=True).encode()
 
+    def rejoin(self, looks: Sequence[Look], begin: int, whole: Sequence[tuple[Course, int]], told: list[Told]) -> None:
+        """Live on; from where it is as if it had never been killed, the step being pure, all else is as it was then."""
+        for number in range(begin, len(looks)):
+            self.look(number, looks[number])
+            if self.course == whole[number][0]:
+                self.told += told[whole[number][1] :]
+                return
+
     def copy(self) -> Box:
         return Box(self.every, self.course, self.vault, list(self.told))
 
 
 def killed(looks: Sequence[Look], dark: int) -> Iterator[tuple[int, Box]]:
     """The whole day, killed once, before each look in turn, and blind for so many of them."""
-    until = Box()
+    until, never, whole = Box(), Box(), []
+    for number, look in enumerate(looks):
+        never.look(number, look)
+        whole.append((never.course, len(never.told)))
     for at, look in enumerate(looks):
         box = until.copy()
         box.kill()
         for number in (OPENS, CLOSES):  # the door goes on while the journey sees nothing
             if at <= number < at + dark:
                 box.door(BOOKING if number == OPENS else None)
-        box.live(looks, at + dark)
+        box.rejoin(looks, at + dark, whole, never.told)
         yield at, box
         until.look(at, look)
 

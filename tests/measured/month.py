@@ -10,18 +10,20 @@ It lies here because it imports the product; what is not here: the bus, the brok
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import json
 import re
 import sys
 import tracemalloc
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Container, Sized
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from agent.sync import samples, wire
+from agent.sync.disk import Disk
+from agent.sync.record import When
+from agent.sync.store import Store
 from agent.sync.uplink import Uplink
 from config.vocabulary import CHARGING, ENERGY, IGNITION, ODOMETER, PLUGGED, SOC, SPEED, Signal
 from drivers.ports import Arrived, Fix
@@ -29,11 +31,12 @@ from keyless.claims import Action
 from tests.door_bench import ALICE, BOB, HOUR, VEHICLE, DoorBench
 
 DAY = 24 * HOUR
-DRIVE_S, CHARGE_LOOKS = 120, 20
+DRIVE_S, SHORT_DRIVE_S, CHARGE_LOOKS = 120, 20, 20
 LAT, LON = 48.4331, 0.0998
 EARLY_DAY, SETTLED_DAY = 2, 10
 OURS = ("agent", "buffer", "config", "drivers", "keyless")
-CONTAINERS = (dict, list, set, frozenset, tuple, deque)
+PAGES = ("page_count", "freelist_count", "page_size")
+CONTAINERS = frozenset({dict, list, set, frozenset, tuple, deque})
 
 
 class Backend:
@@ -108,13 +111,15 @@ class Month:
         await self._charge()
         old = self.bench.mint(60_000, None, zero - 3 * HOUR, zero - 2 * HOUR)
         await self.bench.door.command(self.bench.command(old, Action.UNLOCK, self.days + 1))
-        await self._until(zero + DAY - 600)
-        while (await self.bench.store.pending()).facts and self.bench.clock.now().ns / 1e9 < zero + DAY:
-            await self._look(2.0, LAT)  # real threads take real time: what waits still goes out today
+        await self._until(zero + DAY - HOUR)
+        await self._sent()
         await self._until(zero + DAY)
         for kept in (self.bench.door._bookings, self.bench.door._remote):
             await kept.purge(self.bench.door.past_s())  # the door counts an hour of ticks, of which few pass here
         self.days += 1
+        for task in self._running:
+            if task.done():
+                task.result()
         bench = self.bench  # the stand-ins' own memory
         for list_ in (bench.lock.moves, bench.lock.seen_pending, bench.reader.shown, bench.heard, bench.answers):
             list_.clear()
@@ -144,6 +149,14 @@ class Month:
         while (left := at_s - (self.bench.clock.now().ns / 1e9 - 1)) > 0:
             self._park()
             await self._look(min(3600.0, left), LAT)
+
+    async def _sent(self) -> None:
+        """What waits goes out today: the store's thread is real and takes real time."""
+        for _ in range(HOUR // 2):
+            if not (await self.bench.store.pending()).facts:
+                break
+            await self._look(1.0, LAT)
+            await asyncio.sleep(0.001)
 
     async def _look(self, seconds: float, lat: float) -> None:
         """Time passes at once but for its last seconds, in which every part runs that slept."""
@@ -177,9 +190,9 @@ def census() -> dict[str, int]:
         kind = type(one)
         if kind.__module__.partition(".")[0] in OURS:
             found[kind.__qualname__] = found.get(kind.__qualname__, 0) + 1
-        elif isinstance(one, CONTAINERS):
+        elif kind in CONTAINERS:
             found[kind.__name__] = found.get(kind.__name__, 0) + 1
-            found[f"in {kind.__name__}"] = found.get(f"in {kind.__name__}", 0) + len(one)
+            found[f"in {kind.__name__}"] = found.get(f"in {kind.__name__}", 0) + len(cast(Sized, one))
     return found
 
 
@@ -190,14 +203,20 @@ def everything() -> list[object]:
         id(held): held
         for one in tracked
         for held in gc.get_referents(one)
-        if isinstance(held, CONTAINERS) and not gc.is_tracked(held)
+        if type(held) in CONTAINERS and not gc.is_tracked(held)
     }
     return [*tracked, *untracked.values()]
 
 
-def on_disk(folder: Path) -> int:
-    """Bytes of the database and its log."""
-    return sum(path.stat().st_size for path in folder.glob("boitier.db*"))
+async def on_disk(store: Store) -> int:
+    """Bytes of the database that hold something, asked on its one connection; its log is as long as it ever was."""
+
+    def used(disk: Disk, _: When) -> int:
+        with disk.database.read() as connection:
+            pages, free, size = (connection.execute(f"PRAGMA {what}").fetchone()[0] for what in PAGES)
+        return int((pages - free) * size)
+
+    return await store.ask(used)
 
 
 def held() -> dict[str, int]:
@@ -207,20 +226,32 @@ def held() -> dict[str, int]:
     return {"rss": int(resident[1]) if resident else 0, "python": tracemalloc.get_traced_memory()[0] >> 10}
 
 
-async def live(folder: Path, days: int) -> dict[str, Any]:
-    async with Month(folder) as month:
+async def live(folder: Path, days: int, counted: Container[int] = ()) -> dict[str, Any]:
+    """What is held at three points of the time. counted: nights whose census is printed, with short drives."""
+    async with Month(folder, SHORT_DRIVE_S if counted else DRIVE_S) as month:
         told: dict[str, Any] = {}
         while month.days < days:
             await month.day()
+            if month.days in counted:  # said at once and not kept, so that no census is among what the next one counts
+                print(json.dumps({**census(), "disk": await on_disk(month.bench.store)}), flush=True)
             if month.days in (EARLY_DAY, SETTLED_DAY):
                 told["early" if month.days == EARLY_DAY else "settled"] = held()
         pending = await month.bench.store.pending()
         told |= {"late": held(), "days": days, "facts": month.backend.facts, "runs": month.backend.runs}
-        return told | {"pending": pending.facts + pending.samples, "disk_kib": on_disk(folder) >> 10}
+        return told | {"pending": pending.facts, "disk_kib": await on_disk(month.bench.store) >> 10}
+
+
+def main(argv: list[str]) -> None:
+    """`--trace`: what Python holds, too. `--census 4,5`: a line with the census of each of these nights."""
+    counted: set[int] = set()
+    match argv:
+        case ["--trace", *argv]:
+            tracemalloc.start()
+        case ["--census", nights, *argv]:
+            counted = set(map(int, nights.split(",")))
+    folder, days = argv
+    print(json.dumps(asyncio.run(live(Path(folder), int(days), counted))))
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(ValueError):
-        sys.argv.remove("--trace")
-        tracemalloc.start()
-    print(json.dumps(asyncio.run(live(Path(sys.argv[1]), int(sys.argv[2])))))
+    main(sys.argv[1:])
