@@ -37,8 +37,8 @@ class Wish:
     remote: bool = False
 
 
-# What moves nothing. The garage switch only makes this box quieter, and a garage works with the ignition on; a stolen
-# car moves.
+# What moves nothing: a stolen car moves, and a garage works with the ignition on. The switch itself is turned on a car
+# that is off: this box is then quiet, and what the car said last stands for hours.
 _GARAGE: Final = Action.GARAGE_ON | Action.GARAGE_OFF
 _LOCATE: Final = Action.LOCATE_THEFT | Action.LOCATE_ASSISTANCE
 _HARMLESS: Final = Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS | _GARAGE | _LOCATE
@@ -48,6 +48,10 @@ def decide(booking: Booking, wish: Wish, car: CarView) -> Refusal | None:
     """`None`: go ahead. `role_action`: the token does not hold that right. `state_guard`: not while the car is so."""
     if not booking.actions & wish.action:
         return refused(Code.ROLE_ACTION, f"not allowed: {wish.action.name}", booking)
+    if wish.action is Action.GARAGE_ON and car.moving is Moving.YES:
+        return refused(Code.STATE_GUARD, "the car is moving", booking, moving=car.moving.value)
+    if wish.action is Action.GARAGE_ON and car.ignition is True:
+        return refused(Code.STATE_GUARD, "the ignition is on: switch it off first", booking, ignition=True)
     if wish.action & _HARMLESS:
         return None
     if car.moving is Moving.YES:

@@ -7,10 +7,13 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from agent.car.garage import HOURS, KEY, Garage, Visit, restored
+from agent.run.rest import Rest
 from drivers.ports import Instant, LockAction
 from keyless.claims import Action, Interval, Role
 from tests.door_bench import HOUR, T0, DoorBench
@@ -104,7 +107,6 @@ async def test_it_ends_by_itself_once_and_says_so(bench: Workshop) -> None:
 
 
 async def test_a_technicians_signed_command_turns_it_and_a_repeat_gets_the_same_answer(bench: Workshop) -> None:
-    bench.say(ignition="on", speed=0.0)  # a garage works with the ignition on
     message = await technician(bench, Action.GARAGE_ON, 1)
     await bench.door.command(message)
     assert bench.garage.on
@@ -122,6 +124,36 @@ async def test_a_technicians_signed_command_turns_it_and_a_repeat_gets_the_same_
         "id": f"{1:032x}", "action": "garage_on", "result": {"code": "done", "why": "the garage switch is on"},
     }  # fmt: skip
     assert bench.lock.moves == []
+
+
+@pytest.mark.parametrize(
+    ("ignition", "speed", "why"),
+    [
+        ("on", 0.0, "state_guard: the ignition is on: switch it off first"),
+        ("off", 9.0, "state_guard: the car is moving"),
+    ],
+)
+async def test_from_afar_it_is_not_turned_on_while_the_car_is_on_and_always_off(
+    bench: Workshop, ignition: str, speed: float, why: str
+) -> None:
+    bench.say(ignition=ignition, speed=speed)
+    await bench.door.command(await technician(bench, Action.GARAGE_ON, 1))
+    assert bench.answers[-1][1:3] == ("refused", why)
+    assert not bench.garage.on
+    await bench.door.command(await technician(bench, Action.GARAGE_OFF, 2))
+    assert bench.answers[-1][1] == "done", "a garage works with the ignition on"
+
+
+@pytest.mark.parametrize(("ignition", "speed"), [("on", 0.0), ("off", 9.0)])
+async def test_nor_at_the_car_which_says_what_to_do(bench: Workshop, ignition: str, speed: float) -> None:
+    bench.say(ignition=ignition, speed=speed)
+    rest: Any = SimpleNamespace(_house=SimpleNamespace(car=bench.car, clock=bench.clock), _garage=bench.garage)
+    with pytest.raises(ValueError, match="switch it off, then"):
+        await Rest._turn_garage(rest, {"on": True})
+    assert not bench.garage.on
+    assert (await Rest._turn_garage(rest, {"on": False}))["on"] is False
+    bench.say(ignition="off", speed=0.0)
+    assert (await Rest._turn_garage(rest, {"on": True}))["on"] is True
 
 
 async def test_the_switch_its_answer_and_the_counter_survive_a_power_cut_together(bench: Workshop) -> None:

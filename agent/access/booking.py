@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..car.privacy import Place, for_leg, may_keep_place
-from ..car.reading import Reading, driven_km, duration_ms, read, spent_kwh
+from ..car.reading import Reading, driven_km, duration_ms, read, spent_kwh, without
 from ..car.state import Moving
 from ..car.stations import Where
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking, UnderWay
@@ -47,6 +47,7 @@ class How(StrEnum):
 class Closing:
     """How a booking ends. soft: failed soft checks, flagged. hard_overridden: failed hard checks that a forced end
     passed over. distance: the band to the nearest station. place: where, if it may be kept, for a fact of its own.
+    unseen: fields of `end` that nobody watched to the end: null in what is written.
     """
 
     how: How
@@ -55,10 +56,11 @@ class Closing:
     hard_overridden: tuple[str, ...] = ()
     distance: str | None = None
     place: Place | None = None
+    unseen: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Closing:
-        """What an earlier version wrote lacks `distance` and `place`."""
+        """What an earlier version wrote lacks `distance` and what follows it."""
         place = found.get("place")
         rest: dict[str, Any] = {
             "how": How(found["how"]),
@@ -66,6 +68,7 @@ class Closing:
             "soft": tuple(found["soft"]),
             "hard_overridden": tuple(found["hard_overridden"]),
             "place": None if place is None else Place(**place),
+            "unseen": tuple(found.get("unseen", ())),
         }
         return cls(**{**found, **rest})
 
@@ -151,10 +154,10 @@ def may_auto_close(open_: OpenBooking, car: CarNow, lo_s: float, still_s: float)
 
 
 def closed_body(open_: OpenBooking, closing: Closing) -> dict[str, object]:
-    """The body of the fact `booking` closed. A start that was not known when the car slept is null, and so is what
-    depends on it.
+    """The body of the fact `booking` closed. A start that was not known when the car slept is null, and so is an end
+    that nobody watched, and what depends on either.
     """
-    start, end = open_.start, closing.end
+    start, end = open_.start, without(closing.end, closing.unseen)
     return {
         "event": "closed",
         "booking": open_.booking,
@@ -204,7 +207,8 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
         closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
         if under.leg is not None:
             kind, leg = under.booking.kind, under.leg
-            facts.append(leg.closed(for_leg(kind, closing.end), closing.distance if may_keep_place(kind) else None))
+            distance = closing.distance if may_keep_place(kind) else None
+            facts.append(leg.closed(for_leg(kind, closing.end), distance, closing.unseen))
             drop.append(LEG_KEY)
             under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
             under.leg = None

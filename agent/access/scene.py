@@ -113,4 +113,7 @@ class Scene:
     def closing(self, how: How, hard_overridden: tuple[str, ...] = ()) -> Closing:
         kind = self.under.booking.kind if self.under.booking is not None else None
         car = self.car()
-        return Closing(how, self.reading(), soft(car), hard_overridden, car.where.distance, self._place("end", kind))
+        return Closing(
+            how, self.reading(), soft(car), hard_overridden, car.where.distance, self._place("end", kind),
+            self._car.unseen(self._clock.now().ns),
+        )  # fmt: skip

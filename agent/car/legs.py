@@ -7,13 +7,14 @@ What is not here: the booking (`agent/access/booking.py`), looking at the car (`
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from .flow import Flow, kwh
 from .look import Look
 from .privacy import for_leg, may_keep_place
-from .reading import Reading, carried, completed, driven_km, duration_ms, read, spent_kwh
+from .reading import Reading, carried, completed, driven_km, duration_ms, read, spent_kwh, without
 from .state import Moving
 from .watched import Watched
 
@@ -40,8 +41,8 @@ class Stops:
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """number: counts from 1 inside its booking, or of those without any. provisional: fields of `start` only recalled
-    from before a power cut. last: the newest look, which a power cut leaves us with, at most ten seconds old.
+    """number: counts from 1 inside its booking, or of those without any. provisional: fields of `start` that nobody
+    vouched for yet. last: the newest look, which a power cut leaves us with, at most ten seconds old.
     """
 
     number: int
@@ -97,9 +98,11 @@ class Leg:
     def opened(self) -> Told:
         return self._fact({"event": "opened", "leg": self.number, "start": self.start})
 
-    def closed(self, end: Reading, distance: str | None) -> Told:
-        """distance: the band to the nearest station at the end, where it may be told."""
-        start, end = self.start, carried(self.last, end)
+    def closed(self, end: Reading, distance: str | None, unseen: Collection[str] = ()) -> Told:
+        """distance: the band to the nearest station at the end, where it may be told. unseen: fields that nobody
+        watched to the end.
+        """
+        start, end = self.start, without(carried(self.last, end), unseen)
         return self._fact(
             {
                 "event": "closed",
@@ -172,7 +175,7 @@ def step(leg: Leg | None, look: Look, booking: int | None, kind: str | None, num
         ended = leg.look(look, shown if ours else {**look.now, "at_station": None})
         if look.ignition is not False and ours:
             return Step(ended)
-        told.append(ended.closed(ended.last, look.distance if ours and may_keep_place(kind) else None))
+        told.append(ended.closed(ended.last, look.distance if ours and may_keep_place(kind) else None, look.unseen))
     if look.ignition is not True:
         return Step(None, tuple(told), ended=ended)
     leg = Leg.begun(number, booking, look, shown)

@@ -30,7 +30,7 @@ class Look:
     """now: with its place as far as a station's name. ignition: `None` is not known. plugged, flag, status: the car's
     fresh words about cable and charging, else `None`. power_kw: out of the battery, negative into it.
 
-    distance, charge_point: see `stations.py`. recalled: fields of `now` not heard since a power cut.
+    distance, charge_point: see `stations.py`. recalled, unseen: see `CarState.provisional`, `unseen`.
     """
 
     now: Reading
@@ -43,6 +43,7 @@ class Look:
     distance: str | None = None
     charge_point: str | None = None
     recalled: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 def look_at(car: CarState, now: Instant, wall: list[int] | None) -> Look:
@@ -58,6 +59,7 @@ def look_at(car: CarState, now: Instant, wall: list[int] | None) -> Look:
         distance=where.distance,
         charge_point=where.charge_point,
         recalled=car.provisional(),
+        unseen=car.unseen(now.ns),
     )
 
 

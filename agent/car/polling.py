@@ -95,8 +95,9 @@ class Polling:
                 self._book = {name: woken(entry) for name, entry in self._book.items()}
                 self._quiet = 0
             self._phase, self._phase_ns = phase, now_ns
-        silenced = phase is Phase.PARKED or bool(self._forbidden())
-        self._forget(now_ns, silenced)
+        forbidden = bool(self._forbidden())
+        silenced = phase is Phase.PARKED or forbidden
+        self._forget(now_ns, silenced, forbidden)
         if silenced:
             return LOOK_S
         if self._car.lock_wanted.is_set() and self._lock_polls:
@@ -124,12 +125,12 @@ class Polling:
             timer.cancel()
             called.cancel()
 
-    def _forget(self, now_ns: int, silenced: bool) -> None:
+    def _forget(self, now_ns: int, silenced: bool, forbidden: bool) -> None:
         """What is not answered any more is not believed any more."""
         for poll in self._model.polls:
             entry = self._book[poll.name]
             if silenced or stale(poll, entry, self._phase, self._phase_ns, now_ns):
-                self._car.silent(self._decoder.told_by(poll))
+                self._car.silent(self._decoder.told_by(poll), unasked=forbidden)
         self._vehicle.follow()
 
     async def _ask(self, poll: Poll) -> None:

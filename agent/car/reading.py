@@ -75,9 +75,14 @@ def middle(reading: Reading) -> int | None:
 
 
 def carried(last: Reading, now: Reading, recalled: Collection[str] = ()) -> Reading:
-    """Now, with what the car does not say (any more, or not since a power cut: `recalled`) as it was at last."""
+    """Now, with what the car does not say (any more, or nobody vouches for: `recalled`) as it was at last."""
     kept = {name: _of(last, name) for name in HEARD if _of(now, name) is None or name in recalled}
     return Reading(**{**now, **kept})  # type: ignore[typeddict-item]
+
+
+def without(reading: Reading, unseen: Collection[str]) -> Reading:
+    """With null for what nobody watched."""
+    return Reading(**{**reading, **dict.fromkeys(unseen)})  # type: ignore[typeddict-item]
 
 
 def completed(
@@ -85,8 +90,8 @@ def completed(
 ) -> tuple[Reading, tuple[str, ...]]:
     """A start on a sleeping car: what it did not say then is taken from its first words.
 
-    provisional: fields of `start` that were only recalled from before a power cut; the first words replace them, too.
-    recalled: fields of `seen` that the car has not said since a power cut. They fill a gap and never replace anything.
+    provisional: fields of `start` that nobody vouched for (`CarState.provisional`); the first words replace them, too.
+    recalled: such fields of `seen`. They fill a gap and never replace anything.
     """
     told = {name for name in provisional if name not in recalled}
     first = {name: _of(seen, name) for name in HEARD if _of(start, name) is None or name in told}

@@ -33,6 +33,7 @@ from config.vocabulary import (
 from drivers.ports import Clock, Fix, Instant
 
 from .reading import Reading
+from .silence import Silence
 from .stations import Where, locate
 
 FIX_FRESH_NS: Final = 30_000_000_000
@@ -40,6 +41,9 @@ NO_FIX_NS: Final = 600_000_000_000  # without a fix for so long, an end waits fo
 CREEP_KMH: Final = 1.0
 ROLLS: Final = 3  # fast fixes in a row: one alone may be a reflection, and a sleeping car must not be asked for it
 GNSS_MOVES_MPS: Final = 3.0  # a standing receiver's speed noise stays well below
+STANDS_MPS: Final = 1.0
+STANDS_NS: Final = 120_000_000_000  # of slow fixes in a row: longer than most traffic lights
+UNASKED_NS: Final = 600_000_000_000  # without a receiver: so long after this box stopped asking
 ODOMETER_SLACK_M: Final = 1_000.0  # some cars count whole kilometres
 
 
@@ -57,11 +61,10 @@ class CarState:
 
     def __init__(self, clock: Clock, stations: Iterable[Station] = (), *, receiver: bool = True) -> None:
         self._clock = clock
-        self._stations = tuple(stations)
+        self._stations, self._receiver = tuple(stations), receiver
         self._nowhere = Where(anywhere=not (self._stations and receiver))
         self._signals: dict[str, Signal] = {}
-        self._stale: set[str] = set()
-        self._recalled: set[str] = set()
+        self._silence = Silence()
         self._lost = False
         self._fix: Fix | None = None
         self._fix_odometer: float | None = None
@@ -73,14 +76,15 @@ class CarState:
         self.acted_ns: int | None = None  # when this box last moved the lock
         self.rolled_ns: int | None = None  # when satellites last showed that the car drives
         self._rolls = 0
+        self._watched_ns: int | None = None  # since when fixes come without a gap
+        self._stands_ns: int | None = None  # since when satellites show, without a gap, that the car stands
 
     # --- what comes in
 
     def update(self, signal: Signal) -> None:
         before = self._signals.get(signal.name)
         self._signals[signal.name] = signal
-        self._stale.discard(signal.name)
-        self._recalled.discard(signal.name)
+        self._silence.heard(signal.name)
         self._lost = False
         if self._shows_movement(before, signal):
             self._moved_ns = signal.at_ns
@@ -93,13 +97,13 @@ class CarState:
         """This box moved the lock: whatever slept in the car is awake for a while."""
         self.acted_ns = self._clock.now().ns
 
-    def silent(self, names: Iterable[str]) -> None:
-        """These signals come no more; what they said last is kept."""
-        self._stale.update(names)
+    def silent(self, names: Iterable[str], *, unasked: bool = False) -> None:
+        """These signals come no more; what they said last is kept. unasked: because this box may not ask the car."""
+        self._silence.fell(names, self._clock.now().ns, ignition_on=self._ignition() == "on", unasked=unasked)
 
     def lost(self) -> None:
         """The bus itself is gone: nothing it said may be held against anybody until it speaks again."""
-        self._stale.update(self._signals)
+        self._silence.lost(self._signals)
         self._lost = True
 
     def recall(self, signals: Iterable[Signal]) -> None:
@@ -109,8 +113,7 @@ class CarState:
         for signal in signals:
             if signal.name not in self._signals:
                 self._signals[signal.name] = signal
-                self._stale.add(signal.name)
-                self._recalled.add(signal.name)
+                self._silence.recall(signal.name)
 
     def fix(self, fix: Fix) -> None:
         """A void epoch changes nothing: the last good fix ages."""
@@ -122,6 +125,12 @@ class CarState:
             self._moved_ns = max(self._moved_ns, fix.at.ns)
         if self._rolls >= ROLLS:
             self.rolled_ns = fix.at.ns
+        if self._late(fix.at.ns):
+            self._watched_ns, self._stands_ns = fix.at.ns, None
+        if fix.speed_mps is None or fix.speed_mps >= STANDS_MPS:
+            self._stands_ns = None
+        elif self._stands_ns is None:
+            self._stands_ns = fix.at.ns
         self._fix = fix
         self._fix_odometer = self._number(ODOMETER)
 
@@ -132,30 +141,36 @@ class CarState:
         return self._signals.get(name)
 
     def fresh(self, name: str) -> Signal | None:
-        return None if name in self._stale else self._signals.get(name)
+        return None if name in self._silence.stale else self._signals.get(name)
 
     def on(self, name: str) -> bool | None:
         """A yes/no signal, or the ignition, as far as it may be believed (fresh or held)."""
         signal = self.fresh(name)
-        if signal is None and not self._lost and self._asleep():
+        if signal is None and not self._lost and self._ignition() == "off":
             signal = self._signals.get(name)
         return None if signal is None else signal.value in ("yes", "on")
 
     def moving(self, now_ns: int) -> Moving:
-        """R10: only a stale speed with the ignition last seen on means "may be moving"."""
+        """R10: only a stale speed with the ignition last seen on means "may be moving". Where this box itself stopped
+        asking for them (R17), that is held against nobody once the satellites show that the car stands, or without a
+        receiver after ten minutes.
+        """
         speed = self.fresh(SPEED)
         if speed is not None and isinstance(speed.value, float | int):
             return Moving.YES if speed.value >= CREEP_KMH else Moving.NO
-        ignition = self._signals.get(IGNITION)
-        return Moving.MAYBE if ignition is not None and ignition.value == "on" else Moving.NO
+        return Moving.MAYBE if self._ignition() == "on" and not self._let_be(now_ns) else Moving.NO
 
     def doors_open(self) -> bool | None:
         known = [state for state in map(self.on, DOORS) if state is not None]
         return any(known) if known else None
 
     def locked(self) -> bool | None:
-        """The car's own word; whether it counts is another question (R9)."""
-        return self.on(LOCKED)
+        """The car's own word; whether it counts is another question (R9). A word of before this box moved the lock is
+        not held.
+        """
+        told = self._signals.get(LOCKED)
+        moved = told is not None and self.acted_ns is not None and told.at_ns <= self.acted_ns
+        return None if moved and LOCKED in self._silence.stale else self.on(LOCKED)
 
     async def wait_locked(self, value: bool, timeout_s: float) -> bool:
         """Did the car's own lock signal read so within the time? Of a car that must be asked, an answer of before
@@ -189,7 +204,7 @@ class CarState:
         fix = self._fix
         if fix is None:
             return None
-        standing = self._moved_ns < fix.at.ns and not self._lost and self._asleep()
+        standing = self._moved_ns < fix.at.ns and not self._lost and self._ignition() == "off"
         return fix if standing or now_ns - fix.at.ns <= FIX_FRESH_NS else None
 
     def station(self, now_ns: int) -> Where:
@@ -220,18 +235,50 @@ class CarState:
         )
 
     def provisional(self) -> tuple[str, ...]:
-        """Fields of a reading that were known before the power was cut and not heard since: maybe of yesterday."""
+        """Fields of a reading that nobody vouches for: known before the power was cut, or silent for another reason
+        than sleep (R10: a sleeping car's numbers are right).
+        """
+        return self._fields(self._silence.recalled | self._silence.unseen)
+
+    def unseen(self, now_ns: int) -> tuple[str, ...]:
+        """Fields that may have changed unseen: silent since the ignition was on, the bus was lost, or asking was
+        forbidden; but not if it was off then and satellites, without a gap, or a short time make a drive impossible.
+        """
+        return self._fields(name for name in self._silence.unseen if not self._stood(name, now_ns))
+
+    # --- inside
+
+    def _fields(self, names: Iterable[str]) -> tuple[str, ...]:
+        named = set(names)
         charge = SOC if SOC in self._signals else SOC_FINE
         sources = {
             "odometer_km": ODOMETER, "soc_percent": charge, "energy_kwh": ENERGY, "range_km": RANGE, "plugged": PLUGGED,
         }  # fmt: skip
-        return tuple(field for field, signal in sources.items() if signal in self._recalled)
+        return tuple(field for field, signal in sources.items() if signal in named)
 
-    # --- inside
-
-    def _asleep(self) -> bool:
+    def _ignition(self) -> object:
+        """Its last word."""
         ignition = self._signals.get(IGNITION)
-        return ignition is not None and ignition.value == "off"
+        return None if ignition is None else ignition.value
+
+    def _late(self, now_ns: int) -> bool:
+        return self._fix is None or now_ns - self._fix.at.ns > FIX_FRESH_NS
+
+    def _stood(self, name: str, now_ns: int) -> bool:
+        since_ns = self._silence.unasked.get(name)
+        if since_ns is None or self._lost or self._ignition() != "off" or self._moved_ns > since_ns:
+            return False
+        watched = self._watched_ns is not None and self._watched_ns <= since_ns and not self._late(now_ns)
+        return watched or now_ns - since_ns <= STANDS_NS
+
+    def _let_be(self, now_ns: int) -> bool:
+        unasked = self._silence.unasked
+        since = [unasked[name] for name in (SPEED, IGNITION) if name in unasked]
+        if not since or self._lost:
+            return False
+        if not self._receiver:
+            return now_ns - max(since) >= UNASKED_NS
+        return self._stands_ns is not None and not self._late(now_ns) and now_ns - self._stands_ns >= STANDS_NS
 
     def _number(self, name: str) -> float | None:
         signal = self._signals.get(name)

@@ -28,8 +28,8 @@ class OpenBooking:
     """The booking that has the car. kind: private, staff, relocation, maintenance. paid_*: billed bounds, seconds since
     1970.
 
-    legs: how many began so far. provisional: fields of `start` only recalled from before a power cut, until the car
-    says them. tally: sums over the legs that are over. place: where it begins, on its way into a fact of its own and
+    legs: how many began so far. provisional: fields of `start` that nobody vouched for, until the car says
+    them. tally: sums over the legs that are over. place: where it begins, on its way into a fact of its own and
     never kept beyond. Survives a power cut as JSON (`to_bytes`).
     """
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from config.errors import ConfigError
+from config.vocabulary import IGNITION
 from drivers.local.control import ControlSocket
 
 from ..car.pauses import Pauses
+from ..car.state import Moving
 from ..sync.keeping import Keeping
 from ..sync.store import Fact, StoreBroken
 from . import startup
@@ -269,6 +271,9 @@ class Rest:
             raise ValueError('say {"on": true or false, "hours": more than 0}')
         if self._garage is None:
             raise ValueError("the daemon is still starting; ask again in a second")
+        car = self._house.car
+        if on and (car.on(IGNITION) is True or car.moving(self._house.clock.now().ns) is Moving.YES):
+            raise ValueError("the ignition is on or the car moves: switch it off, then turn the garage switch on")
         return await self._garage.switch(on, "local", float(hours))
 
     def _signals(self) -> list[dict[str, object]]:
