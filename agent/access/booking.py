@@ -204,9 +204,11 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
         closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
         if under.leg is not None:
             kind, leg = under.booking.kind, under.leg
-            facts.append(leg.closed(for_leg(kind, closing.end), closing.distance if may_keep_place(kind) else None))
+            told = leg.over(for_leg(kind, closing.end), closing.distance if may_keep_place(kind) else None)
             drop.append(LEG_KEY)
-            under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
+            if told is not None:
+                facts.append(told)
+                under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
             under.leg = None
         facts.append(("booking", closed_body(under.booking, closing)))
         facts += _placed("end", under.booking.booking, closing.place)
