@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ def a_day() -> list[Look]:
     car.run(15, **plug, **ENDED)
     car.run(10, station="Mairie")
     car.run(30, 20, 5.0, **ON)  # nobody's booking
-    car.run(5)
+    car.run(15)
     return car.looks
 
 
@@ -159,6 +160,7 @@ def killed(looks: Sequence[Look], dark: int) -> Iterator[tuple[int, Box]]:
 
 
 def test_the_day_gives_these_records() -> None:
+    """Times of the cable and of the ignition are those of the first moment, long before they were believed."""
     box = Box()
     box.live(DAY)
     assert [problem for fact in box.told for problem in problems(*fact)] == []
@@ -173,6 +175,13 @@ def test_the_day_gives_these_records() -> None:
     assert (charge["why"], charge["pauses"], charge["paused_ms"], charge["station"]) == ("full", 1, 30_000, "Mairie")
     assert charge["energy_kwh"] == pytest.approx(0.24, abs=0.11)
     assert charge["booking"] == 7
+    plugs = [body["reading"] for kind, body in box.told if kind == "plug"]
+    assert plugs == [charge["plug_in"], charge["unplug"]]
+    turned = [look.now for last, look in pairwise(DAY) if look.plugged is not last.plugged]
+    assert plugs == turned
+    switched = [look.now["at"] for last, look in pairwise(DAY) if look.ignition is not last.ignition]
+    told = [body.get("end", body["start"]) for kind, body in box.told if kind.endswith("leg")]
+    assert [it["at"] for it in told] == switched  # type: ignore[index]
     [alone] = [body for kind, body in box.told if kind == "unbooked_leg" and body["event"] == "closed"]
     assert (alone["leg"], alone["km"]) == (1, 0.17)
 

@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from agent.access.locate import KEPT, UNKNOWN
+from agent.access.locate import KEPT, TOLD_KEY, TOO_SOON, UNKNOWN, Told
 from agent.car.privacy import coarse
-from keyless.claims import CEILING, Action, Role
+from keyless.claims import CEILING, Action, Command, Role
 from tests.door_bench import (  # noqa: F401 (fixtures)
     ALICE,
     HOME_LAT,
@@ -18,6 +18,7 @@ from tests.door_bench import (  # noqa: F401 (fixtures)
     DoorBench,
     the_bench,
 )
+from tests.test_legs import reading
 
 THEFT, ASSISTANCE = Action.LOCATE_THEFT, Action.LOCATE_ASSISTANCE
 ALL = 0xFFFF
@@ -134,6 +135,53 @@ async def test_d12_asking_again_with_the_same_command_tells_nothing_new_also_aft
     await bench.door.command(message)
     assert len(await bench.facts("position")) == 1
     assert [answer[:3] for answer in bench.answers] == [(f"{1:032x}", "done", KEPT)] * 2
+
+
+async def test_p1_positions_asked_for_again_and_again_are_no_track_also_after_a_cut(bench: DoorBench) -> None:
+    await driving(bench)
+    before, agent, numbers = len(await bench.facts("position")), mint(bench, Role.AGENT), iter(range(1, 1_000))
+
+    async def ask(action: Action) -> tuple[str, str]:
+        bench.park(home=False)
+        await bench.door.command(bench.command(agent, action, next(numbers)))
+        return bench.answers[-1][1:3]
+
+    assert await ask(ASSISTANCE) == ("done", KEPT)
+    for _ in range(9):
+        bench.clock.move(60)
+        assert await ask(ASSISTANCE) == ("refused", f"state_guard: {TOO_SOON}")
+    assert await ask(THEFT) == ("done", KEPT), "another reason"
+    await bench.cut()
+    assert (await ask(ASSISTANCE))[0] == "refused"
+    bench.clock.move(62)
+    assert await ask(ASSISTANCE) == ("done", KEPT)
+    assert (await ask(THEFT))[0] == "refused"
+    assert len(await bench.facts("position")) - before == len(await bench.facts("located")) == 3
+    assert len(await bench.facts("refused")) == 11, "who asked in vain is on record, too"
+
+
+async def test_a_position_that_was_not_known_may_be_asked_for_again_at_once(bench: DoorBench) -> None:
+    bench.say(speed=50.0, ignition="on")
+    bench.clock.move(60)
+    await bench.door.command(bench.command(mint(bench, Role.AGENT), THEFT, 1))
+    bench.park(home=False)
+    await bench.door.command(bench.command(mint(bench, Role.AGENT), THEFT, 2))
+    assert [answer[1] for answer in bench.answers] == ["failed", "done"]
+
+
+def test_ten_minutes_after_a_cut_are_ten_minutes_whatever_the_time_is() -> None:
+    agent = Command(b"x", THEFT, 1, 0)
+    told = Told()
+    put = told.note(agent, None, reading(5_000))
+    again = Told()
+    again.load(put)
+    assert again == told
+    for at, soon in ((0, True), (599_999, True), (600_000, False)):
+        refusal = again.refusal(None, agent, None, reading(at, boot="bb" * 8))  # type: ignore[arg-type]
+        assert (refusal is not None) is soon, "no trusted time: the new boot's own minutes count"
+    for junk in (b"", b"[]", b"7", b'{"theft/0":{}}'):
+        again.load({TOLD_KEY: junk})
+        assert again.last == {}
 
 
 async def test_p2_an_old_command_locates_nobody(bench: DoorBench) -> None:

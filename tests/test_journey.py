@@ -28,6 +28,14 @@ async def drive(bench: DoorBench, seconds: int) -> None:
         await bench.journey.tick()
 
 
+async def stand(bench: DoorBench, seconds: int = 6, **said: float | str) -> None:
+    """The car says the same for long enough to be believed."""
+    for _ in range(seconds):
+        bench.say(**said)
+        await bench.journey.tick()
+        bench.clock.move(1)
+
+
 async def blobs(bench: DoorBench) -> list[dict[str, Any]]:
     await bench.store.commit()
     _, found = await bench.store.next_samples(0, 100)
@@ -49,8 +57,7 @@ async def test_r27_the_clerks_track_is_kept_and_the_private_one_is_not(
 
 async def test_a_drive_without_a_booking_is_a_leg_and_keeps_no_position(bench: DoorBench) -> None:
     await drive(bench, 101)
-    bench.say(ignition="off", speed=0.0)
-    await bench.journey.tick()
+    await stand(bench, ignition="off", speed=0.0)
     opened, closed = await bench.facts("unbooked_leg")
     assert (opened["event"], closed["km"], closed["stops"]) == ("opened", 1.0, 0)
     assert await bench.facts("position") == []
@@ -63,12 +70,9 @@ async def test_plugs_are_facts_and_the_first_word_after_a_boot_is_not_an_event(b
     bench.say(plugged="yes")
     await bench.journey.tick()
     assert await bench.facts("plug") == []
-    bench.say(plugged="no")
-    await bench.journey.tick()
-    await bench.journey.tick()
+    await stand(bench, plugged="no")
     await bench.cut()
-    bench.say(plugged="yes")
-    await bench.journey.tick()
+    await stand(bench, plugged="yes")
     assert [it["event"] for it in await bench.facts("plug")] == ["unplugged", "plugged"]
 
 
@@ -175,8 +179,7 @@ async def test_a_leg_cut_in_the_middle_says_how_long_nobody_looked(bench: DoorBe
     bench.clock.move(30)
     await bench.cut()
     await drive(bench, 30)
-    bench.say(ignition="off", speed=0.0)
-    await bench.journey.tick()
+    await stand(bench, ignition="off", speed=0.0)
     [closed] = await bench.facts("leg", event="closed")
     assert closed["unseen_ms"] == pytest.approx(34_000, abs=1_000)
     assert (closed["leg"], closed["start"]["odometer_km"]) == (1, 100.0)
@@ -200,12 +203,36 @@ async def test_r25_a_charge_survives_power_cuts_and_is_one_record(bench: DoorBen
     await bench.cut()
     bench.park()
     await charge(20, "ended")
-    await charge(1, "none", "no")
+    await charge(6, "none", "no")
     started, closed = await bench.facts("charge")
     assert (started["station"], started["start"]) == ("home", closed["start"])
     assert (closed["why"], closed["pauses"], closed["plug_in"]["at_station"]) == ("full", 0, "home")
     assert closed["energy_kwh"] == pytest.approx(0.4, abs=0.05)
     assert [it["event"] for it in await bench.facts("plug")] == ["plugged", "unplugged"]
+
+
+@pytest.mark.parametrize("said", [{"plugged": ("no", "yes")}, {"ignition": ("off", "on")}])
+async def test_a_contact_that_flaps_makes_no_facts(bench: DoorBench, said: dict[str, tuple[str, str]]) -> None:
+    bench.say(odometer=100.0, plugged="no", ignition="off")
+    await bench.journey.tick()
+    before = len(await bench.facts())
+    for second in range(60):
+        await stand(bench, 1, **{name: words[second % 2] for name, words in said.items()})
+    told = [fact for fact in (await bench.facts())[before:] if "names" not in fact]
+    assert told == []
+
+
+async def test_r27_a_cable_in_a_private_booking_names_no_station_and_is_whose_it_was_then(bench: DoorBench) -> None:
+    await stand(bench, plugged="no")
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    bench.park()
+    await stand(bench, 2, plugged="yes")
+    await bench.tap(ALICE)
+    assert bench.under.booking is None
+    await stand(bench, plugged="yes")
+    [plug] = await bench.facts("plug")
+    assert (plug["booking"], plug["reading"]["plugged"], plug["reading"]["at_station"]) == (7, "yes", None)
 
 
 async def test_the_number_of_an_unbooked_leg_goes_on_after_a_cut(bench: DoorBench) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.car.flow import Flow, areas, kwh
-from agent.car.legs import STOP_MS, Leg, Step, Stops, Tally, step
+from agent.car.legs import BOUNCE_MS, STOP_MS, Leg, Step, Stops, Tally, step
 from agent.car.look import Look
 from agent.car.reading import Reading, carried, completed, driven_km, duration_ms, read, spent_kwh
 from agent.car.state import Moving
@@ -37,9 +37,10 @@ def look(at: int = 0, km: float | None = 100.0, ignition: bool | None = True, **
 
 
 def drive(looks: list[Look], booking: int | None = 7, kind: str | None = "staff") -> tuple[Leg | None, list[Any]]:
-    """The facts of a run of looks."""
+    """The facts of a run of looks, and of a last one when what was true at their end is sure."""
     now, told = None, list[Any]()
-    for each in looks:
+    after = {**looks[-1].now, "at": looks[-1].now["at"] + BOUNCE_MS, "at_station": "elsewhere"}
+    for each in (*looks, replace(looks[-1], now=after, ignition=False, distance="beyond")):
         done = step(now, each, booking, kind, 1)
         now, told = done.leg, [*told, *done.told]
     assert [problem for fact in told for problem in problems(*fact)] == []
@@ -59,7 +60,7 @@ def test_a_leg_runs_from_ignition_on_to_ignition_off() -> None:
 
 
 def test_a_leg_with_no_booking_is_a_record_of_its_own_kind() -> None:
-    _, told = drive([look(1_000), look(2_000, ignition=False)], None, None)
+    _, told = drive([look(1_000), look(5_000, ignition=False)], None, None)
     assert [(kind, body["event"], "booking" in body) for kind, body in told] == [
         ("unbooked_leg", "opened", False), ("unbooked_leg", "closed", False),
     ]  # fmt: skip
@@ -81,11 +82,59 @@ def test_r27_a_private_leg_names_no_station_and_no_distance() -> None:
 
 def test_a_leg_does_not_outlive_its_booking_and_r27_keeps_nothing_of_the_next_ones_place() -> None:
     done = step(leg(booking=None), look(5_000, at_station="home", distance="at"), 7, "staff", 1)
-    assert [(kind, body["event"]) for kind, body in done.told] == [("unbooked_leg", "closed"), ("leg", "opened")]
+    assert [(kind, body["event"]) for kind, body in done.told] == [("unbooked_leg", "closed")]
     closed = done.told[0][1]
     assert (closed["end"]["at_station"], closed["distance"]) == (None, None)  # type: ignore[index]
     assert done.leg is not None
     assert done.leg.booking == 7
+
+
+def ended(before: Leg, off: Look) -> dict[str, Any]:
+    """Of a leg whose ignition goes off, and stays off."""
+    pending = step(before, off, 7, "staff", 2)
+    assert (pending.told, pending.leg is not None) == ((), True)
+    later = {**off.now, "at": off.now["at"] + BOUNCE_MS, "odometer_km": 999.0}
+    [(_, closed)] = step(pending.leg, replace(off, now=later), 7, "staff", 2).told  # type: ignore[arg-type]
+    return closed
+
+
+def test_an_ignition_that_bounces_goes_on_with_its_leg_and_one_that_was_on_for_a_moment_is_none() -> None:
+    for every in (2, 3, 4):
+        looks = [look(1_000 * i, ignition=i % every == 0) for i in range(120)]
+        assert drive(looks)[1] == [], "on for a second at a time, and the car stood"
+    looks = [look(1_000 * i, 100.0 + i / 100, ignition=i % 3 != 2) for i in range(120)]
+    _, told = drive(looks)
+    assert [body["event"] for _, body in told] == ["opened", "closed"]
+    closed = told[1][1]
+    assert (closed["start"]["at"], closed["end"]["at"], closed["unseen_ms"]) == (0, 119_000, 0)
+
+
+def test_an_ignition_off_for_three_seconds_is_a_leg_of_its_own_and_both_carry_the_first_moment() -> None:
+    def on(a: int, b: int) -> list[Look]:
+        return [look(1_000 * i) for i in range(a, b)]
+
+    def off(a: int, b: int) -> list[Look]:
+        return [look(1_000 * i, ignition=False) for i in range(a, b)]
+
+    _, told = drive([*on(0, 10), *off(10, 13), *on(13, 20), *off(20, 22), *on(22, 30), *off(30, 31)])
+    assert [(body["event"], body.get("end", body["start"])["at"] // 1_000) for _, body in told] == [
+        ("opened", 0), ("closed", 10), ("opened", 13), ("closed", 30),
+    ]  # fmt: skip
+
+
+def test_a_leg_that_moved_is_told_however_short_it_was() -> None:
+    _, told = drive([look(0, 100.0), look(1_000, 100.0), look(2_000, 100.1, False)])
+    assert (told[1][1]["km"], told[1][1]["duration_ms"]) == (0.1, 2_000)
+
+
+def test_a_booking_that_is_ended_ends_its_leg_where_the_ignition_went_off() -> None:
+    off = step(leg(last=reading(60_000)), look(61_000, 104.0, False, distance="<2 km"), 7, "staff", 2).leg
+    assert off is not None
+    _, closed = off.over(reading(62_000, 200.0), "at") or ("", {})
+    assert (closed["km"], closed["duration_ms"], closed["distance"]) == (4.0, 61_000, "<2 km")
+    young = step(None, look(0), 7, "staff", 1).leg
+    assert young is not None
+    assert young.over(reading(1_000), None) is None, "nobody was told of its beginning"
 
 
 def test_after_a_power_cut_what_the_silent_car_does_not_say_is_as_it_was_at_the_last_look() -> None:
@@ -93,10 +142,10 @@ def test_after_a_power_cut_what_the_silent_car_does_not_say_is_as_it_was_at_the_
     silent = look(10, None, False, boot="bb" * 8, energy_kwh=None)
     recalled = look(10, 104.0, False, boot="bb" * 8, energy_kwh=19.4, recalled=("odometer_km", "energy_kwh"))
     for dark in (silent, recalled):
-        [(_, closed)] = step(before, dark, 7, "staff", 2).told
+        closed = ended(before, dark)
         assert (closed["km"], closed["energy_kwh"], closed["unseen_ms"]) == (5.0, 1.0, None)
     heard = look(10, 106.0, False, boot="bb" * 8, energy_kwh=18.5)
-    [(_, closed)] = step(before, heard, 7, "staff", 2).told
+    closed = ended(before, heard)
     assert (closed["km"], closed["energy_kwh"]) == (6.0, 1.5)
 
 
@@ -109,8 +158,8 @@ def test_a_start_that_the_waking_car_did_not_say_is_completed_by_its_first_words
 
 
 def test_a_car_without_odometer_has_legs_without_kilometres() -> None:
-    _, told = drive([look(0, None), look(1_000, None, moving=Moving.YES), look(2_000, None, False)])
-    assert (told[1][1]["km"], told[1][1]["duration_ms"]) == (None, 2_000)
+    _, told = drive([look(0, None), look(1_000, None, moving=Moving.YES), look(4_000, None, False)])
+    assert (told[1][1]["km"], told[1][1]["duration_ms"]) == (None, 4_000)
 
 
 # --- energy ----------------------------------------------------------------------------------------------------------
@@ -234,6 +283,7 @@ def test_a_booking_adds_up_its_legs_and_one_unknown_makes_the_sum_unknown() -> N
 def test_a_leg_comes_back_from_disk_as_it_was() -> None:
     for each in (
         leg(3, None, reading(1), reading(2)),
+        replace(leg(), told=False, off=True, distance="at"),
         replace(leg(), provisional=("plugged",), flow=Flow(1, 2, 3, 4, 0.1)),
     ):
         assert Leg.from_bytes(each.to_bytes()) == each
@@ -296,4 +346,4 @@ def test_every_leg_that_opens_closes_once_and_before_the_next_opens(
                 assert body["start"] == open_
                 assert (body["km"] or 0) >= 0  # type: ignore[operator]
                 open_ = None
-        assert (now is None) == (open_ is None)
+        assert (now is not None and now.told) is (open_ is not None)

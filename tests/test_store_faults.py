@@ -186,6 +186,7 @@ async def test_a_commit_whose_sync_failed_is_not_written_twice(store: Store, clo
 REFUSAL = Fact("refused", {"via": "cloud", "code": "malformed", "booking": None, "holder": None, "detail": {}})
 TOKEN = {"token": None, "booking_kind": None, "from": None, "to": None}
 BOOKING = Fact("booking", {"event": "refused", "booking": 1, "revision": 1, **TOKEN, "code": "malformed"})
+PLUG = Fact("plug", {"event": "plugged", "booking": None, "reading": None})
 MOVED = (Fact("access", {"event": "intent"}), Fact("booking", {"event": "opened"}), Fact("leg", {"event": "opened"}))
 
 
@@ -206,17 +207,18 @@ async def test_a_flood_of_refusals_pushes_nothing_else_out_of_memory(
     assert (await kinds(store))[:4] == ["alarm", "access", "booking", "leg"]
 
 
-async def test_a_flood_of_refusals_leaves_the_last_of_the_quota_to_what_moved_the_car(
+async def test_a_flood_of_refusals_or_of_a_worn_contact_leaves_the_last_of_the_quota_to_what_moved_the_car(
     path: Path, clock: ManualClock
 ) -> None:
     store = Store(path, clock, stamp, VEHICLE, Buffer(max_mib=1))
     await store.open()
     for _ in range(300):
-        await store.commit([REFUSAL, BOOKING] * 10)
+        await store.commit([REFUSAL, BOOKING, PLUG] * 10)
     assert store.counters()["unrecorded"] > 1000
     for _ in range(20):
         assert len(await store.commit(MOVED)) == 3
         assert await store.commit([BOOKING]) == ()
+        assert await store.commit([PLUG]) == (), "the record of the charge says it again"
     assert not store.broken
     await store.close()
 

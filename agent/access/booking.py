@@ -208,9 +208,11 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
         if under.leg is not None:
             kind, leg = under.booking.kind, under.leg
             distance = closing.distance if may_keep_place(kind) else None
-            facts.append(leg.closed(for_leg(kind, closing.end), distance, closing.unseen))
+            told = leg.over(for_leg(kind, closing.end), distance, closing.unseen)
             drop.append(LEG_KEY)
-            under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
+            if told is not None:
+                facts.append(told)
+                under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
             under.leg = None
         facts.append(("booking", closed_body(under.booking, closing)))
         facts += _placed("end", under.booking.booking, closing.place)

@@ -6,18 +6,85 @@ here: who may hold these rights (`keyless/claims.py`), and judging and answering
 
 from __future__ import annotations
 
-from typing import Final
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from keyless.claims import Action, Booking, Command, Role
 from keyless.refusal import Code, Refusal, refused
 
 from ..car.privacy import Place
+from ..car.reading import Reading
 from ..car.under_way import OpenBooking
 from ..sync.store import Fact
 
 REASONS: Final = {Action.LOCATE_THEFT: "theft", Action.LOCATE_ASSISTANCE: "assistance"}
+EVERY_MS: Final = 600_000  # asked for every second, the positions would be the track that a private booking has not
+TOLD_KEY: Final = "locate/told"
+TOO_SOON: Final = "located less than ten minutes ago"
 KEPT: Final = "the position is in the facts"
 UNKNOWN: Final = "the position is not known"
+
+
+class Moment(NamedTuple):
+    """Of a reading, its time alone."""
+
+    boot: str
+    at: int
+    wall: list[int] | None
+
+
+@dataclass(slots=True)
+class Told:
+    """When a position was last told, by reason and booking (0: none); only what may still refuse a command. Survives a
+    power cut as JSON.
+    """
+
+    last: dict[str, Moment] = field(default_factory=dict)
+
+    def load(self, vault: Mapping[str, bytes]) -> None:
+        """What does not read is as if nothing had been told."""
+        try:
+            found = json.loads(vault.get(TOLD_KEY, b"{}"))
+            self.last = {name: _moment(*each) for name, each in found.items()}
+        except (ValueError, IndexError, TypeError, AttributeError):
+            self.last = {}
+
+    def refusal(self, booking: Booking, command: Command, open_: OpenBooking | None, now: Reading) -> Refusal | None:
+        last = self.last.get(_name(command, open_))
+        if last is None or _long_ago(last, _time(now)):
+            return None
+        return refused(Code.STATE_GUARD, TOO_SOON, booking)
+
+    def note(self, command: Command, open_: OpenBooking | None, now: Reading) -> dict[str, bytes]:
+        """What of it must be on disk, in one transaction with the position."""
+        told = _time(now)
+        self.last = {name: each for name, each in self.last.items() if not _long_ago(each, told)}
+        self.last[_name(command, open_)] = told
+        return {TOLD_KEY: json.dumps(self.last, separators=(",", ":")).encode()}
+
+
+def _name(command: Command, open_: OpenBooking | None) -> str:
+    return f"{REASONS[command.action]}/{open_.booking if open_ is not None else 0}"
+
+
+def _time(now: Reading) -> Moment:
+    return Moment(now["boot"], now["at"], now["wall"])
+
+
+def _moment(boot: object, at: object, wall: object) -> Moment:
+    """As it came back from the disk. Raises `ValueError`, `TypeError`, `IndexError`."""
+    return Moment(str(boot), int(str(at)), [int(wall[0]), int(wall[1])] if isinstance(wall, list) else None)
+
+
+def _long_ago(last: Moment, now: Moment) -> bool:
+    """Surely: by the board's own clock, which a new boot starts at nought, else by the trusted time of both."""
+    if last.boot == now.boot:
+        return now.at - last.at >= EVERY_MS
+    if now.at >= EVERY_MS:
+        return True
+    return last.wall is not None and now.wall is not None and now.wall[0] - last.wall[1] >= EVERY_MS
 
 
 def forbidden(booking: Booking, open_: OpenBooking | None) -> Refusal | None:

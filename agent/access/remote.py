@@ -52,6 +52,7 @@ class Remote:
         self._scene, self._lockwork, self._result = scene, lockwork, result
         self._counters: dict[str, tuple[int, int]] = {}  # token hash -> highest counter, end of the token
         self._results = lockwork.answers
+        self._told = locate.Told()
         self.garage: Garage | None = None  # composed after READY (D24), before the first command can come
         self.counters = {"taken": 0, "repeated": 0, "refused": 0}
 
@@ -59,6 +60,7 @@ class Remote:
         """What earlier runs left. An entry that does not read costs itself: its token's commands are refused from here
         on, its answer is not repeated; the door starts.
         """
+        self._told.load(vault)
         for name, data in vault.items():
             try:
                 if name.startswith(COUNTER):
@@ -162,7 +164,9 @@ class Remote:
         if guarded is not None or switch:
             return guarded
         if located:
-            return locate.forbidden(booking, self._scene.under.booking)
+            open_ = self._scene.under.booking
+            soon = self._told.refusal(booking, command, open_, self._scene.reading())
+            return locate.forbidden(booking, open_) or soon
         view, open_, forced = self._scene.car(), self._scene.under.booking, booking.role in FORCES
         if open_ is not None and booking.booking != open_.booking:
             opens_another = command.action is Action.UNLOCK and booking.booking != 0
@@ -238,6 +242,8 @@ class Remote:
         code, why = locate.code(place), locate.KEPT if place is not None else locate.UNKNOWN
         answer = Answer(code=code, why=why, until=command.exp)
         self._results[name] = answer
+        if place is not None:
+            put = {**put, **self._told.note(command, self._scene.under.booking, self._scene.reading())}
         try:
             numbers = await self._store.commit(facts, put={**put, RESULT + name: _json(answer)})
         except StoreBroken:

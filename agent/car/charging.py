@@ -50,7 +50,9 @@ class Charge:
     """One plugging. plug_in: `None` when it was in before the box looked. last: the newest look.
 
     start: of the first stretch of charging; since: of the one under way, `None` in a pause; end, why: of the last one
-    that is over. turn: since when the car says otherwise than is believed, not yet for long enough.
+    that is over. turn: since when the car says otherwise than is believed, not yet for long enough. out: since when it
+    says that the cable is out, not yet for long enough; out_end: up to when a stretch under way is then known to have
+    gone on.
     """
 
     booking: int | None
@@ -66,6 +68,8 @@ class Charge:
     turn: Reading | None = None
     turn_why: str | None = None
     sums: Stretch = Stretch()
+    out: Reading | None = None
+    out_end: Reading | None = None
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -75,14 +79,15 @@ class Charge:
         """`None` when these bytes are no charge of ours."""
         try:
             found = json.loads(data)
-            readings = {name: read_maybe(found[name]) for name in ("plug_in", "start", "since", "end", "turn")}
+            names = ("plug_in", "start", "since", "end", "turn", "out", "out_end")
+            readings = {name: read_maybe(found.get(name)) for name in names}
             rest: dict[str, Any] = {
                 "last": read(found["last"]),
                 "watched": Watched.from_json(found["watched"]),
                 "sums": Stretch(**found["sums"]),
             }
             return cls(**{**found, **readings, **rest})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             return None
 
     @property
@@ -120,14 +125,16 @@ def agreed(flag: bool | None, status: str | None) -> bool | None:
 
 
 def step(
-    charge: Charge | None, look: Look, booking: int | None, plugged: bool | None
+    charge: Charge | None, look: Look, booking: int | None, before: bool | None, plugged: bool | None
 ) -> tuple[Charge | None, list[Told]]:
-    """One look at the car. booking: the open one. plugged: what was believed of the cable before."""
+    """One look at the car. booking: the open one. before, plugged: what was believed of the cable, and is now
+    (`cable.py`). A plugging begins with the first word of it, and is nothing when that was not to be believed.
+    """
     told: list[Told] = []
     if charge is not None:
-        charge, told = _went_on(charge, look)
+        charge, told = _went_on(charge, look, plugged)
     if charge is None and look.plugged is True:
-        charge = _plugged_in(look, booking, seen=plugged is False)
+        charge = _plugged_in(look, booking, seen=before is False)
     return charge, told
 
 
@@ -138,15 +145,20 @@ def _plugged_in(look: Look, booking: int | None, *, seen: bool) -> Charge:
     return _turned(charge, look, now)[0]
 
 
-def _went_on(charge: Charge, look: Look) -> tuple[Charge | None, list[Told]]:
+def _went_on(charge: Charge, look: Look, plugged: bool | None) -> tuple[Charge | None, list[Told]]:
     before = charge.last
     now = carried(before, look.now, look.recalled)
     watched, gap_ms = charge.watched.look(look.now)
     charge = replace(charge, last=now, watched=watched)
     if (driven_km(before, now) or 0) > MOVED_KM:  # it drove: then the cable was out, whoever saw it
-        return None, _over(charge, before, None)
-    if look.plugged is False:
-        return None, _over(charge, now if gap_ms is not None else before, now)
+        return None, _over(charge, charge.out_end or before, charge.out)
+    if look.plugged is False and charge.out is None:
+        charge = replace(charge, out=now, out_end=now if gap_ms is not None else before)
+    elif look.plugged is True:
+        charge = replace(charge, out=None, out_end=None)
+    if charge.out is not None and charge.out_end is not None:
+        # Nothing else counts meanwhile: that charging stopped follows from it.
+        return (charge, []) if plugged is True else (None, _over(charge, charge.out_end, charge.out))
     if charge.station is None:  # it stands: a fix that came late tells where it was plugged in
         charge = replace(charge, station=now["at_station"], charge_point=look.charge_point)
     charge, told = _turned(charge, look, now)
@@ -192,7 +204,7 @@ def _ends(charge: Charge, end: Reading, why: str | None) -> Charge:
 def _over(charge: Charge, end: Reading, unplug: Reading | None) -> list[Told]:
     """The cable is out. A plugging that never charged leaves no charge; end: of a stretch that is still under way."""
     if charge.since is not None:
-        why = charge.turn_why or ("unplugged" if end is unplug else None)
+        why = charge.turn_why or ("unplugged" if end == unplug else None)
         charge = _ends(charge, charge.turn or end, why)
     return [charge.closed(unplug)] if charge.start is not None else []
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 
-from . import charging, legs
+from . import cable, charging, legs
+from .cable import Cable, Turn
 from .charging import Charge
 from .legs import Leg, Told
 from .look import Look
@@ -21,20 +22,19 @@ from .under_way import BOOKING_KEY, CHARGE_KEY, COURSE_KEY, LEG_KEY, Course, Ope
 
 def step(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
     """In this order: the cable, the charge, the leg, and a booking's start that the sleeping car could not tell."""
-    number = course.booking.booking if course.booking is not None else None
-    charge, told = charging.step(course.charge, look, number, course.plugged)
-    plug = _plug(course.plugged, look, number)
-    plugged = course.plugged if look.plugged is None else look.plugged
-    course, left = _leg(replace(course, charge=charge, plugged=plugged), look)
-    return replace(course, booking=_begun(course, look)), (*plug, *told, *left)
+    booking = course.booking
+    number, kind = (booking.booking, booking.kind) if booking is not None else (None, None)
+    believed, turn = cable.step(course.cable, look, number, kind)
+    charge, told = charging.step(course.charge, look, number, course.cable.plugged, believed.plugged)
+    course, left = _leg(replace(course, charge=charge, cable=believed), look)
+    return replace(course, booking=_begun(course, look)), (*_plug(believed, turn), *told, *left)
 
 
-def _plug(before: bool | None, look: Look, booking: int | None) -> tuple[Told, ...]:
-    """The first word ever is no event."""
-    if before is None or look.plugged is None or look.plugged is before:
+def _plug(believed: Cable, turn: Turn | None) -> tuple[Told, ...]:
+    if turn is None:
         return ()
-    event = "plugged" if look.plugged else "unplugged"
-    return (("plug", {"event": event, "booking": booking, "reading": look.now}),)
+    event = "plugged" if believed.plugged else "unplugged"
+    return (("plug", {"event": event, "booking": turn.booking, "reading": turn.reading}),)
 
 
 def _leg(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
@@ -43,7 +43,7 @@ def _leg(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
         done = legs.step(course.leg, look, None, None, course.unbooked + 1)
         return replace(course, leg=done.leg, unbooked=course.unbooked + done.opened), done.told
     done = legs.step(course.leg, look, booking.booking, booking.kind, booking.legs + 1)
-    if done.ended is not None and done.ended.booking == booking.booking and done.leg is not done.ended:
+    if done.ended is not None and done.ended.booking == booking.booking:
         booking = replace(booking, tally=booking.tally.plus(done.ended.tally))
     booking = replace(booking, legs=booking.legs + done.opened)
     return replace(course, leg=done.leg, booking=booking), done.told
@@ -65,25 +65,27 @@ def worth_a_commit(before: Course, after: Course) -> bool:
     """Something began, ended, or was learnt that must not be lost; everything else rides along with other writes."""
     return (
         before.booking != after.booking
-        or (before.plugged, before.unbooked) != (after.plugged, after.unbooked)
+        or (before.cable, before.unbooked) != (after.cable, after.unbooked)
         or _first(before.leg) != _first(after.leg)
         or _stage(before.charge) != _stage(after.charge)
     )
 
 
 def _first(leg: Leg | None) -> object:
-    return None if leg is None else (leg.number, leg.booking, leg.start)
+    return None if leg is None else (leg.number, leg.booking, leg.start, leg.told, leg.off)
 
 
 def _stage(charge: Charge | None) -> tuple[bool, ...] | None:
     if charge is None:
         return None
-    return charge.charging, charge.turn is None, charge.why is None, charge.station is None
+    stage = charge.charging, charge.turn is None, charge.why is None, charge.station is None
+    return *stage, charge.out is None
 
 
 def to_vault(course: Course) -> dict[str, bytes]:
     """All of it but the booking, which the door writes too."""
-    last = {"plugged": course.plugged, "unbooked": course.unbooked}
+    turn = None if course.cable.turn is None else asdict(course.cable.turn)
+    last = {"plugged": course.cable.plugged, "unbooked": course.unbooked, "turn": turn}
     kept = {COURSE_KEY: json.dumps(last, separators=(",", ":")).encode()}
     if course.leg is not None:
         kept[LEG_KEY] = course.leg.to_bytes()
@@ -107,6 +109,7 @@ def from_vault(vault: Mapping[str, bytes], booking: OpenBooking | None, leg: Leg
     charge = Charge.from_bytes(vault[CHARGE_KEY]) if CHARGE_KEY in vault else None
     try:
         last = json.loads(vault.get(COURSE_KEY, b"{}"))
-        return Course(booking, leg, charge, last.get("plugged"), int(last.get("unbooked", 0)))
-    except (ValueError, AttributeError, TypeError):
+        believed = Cable(last.get("plugged"), Turn.from_json(last.get("turn")))
+        return Course(booking, leg, charge, believed, int(last.get("unbooked", 0)))
+    except (ValueError, AttributeError, TypeError, KeyError):
         return Course(booking, leg, charge)

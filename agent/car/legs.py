@@ -18,6 +18,7 @@ from .reading import Reading, carried, completed, driven_km, duration_ms, read, 
 from .state import Moving
 from .watched import Watched
 
+BOUNCE_MS: Final = 3_000  # an ignition on or off for less is a contact that bounces, unless the car moved
 STOP_MS: Final = 60_000  # a traffic light is no stop
 
 Told = tuple[str, dict[str, object]]
@@ -43,6 +44,9 @@ class Stops:
 class Leg:
     """number: counts from 1 inside its booking, or of those without any. provisional: fields of `start` that nobody
     vouched for yet. last: the newest look, which a power cut leaves us with, at most ten seconds old.
+
+    told: whether its beginning is; false while it may be a bounce. off: the ignition went off at `last`, not yet for
+    long enough; distance: the band to the nearest station there, where it may be told; unseen: see `closed`.
     """
 
     number: int
@@ -53,12 +57,16 @@ class Leg:
     provisional: tuple[str, ...] = ()
     flow: Flow = field(default_factory=Flow)
     stops: Stops = field(default_factory=Stops)
+    told: bool = True
+    off: bool = False
+    distance: str | None = None
+    unseen: tuple[str, ...] = ()
 
     @classmethod
     def begun(cls, number: int, booking: int | None, look: Look, shown: Reading) -> Leg:
         flow = Flow(kw=look.power_kw)
         stops = Stops().look(_moves(look, shown, shown), shown["at"])
-        return cls(number, booking, shown, shown, Watched.since(shown), look.recalled, flow, stops)
+        return cls(number, booking, shown, shown, Watched.since(shown), look.recalled, flow, stops, told=False)
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -71,7 +79,8 @@ class Leg:
             return cls(
                 int(found["number"]), found["booking"], read(found["start"]), read(found["last"]),
                 Watched.from_json(found["watched"]), tuple(found["provisional"]), Flow(**found["flow"]),
-                Stops(**found["stops"]),
+                Stops(**found["stops"]), found.get("told", True), found.get("off", False), found.get("distance"),
+                tuple(found.get("unseen", ())),
             )  # fmt: skip
         except (ValueError, KeyError, TypeError):
             return None
@@ -94,6 +103,21 @@ class Leg:
         known = self.flow.enough(unseen_ms)
         used, back = (self.flow.used_ws, self.flow.recovered_ws) if known else (None, None)
         return Tally(self.stops.count, used, back, unseen_ms)
+
+    @property
+    def sure(self) -> bool:
+        """Whether the ignition was on for long enough, or the car moved."""
+        return _long(self.start, self.last) or (driven_km(self.start, self.last) or 0) > 0
+
+    def over(self, end: Reading, distance: str | None, unseen: Collection[str] = ()) -> Told | None:
+        """Its end by somebody's word: the ignition's own comes first; `None` when nobody was told of its beginning."""
+        if not self.told:
+            return None
+        return self.as_off() if self.off else self.closed(end, distance, unseen)
+
+    def as_off(self) -> Told:
+        """Its end as it was when the ignition went off."""
+        return self.closed(self.last, self.distance, self.unseen)
 
     def opened(self) -> Told:
         return self._fact({"event": "opened", "leg": self.number, "start": self.start})
@@ -154,7 +178,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """opened: whether a leg began. ended: the leg that was closed, if one was."""
+    """opened: whether the beginning of a leg was told. ended: the leg that was closed, if one was."""
 
     leg: Leg | None
     told: tuple[Told, ...] = ()
@@ -166,20 +190,41 @@ def step(leg: Leg | None, look: Look, booking: int | None, kind: str | None, num
     """One look at the car. An ignition nobody knows neither opens nor closes. kind: of the booking. number: what the
     next leg would be called.
 
-    A leg that outlived its booking, or began before it, is closed, and the rest of the drive is a leg of its own.
+    A leg that outlived its booking, or began before it, is closed, and the rest of the drive is a leg of its own. An
+    ignition that was off for a moment goes on with its leg, and one that was on for a moment is none.
     """
     shown, told, ended = for_leg(kind, look.now), list[Told](), None
-    if leg is not None:
-        ours = leg.booking == booking
+    if leg is not None and leg.booking == booking:
+        done = _went_on(leg, look, shown, look.distance if may_keep_place(kind) else None)
+        if done.leg is not None or look.ignition is not True:
+            return done
+        told, ended = [*done.told], done.ended
+    elif leg is not None and leg.told:
         # Taken under the rules of whoever has the car now: its place is not this leg's to keep (R27).
-        ended = leg.look(look, shown if ours else {**look.now, "at_station": None})
-        if look.ignition is not False and ours:
-            return Step(ended)
-        told.append(ended.closed(ended.last, look.distance if ours and may_keep_place(kind) else None, look.unseen))
-    if look.ignition is not True:
-        return Step(None, tuple(told), ended=ended)
-    leg = Leg.begun(number, booking, look, shown)
-    return Step(leg, (*told, leg.opened()), True, ended)
+        ended = leg if leg.off else replace(leg.look(look, {**look.now, "at_station": None}), unseen=look.unseen)
+        told.append(ended.as_off())
+    begun = Leg.begun(number, booking, look, shown) if look.ignition is True else None
+    return Step(begun, tuple(told), ended=ended)
+
+
+def _went_on(leg: Leg, look: Look, shown: Reading, distance: str | None) -> Step:
+    """A leg of the booking that is open. It is dated from the first moment of what turned out to be true."""
+    if leg.off and (look.ignition is not True or _long(leg.last, shown)):
+        return Step(None, (leg.as_off(),), ended=leg) if _long(leg.last, shown) else Step(leg)
+    leg = replace(leg.look(look, shown), off=False, distance=None, unseen=())
+    told: tuple[Told, ...] = ()
+    if not leg.told and leg.sure:
+        leg = replace(leg, told=True)
+        told = (leg.opened(),)
+    if look.ignition is False:
+        off = replace(leg, off=True, distance=distance, unseen=look.unseen)
+        return Step(off, told, bool(told)) if leg.told else Step(None)
+    return Step(leg, told, bool(told))
+
+
+def _long(begin: Reading, now: Reading) -> bool:
+    """Another boot: starting takes longer than that."""
+    return begin["boot"] != now["boot"] or now["at"] - begin["at"] >= BOUNCE_MS
 
 
 def _moves(look: Look, before: Reading, now: Reading) -> bool | None:

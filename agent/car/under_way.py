@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from .cable import Cable
 from .charging import Charge
 from .legs import Leg, Tally
 from .privacy import Place
@@ -81,15 +82,12 @@ class OpenBooking:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What is under way at one moment. plugged: what is believed of the cable, `None` before the car ever told.
-
-    unbooked: how many legs began outside of any booking.
-    """
+    """What is under way at one moment. unbooked: how many legs began outside of any booking."""
 
     booking: OpenBooking | None = None
     leg: Leg | None = None
     charge: Charge | None = None
-    plugged: bool | None = None
+    cable: Cable = field(default_factory=Cable)
     unbooked: int = 0
 
 
@@ -103,12 +101,12 @@ class UnderWay:
     leg: Leg | None = None
     ended: set[int] = field(default_factory=set)  # numbers that were closed: they lose to a booking not yet used
     charge: Charge | None = None
-    plugged: bool | None = None
+    cable: Cable = field(default_factory=Cable)
     unbooked: int = 0
 
     def course(self) -> Course:
-        return Course(self.booking, self.leg, self.charge, self.plugged, self.unbooked)
+        return Course(self.booking, self.leg, self.charge, self.cable, self.unbooked)
 
     def follow(self, course: Course) -> None:
         self.booking, self.leg, self.charge = course.booking, course.leg, course.charge
-        self.plugged, self.unbooked = course.plugged, course.unbooked
+        self.cable, self.unbooked = course.cable, course.unbooked

@@ -138,8 +138,10 @@ def _cut(value: object) -> object:
 
 
 def lesser(text: str) -> bool:
-    """Whether a stored text tells only of a refusal: anybody may cause those by the thousand, so they go first."""
-    return text.startswith('{"kind":"refused",') or (
+    """Whether a stored text tells only of a refusal, or of the cable, which the record of the charge tells again:
+    anybody, or a worn contact, may cause those by the thousand, so they go first.
+    """
+    return text.startswith(('{"kind":"refused",', '{"kind":"plug",')) or (
         text.startswith('{"kind":"booking",') and '"body":{"event":"refused",' in text
     )
 
