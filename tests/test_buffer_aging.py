@@ -8,12 +8,14 @@ from collections.abc import Callable
 
 import pytest
 
-from agent.sync import facts, holdings
+from agent.sync import facts, holdings, samples, tags
 from agent.sync.disk import Disk
 from agent.sync.holdings import Keep
 from agent.sync.keeping import DAY_MS
+from agent.sync.record import Columns
 from agent.sync.store import SampleRow
 from buffer import aging
+from buffer.outbox import POSITION, SAMPLE
 from tests.aging_bench import HERE, NAMES, SECRET, T0, UNITS, VEHICLE, Box, the_box  # noqa: F401 (fixtures)
 
 # --- by age
@@ -230,3 +232,11 @@ async def test_p8_all_of_it_is_erased_but_that_a_command_was_obeyed(box: Box) ->
     assert await box.store.read("") == {"command/counter/aa": b"[7,9]"}
     assert set(box.store._disk.database.streams.values()).isdisjoint(before.values())
     assert await box.facts("purged") == [{"why": "erased_all", "booking": None, "positions": None, "samples": None}]
+
+
+@pytest.mark.parametrize(("number", "holds"), [(3, SAMPLE), (4, POSITION)])
+def test_p5_a_run_whose_columns_nobody_knows_counts_as_holding_a_position(number: int, holds: str) -> None:
+    columns = Columns(3, NAMES, (0.5, 1e-5, 1e-5), UNITS)
+    run = samples.Run(number, 33, "b", (T0, T0 + 400), "gnss", ((7, (57.0, None, None)),))
+    assert tags.of_run(run, columns, 0).holds == holds
+    assert tags.of_run(run, None, 0).holds == POSITION

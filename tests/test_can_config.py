@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from agent.cli.car import check
-from agent.cli.car_recording import problems as in_recordings
+from agent.cli.car_recording import compare
 from config import car as cars
 from config.errors import ConfigError
 
@@ -148,7 +149,7 @@ def test_d24_the_lock_block_needs_no_dbc_and_no_cantools(folder: Path) -> None:
 
 
 def seen(folder: Path) -> str:
-    return "\n".join(str(problem) for problem in in_recordings(cars.load(folder)))
+    return "\n".join(str(problem) for problem in compare(cars.load(folder)).problems)
 
 
 def test_the_recording_of_a_copy_says_what_its_page_says(folder: Path) -> None:
@@ -228,3 +229,24 @@ def test_the_command_looks_at_the_recordings_too(folder: Path) -> None:
     run = CliRunner().invoke(check, [str(folder)])
     assert run.exit_code == 1
     assert "count is " in run.output
+
+
+def test_the_command_says_how_many_recordings_it_compared(folder: Path) -> None:
+    assert CliRunner().invoke(check, [str(folder)]).output.endswith("fits together; 1 recording compared\n")
+    for name in ("one", "two"):
+        (folder / "recordings" / f"{name}.expect.toml").write_text(f'recording = "data/can/{name}.log"\nexpect = []\n')
+    assert CliRunner().invoke(check, [str(folder)]).output.endswith("; 1 recording compared, 2 not here\n")
+    for path in (folder / "recordings").glob("drive.*"):
+        path.unlink()
+    assert CliRunner().invoke(check, [str(folder)]).output.endswith("; no recording compared, 2 not here\n")
+
+
+def test_what_is_not_expected_comes_with_the_lines_to_add(folder: Path) -> None:
+    page = folder / "recordings" / "drive.expect.toml"
+    blocks = page.read_text().split("\n\n")
+    (mine,) = (block for block in blocks if '"Vehicle.Speed"' in block)
+    page.write_text("\n\n".join(block for block in blocks if block != mine))
+    text = seen(folder)
+    assert "Vehicle.Speed: is told by drive.log, but not expected" in text
+    hint = tomllib.loads(text.partition("if this is right: ")[2].rstrip(")").replace(", ", "\n"))
+    assert hint == {key: value for key, value in tomllib.loads(mine)["expect"][0].items() if key != "name"}

@@ -174,3 +174,11 @@ def test_an_unknown_car_is_wrong_use(command: str) -> None:
     result = CliRunner().invoke(car, [command, "twingo"])
     assert result.exit_code == 2
     assert "twingo" in result.output
+
+
+def test_a_log_of_another_car_comes_with_a_hint_and_one_of_its_own_without(tmp_path: Path) -> None:
+    foreign = decode("--car", "ev-can", log(tmp_path / "a.log"))
+    assert foreign.exit_code == 0
+    assert "hint: 5 of 5 frames are not known to ev-can: is the log another car's" in foreign.stderr
+    assert "hint" not in decode("--car", "kangoo-ze", log(tmp_path / "b.log")).stderr
+    assert "hint" not in decode("--car", "ev-can", log(tmp_path / "c.log", "")).stderr

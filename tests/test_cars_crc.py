@@ -17,7 +17,7 @@ import pytest
 from config import car as cars
 from config.car_file import CarFile, read
 from config.vocabulary import VOCABULARY
-from drivers.can.decode import Decoder, crc8
+from drivers.can.decode import Decoder, crc8, fits
 from drivers.can.recording import Recording
 from drivers.ports import Frame
 from tests.test_cars import recordings, toml
@@ -95,3 +95,12 @@ def test_a_checksum_covers_what_stands_behind_it_too(tmp_path: Path) -> None:
     at = next(iter(Recording(folder / "recordings" / "drive.log").frames())).at
     assert Decoder(car).frame(Frame(0x133, False, sealed, at)) != []
     assert Decoder(car).frame(Frame(0x133, False, sealed[:7] + b"\x35", at)) == []
+
+
+def test_a_frame_that_was_cut_before_its_checksum_does_not_fit() -> None:
+    crc = cars.Crc(0x1D, 0xFF, 0xFF, 7)
+    plain = bytes(range(7))
+    sealed = plain + bytes([crc8(crc, plain)])
+    assert fits(crc, sealed)
+    for length in range(8):
+        assert not fits(crc, sealed[:length])

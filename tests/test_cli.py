@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from agent.car.garage import HOURS
+from agent.cli.checks import examine
 from agent.cli.group import FAMILIES
 from agent.cli.group import boitier as program
 from agent.cli.status import ago, bus, connection, lock, part, questions, receiver, sections, source, supply, yes
+from drivers.local.control import ask
 from tests.agent_process import Box
 
 BOITIER = [sys.executable, "-c", "import sys; sys.argv[0] = 'boitier'; from agent.cli.main import main; main()"]
@@ -131,8 +134,6 @@ def test_r17_the_garage_switch_is_turned_at_the_car_shown_and_survives_a_restart
     assert found == {"on": False, "by": None, "left_s": 0}
     assert boitier("garage", "on", "--hours", "13", "--socket", str(box.socket)).returncode == 2
     assert boitier("garage", "maybe", "--socket", str(box.socket)).returncode == 2
-    from drivers.local.control import ask
-
     assert ask(box.socket, {"op": "garage", "on": "yes"}, 30)["ok"] is False
     assert ask(box.socket, {"op": "garage", "on": True, "hours": "x"}, 30)["ok"] is False
 
@@ -232,8 +233,6 @@ def test_r9_check_lock_on_a_car_that_says_nothing_proves_nothing(box: Box) -> No
 
 
 def test_a_request_that_makes_no_sense_is_answered(box: Box) -> None:
-    from drivers.local.control import ask
-
     box.start()
     box.ask("status")
     assert ask(box.socket, {"op": "nonsense"}, 30)["ok"] is False
@@ -275,3 +274,17 @@ def test_words_for_people() -> None:
 
 def test_status_of_a_daemon_that_tells_little_is_shown_all_the_same() -> None:
     assert [title for title, _ in sections({})] == ["Box", "Door", "Around", "Records", "Parts"]
+
+
+@pytest.mark.parametrize(("model", "told"), [("zoe-ph1", []), ("zoe-ph2-obd", []), ("ev-can", [True])])
+def test_r9_check_knows_a_lock_that_is_told_only_when_asked(box: Box, model: str, told: list[bool]) -> None:
+    box.config.write_text(box.config.read_text().replace('"zoe-ph1"', f'"{model}"'))
+    assert [entry.good for entry in examine(box.config) if entry.what == "lock signal"] == told
+
+
+def test_r17_the_control_socket_turns_the_garage_switch_for_no_more_than_its_hours(box: Box) -> None:
+    box.start()
+    box.until(lambda: box.ask("status")["garage"]["on"] is False)
+    answer = ask(box.socket, {"op": "garage", "on": True, "hours": 500}, 30)
+    assert answer["garage"]["left_s"] <= HOURS * 3_600
+    assert box.stop() == 0

@@ -187,3 +187,11 @@ async def test_with_a_broken_disk_it_holds_in_memory_and_a_command_is_refused(be
     await bench.door.command(await technician(bench, Action.GARAGE_OFF, 1))
     assert bench.garage.on
     bench.store.broken = False
+
+
+@pytest.mark.parametrize("hours", [HOURS + 1, 500.0, float("inf")])
+async def test_r17_nobody_turns_it_for_longer_than_its_hours(bench: Workshop, hours: float) -> None:
+    assert (await bench.garage.switch(True, "local", hours))["left_s"] == HOURS * H
+    assert [it["hours"] for it in await bench.facts("garage")] == [HOURS]
+    bench.clock.move(HOURS * H + 1)
+    assert not bench.garage.on

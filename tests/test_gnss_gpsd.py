@@ -241,3 +241,12 @@ def test_every_second_comes_out_once_however_often_gpsd_tells_it(steps: list[tup
     fixes, _ = read(data)
     start = int(datetime(2026, 11, 22, 10, 15, tzinfo=UTC).timestamp()) * 1000 + 250
     assert [fix.time_ms for fix in fixes] == [start + 1000 * it for it in told if it < 60]
+
+
+def test_a_report_without_a_time_does_not_swallow_the_epoch_that_waits() -> None:
+    reports = Reports()
+    assert reports.feed(tpv(0), AT) == [], "the first waits: nobody knows how many reports a second has"
+    waiting, timeless = reports.feed(tpv(None), AT)
+    assert (waiting.valid, waiting.time_ms) == (True, 1_795_342_500_250)
+    assert (timeless.valid, timeless.time_ms) == (True, None)
+    assert reports.end() == []

@@ -218,3 +218,27 @@ async def test_r17_in_the_garage_the_lock_is_not_asked_for_either(bench: Polling
     await bench.clock.advance(4)
     assert waiting.result() is False
     assert bench.diagnostics.asked == []
+
+
+async def test_r21_a_parked_car_is_not_even_asked_for_the_lock_that_somebody_waits_for(bench: PollingBench) -> None:
+    await bench.hear(0x6F9, "83C0000000000000")
+    waiting = asyncio.create_task(bench.car.wait_locked(True, 3.0))
+    await settle()
+    assert bench.car.lock_wanted.is_set()
+    await bench.clock.advance(4)
+    assert bench.vehicle.phase is Phase.PARKED
+    assert waiting.result() is False
+    assert bench.diagnostics.asked == []
+
+
+async def test_r10_what_is_answered_no_more_is_believed_no_more_and_the_rest_is(bench: PollingBench) -> None:
+    bench.answer(ignition=IGNITION_ON)
+    await bench.telematics()
+    await bench.clock.advance(20)
+    assert bench.car.fresh(SOC_FINE) is not None
+    bench.answer(charge=None)
+    await bench.clock.advance(60)
+    assert bench.vehicle.phase is Phase.DRIVING
+    assert bench.car.fresh(SOC_FINE) is None
+    assert bench.car.value(SOC_FINE) is not None
+    assert bench.car.fresh(ENERGY) is not None

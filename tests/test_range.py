@@ -81,3 +81,11 @@ def test_whatever_is_read_the_mean_stays_that_of_a_car(steps: list[tuple[float |
         assert 4.0 <= mean(state, TOLD) <= 60.0
         assert sum(km for km, _ in state.pieces[1:]) < 200
         assert restored(state.to_bytes()).pieces == state.pieces
+
+
+def test_an_odometer_that_runs_backwards_begins_a_new_piece_at_once() -> None:
+    state = step(Consumption(), 100.0, 20.0, True, 200)
+    back = step(state, 90.0, 19.0, True, 200)
+    assert back == Consumption((), (90.0, 19.0), (90.0, 19.0))
+    on = step(back, 95.0, 18.0, True, 200)
+    assert on.pieces == ((5.0, 1.0),), "the kilometres after it count from where it went back to"

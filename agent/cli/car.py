@@ -72,17 +72,22 @@ def check(model: str, as_json: bool) -> None:
 
     An unknown car is wrong use: exit 2.
     """
-    from .car_recording import problems as in_recordings
+    from .car_recording import Compared, compare
 
     folder = _find(model)
-    problems = cars.check(folder) or in_recordings(cars.load(folder))
+    in_folder = cars.check(folder)
+    found = Compared(list(in_folder)) if in_folder else compare(cars.load(folder))
+    problems = found.problems
     for problem in problems:
         keys = {"file": problem.file, "key": problem.key, "problem": problem.problem, "hint": problem.hint}
         click.echo(json.dumps(keys, ensure_ascii=False) if as_json else str(problem))
     if problems:
         raise SystemExit(1)
     if not as_json:
-        click.echo(f"{model}: everything fits together")
+        count = found.recordings
+        compared = f"{count or 'no'} recording{'s' if count > 1 else ''} compared"
+        elsewhere = f", {found.elsewhere} not here" if found.elsewhere else ""
+        click.echo(f"{model}: everything fits together; {compared}{elsewhere}")
 
 
 @car.command()

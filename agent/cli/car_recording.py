@@ -7,6 +7,7 @@ folder's own two files (`config/car_check.py`).
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from collections import defaultdict
@@ -44,6 +45,15 @@ class Page(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @dataclass(slots=True)
+class Compared:
+    """recordings: how many were held against their pages. elsewhere: how many pages name one that is not here."""
+
+    problems: list[Problem] = field(default_factory=list)
+    recordings: int = 0
+    elsewhere: int = 0
+
+
+@dataclass(slots=True)
 class _Heard:
     """One pass. found: name to values. beyond: name to what it first said outside of its plausible range."""
 
@@ -52,20 +62,22 @@ class _Heard:
     problems: list[Problem] = field(default_factory=list)
 
 
-def problems(car: CarModel) -> tuple[Problem, ...]:
-    """Everything in `recordings/` that contradicts the folder, or that cannot be read."""
+def compare(car: CarModel) -> Compared:
+    """Everything in `recordings/` that contradicts the folder, or that cannot be read; and how much was looked at."""
     folder = car.folder / "recordings"
     pages = sorted(folder.glob(f"*{PAGE}"))
-    told = [problem for page in pages for problem in _page(car, page)]
+    found = Compared()
+    for page in pages:
+        found.problems += _page(car, page, found)
     named = {name for page in pages if (name := _recording_of(page))}
     for path in sorted(folder.glob("*")):
         if path.suffix != ".toml" and path.name not in named:
             hint = f"write recordings/{path.name.split('.')[0]}{PAGE}"
-            told.append(Problem(str(path), "", "has no page of expected values", hint))
-    return tuple(told)
+            found.problems.append(Problem(str(path), "", "has no page of expected values", hint))
+    return found
 
 
-def _page(car: CarModel, path: Path) -> Iterator[Problem]:
+def _page(car: CarModel, path: Path, found: Compared) -> Iterator[Problem]:
     try:
         page = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Page)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -73,9 +85,12 @@ def _page(car: CarModel, path: Path) -> Iterator[Problem]:
         return
     log = path.parent / page.recording
     if not log.is_file():
-        if "/" not in page.recording:
+        if "/" in page.recording:
+            found.elsewhere += 1
+        else:
             yield Problem(str(path), "recording", f"names {page.recording}, which is not here", "add it")
         return
+    found.recordings += 1
     heard = _listen(car, log)
     yield from heard.problems
     yield from _out_of_range(car, log, heard)
@@ -137,15 +152,20 @@ def _differences(path: Path, page: Page, heard: _Heard) -> Iterator[Problem]:
     for name in sorted(expected.keys() - heard.found.keys()):
         yield Problem(str(path), name, f"is expected, but {page.recording} does not tell it", "take it out, or map it")
     for name in sorted(heard.found.keys() - expected.keys()):
-        yield Problem(str(path), name, f"is told by {page.recording}, but not expected", "add an [[expect]] for it")
+        got = ", ".join(f"{key} = {json.dumps(value)}" for key, value in _got(heard.found[name]).items())
+        hint = f"add an [[expect]] for it, if this is right: {got}"
+        yield Problem(str(path), name, f"is told by {page.recording}, but not expected", hint)
     for name in sorted(expected.keys() & heard.found.keys()):
-        values: Any = heard.found[name]
-        got = {"count": len(values), "first": values[0], "last": values[-1], "low": min(values), "high": max(values)}
-        for key, value in got.items():
+        for key, value in _got(heard.found[name]).items():
             right = getattr(expected[name], key)
             if not _same(value, right):
                 text = f"{key} is {value} in {page.recording}, and {right} was expected"
                 yield Problem(str(path), name, text, "one of the two is wrong; the recording cannot be")
+
+
+def _got(values: Any) -> dict[str, float | str]:
+    """What a page says of a signal. values: all numbers, or all text."""
+    return {"count": len(values), "first": values[0], "last": values[-1], "low": min(values), "high": max(values)}
 
 
 def _same(one: float | str, other: float | str) -> bool:

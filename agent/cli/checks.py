@@ -58,7 +58,7 @@ def _car(settings: Settings) -> Iterator[Check]:
     if problems:
         return
     yield Check("car folder", True, str(folder))
-    if cars.lock_block(folder) is None:
+    if cars.lock_signal(folder)[1] is None:
         yield Check("lock signal", True, "this car tells none: outcomes stay unknown, nothing is blocked")
     if settings.lock.driver == "diagnostic" and cars.diagnostic_lock(folder) is None:
         yield Check("lock", False, "this car has no public lock command", 'set lock.driver = "relay"')

@@ -26,6 +26,9 @@ from .names import text_of
 LINES: Final = 2_000
 """Written together: one write a line costs more than decoding it."""
 
+FEW: Final = 20
+"""One value in so many frames is few: each car here gives at least ten times as many from a log of its own."""
+
 
 def decode(car: CarModel, log: Path, bus: str, view: live.View) -> bool:
     """Whether the whole log was read, and nothing left out of it. Ctrl-C ends it early, and keeps what was shown."""
@@ -80,7 +83,13 @@ def _remarks(playback: Playback, car: CarModel, log: Path) -> Iterator[str]:
         if entry is not None:
             bounds = "no text" if entry.text else f"outside of {entry.low:g} to {entry.high:g} {VOCABULARY[name].unit}"
             yield f"{name}: {count} times {bounds.rstrip()}, left out ({entry.message}.{entry.field})"
-    yield _counted(playback.counters())
+    counted = playback.counters()
+    yield _counted(counted)
+    if counted["foreign"] * 2 > counted["frames"] and counted["values"] * FEW < counted["frames"]:
+        yield (
+            f"hint: {counted['foreign']} of {counted['frames']} frames are not known to {car.folder.name}: is the log "
+            "another car's (`boitier car list`), or of another of its buses?"
+        )
 
 
 def _counted(counters: dict[str, int]) -> str:
