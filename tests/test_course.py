@@ -297,8 +297,3 @@ def test_nothing_is_written_for_a_car_that_stands() -> None:
     again, told = step(course := step(Course(), DAY[0])[0], DAY[1])
     assert (told, worth_a_commit(course, again)) == ((), False)
     assert to_vault(again).keys() == {"journey/last"}
-
-
-def test_junk_in_the_vault_is_as_if_nothing_had_been() -> None:
-    for junk in (b"", b"[]", b'{"unbooked":"x"}'):
-        assert from_vault({"journey/last": junk, "charge/open": junk}, None, None) == Course()

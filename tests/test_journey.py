@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from agent.car.course import from_vault
 from agent.car.sampler import COLUMNS
+from agent.car.under_way import Course
 from config.vocabulary import LATITUDE, ODOMETER
 from drivers.ports import Fix
 from tests.door_bench import (  # noqa: F401 (fixtures)
@@ -242,3 +244,8 @@ async def test_the_number_of_an_unbooked_leg_goes_on_after_a_cut(bench: DoorBenc
         await bench.journey.tick()
         await bench.cut()
     assert [it["leg"] for it in await bench.facts("unbooked_leg", event="opened")] == [1, 2]
+
+
+def test_junk_in_the_vault_is_as_if_nothing_had_been() -> None:
+    for junk in (b"", b"[]", b"7", b'{"unbooked":"x"}'):
+        assert from_vault({"journey/last": junk, "charge/open": junk}, None, None) == Course()
