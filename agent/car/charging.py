@@ -50,7 +50,8 @@ class Charge:
     """One plugging. plug_in: `None` when it was in before the box looked. last: the newest look.
 
     start: of the first stretch of charging; since: of the one under way, `None` in a pause; end, why: of the last one
-    that is over. turn: since when the car says otherwise than is believed, not yet for long enough.
+    that is over. turn: since when the car says otherwise than is believed, not yet for long enough. unsure: the cable
+    was not in sight all the time.
     """
 
     booking: int | None
@@ -66,6 +67,7 @@ class Charge:
     turn: Reading | None = None
     turn_why: str | None = None
     sums: Stretch = Stretch()
+    unsure: bool = False
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -142,8 +144,11 @@ def _went_on(charge: Charge, look: Look) -> tuple[Charge | None, list[Told]]:
     before = charge.last
     now = carried(before, look.now, look.recalled)
     watched, gap_ms = charge.watched.look(look.now)
-    charge = replace(charge, last=now, watched=watched)
-    if (driven_km(before, now) or 0) > MOVED_KM:  # it drove: then the cable was out, whoever saw it
+    unsure = charge.unsure or gap_ms is None or look.plugged is None
+    charge = replace(charge, last=now, watched=watched, unsure=unsure)
+    # It drove: then the cable was out, although nobody saw it. With the cable in sight all the time it is the last
+    # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes.
+    if unsure and (driven_km(before, now) or 0) > MOVED_KM:
         return None, _over(charge, before, None)
     if look.plugged is False:
         return None, _over(charge, now if gap_ms is not None else before, now)
