@@ -125,7 +125,7 @@ class CarDay:
 
     async def _stretch(self) -> None:
         """Quick between its first word, and what it tells of its energy last."""
-        await asyncio.sleep(self.flag_s + LOOK_S)
+        await asyncio.sleep(self.flag_s + 3 * LOOK_S)  # a look, and what a busy host may add
         self.world.charge_pace = QUICK
         await asyncio.sleep(QUICK_S)
         self.world.charge_pace = 1.0

@@ -1,7 +1,7 @@
 """A day with every shared car, as its folder describes it: what the backend holds afterwards is what really happened.
 
-Allowed: 0.1 km, 0.1 kWh and a second (and a half, on a busy host), or what the car itself cannot tell better: its own step, and its own period
-where a value must be waited or asked for, both taken from its folder.
+Allowed: 0.1 km, 0.1 kWh and a second (a second and a half on a busy host), or what the car itself cannot tell better:
+its own step, and its own period where a value must be waited or asked for, both taken from its folder.
 """
 
 from __future__ import annotations
