@@ -1,5 +1,6 @@
-"""A leg that the program did not survive, held against the world's own diary: one leg, its energy both ways, and how long
-nobody looked. Whole days with every car: `test_car_days.py`.
+"""A leg that the program did not survive, held against the world's own diary: kilometres, energy, how long nobody looked.
+
+Whole days with every car: `test_car_days.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.asyncio(loop_scop
 async def test_a_leg_that_the_program_did_not_survive_is_one_leg_and_says_how_long_nobody_looked(bench: Rig) -> None:
     number = await bench.booked()
     await bench.opens(number)
+    await bench.world.plug(False)
     await bench.world.ignition(True)
     await asyncio.sleep(2)
     drive = asyncio.create_task(bench.world.drive(1.5, pace=4))
