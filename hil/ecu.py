@@ -61,7 +61,7 @@ class Ecu:
         self._words = Words(self._car)
         self.units = Units(self._car, self.encode, self._lock_moves, moody=moody)
         self.on_wake: Callable[[], None] | None = None
-        self._counters = {"sent": 0, "unsent": 0, "foreign": 0, "telematics": 0}
+        self._counters = {"sent": 0, "unsent": 0, "foreign": 0, "telematics": 0, "asked_asleep": 0}
 
     # --- what the world says -----------------------------------------------------------------------------------------
 
@@ -214,7 +214,10 @@ class Ecu:
                 self.on_wake()
             return
         server = self._servers.get(can_id)
-        if server is None or not self._awake:
+        if server is None:
+            return
+        if not self._awake:
+            self._counters["asked_asleep"] += 1  # nobody answers
             return
         request = server[1].hear(data)
         if request:

@@ -6,7 +6,7 @@ live here: when anything is sent (`ecu.py`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config import car as cars
@@ -26,8 +26,11 @@ class Words:
     def encode(self, name: str, values: Mapping[str, float | str], *, waking: bool) -> bytes:
         """The bytes of a message, or of a reply's layout."""
         message = self._car.database.get_message_by_name(name)
-        mapped = {entry.field: entry for entry in self._car.signals if entry.message == name}
-        raw = {it.name: _raw(it, mapped.get(it.name), values, waking) for it in message.signals}
+        mapped = [entry for entry in self._car.signals if entry.message == name]
+        raw = {
+            it.name: _raw(it, [entry for entry in mapped if entry.field == it.name], values, waking)
+            for it in message.signals
+        }
         if COUNTER in raw:
             self._counts[name] = count = self._counts.get(name, -1) + 1
             raw[COUNTER] = count % (1 << message.get_signal_by_name(COUNTER).length)
@@ -51,7 +54,9 @@ def crc8(guard: cars.Crc, data: bytes) -> int:
     return rest ^ guard.xor
 
 
-def _raw(signal: Any, entry: cars.SignalMap | None, values: Mapping[str, float | str], waking: bool) -> int:
+def _raw(signal: Any, entries: Sequence[cars.SignalMap], values: Mapping[str, float | str], waking: bool) -> int:
+    """entries: what the field tells; some cars tell two things in one, then it says what is true of both."""
+    entry = entries[0] if entries else None
     ones = -1 if signal.is_signed else (1 << signal.length) - 1
     absent = min(entry.na) if entry and entry.na and min(entry.na) == 0 else ones
     if entry is None:
@@ -64,7 +69,7 @@ def _raw(signal: Any, entry: cars.SignalMap | None, values: Mapping[str, float |
     if value is None:
         return int(absent) if signal.length >= 5 or entry.na else 0
     if entry.states:
-        return max((raw for raw, state in entry.states.items() if state == value), default=0)
+        return max(_fitting(entries, values), default=0)
     if entry.text:
         text = str(value)[::-1] if entry.text == "bcd_reversed" else str(value)
         return int.from_bytes(text.encode("ascii"), "big") if entry.text == "ascii" else int(text, 16)
@@ -72,3 +77,10 @@ def _raw(signal: Any, entry: cars.SignalMap | None, values: Mapping[str, float |
     half = 1 << (signal.length - 1)
     low, high = (-half, half - 1) if signal.is_signed else (0, int(ones) - 1)
     return max(low, min(high, scaled))
+
+
+def _fitting(entries: Sequence[cars.SignalMap], values: Mapping[str, float | str]) -> set[int]:
+    """The raw values that say what is so, by every entry that is known."""
+    told = [entry for entry in entries if entry.name in values]
+    found = [{raw for raw, state in entry.states.items() if state == values[entry.name]} for entry in told]
+    return set.intersection(*found) or found[0]

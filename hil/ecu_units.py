@@ -29,7 +29,7 @@ class Units:
     def __init__(
         self, car: cars.CarModel, encode: Callable[[str], bytes], obeys: Callable[[bool], None], *, moody: bool
     ) -> None:
-        self._car, self._encode, self._obeys, self._moody = car, encode, obeys, moody
+        self._car, self._encode, self._obeys, self.moody = car, encode, obeys, moody
         self._session_until: dict[int, float] = {}
         self._polls = 0
         self.mood: dict[bytes, str] = {}
@@ -76,7 +76,7 @@ class Units:
         if poll.session and not self._in_session(request_id):
             return self._refuse(request, 0x7F)
         self._polls += 1
-        match self.mood.get(request, MOODS.get(self._polls % MOOD_CYCLE, "") if self._moody else ""):
+        match self.mood.get(request, MOODS.get(self._polls % MOOD_CYCLE, "") if self.moody else ""):
             case "refuses":
                 return self._refuse(request, 0x12)
             case "busy":

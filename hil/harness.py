@@ -69,7 +69,7 @@ class Harness:
         """Obey one message of the host. Raises `ValueError` or `KeyError` with what is wrong with it."""
         match message["do"]:
             case "car":
-                self._set_car(message.get("state", {}), message.get("mute", {}))
+                return self._set_car(message.get("state", {}), message.get("mute", {}), message.get("moody"))
             case "sky":
                 return self._sky(message)
             case "tap":
@@ -104,8 +104,8 @@ class Harness:
             self._ecu.set(**STANDING, **signals(CarTruth().state()))
         return self._ecu
 
-    def _set_car(self, state: Message, mute: Message) -> None:
-        """mute: DBC message name to whether it falls silent."""
+    def _set_car(self, state: Message, mute: Message, moody: bool | None) -> Message:
+        """mute: DBC message name to whether it falls silent. moody: see `Ecu`. Answers with the counters of the car."""
         said = signals(state)
         self._body_unit = state.get("body_unit", self._body_unit)
         if self._channel:
@@ -114,6 +114,9 @@ class Harness:
             ecu.awake = bool(state.get("awake", ecu.awake))
             for name, silent in mute.items():
                 ecu.mute(name, bool(silent))
+            if moody is not None:
+                ecu.units.moody = moody
+        return {"counters": self._ecu.counters if self._ecu is not None else {}}
 
     def _diagnostic(self, request: bytes) -> bytes | None:
         """The body unit's answer. Whether the lock then moves, the world decides."""

@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from config import car as cars
+from config import vocabulary as v
 
-from . import tokens
+from . import exactness, tokens
 from .backend.ca import Authority
 from .backend.journeys import Fine
 from .backend.ledger import Tolerance
+from .ecu import TELEMATICS_EVERY_S
 from .sky import FLERS
 from .truth import Battery
 from .world import Wiring
@@ -35,6 +37,12 @@ days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 from = "00:00"
 to = "24:00"
 """
+# An odometer stands still while the car does; the energy changes at the cable too.
+ASKED_IN = {
+    v.ODOMETER: (cars.Phase.DRIVING,),
+    v.ENERGY: (cars.Phase.AWAKE, cars.Phase.DRIVING, cars.Phase.CHARGING),
+    v.IGNITION: (cars.Phase.AWAKE, cars.Phase.DRIVING),
+}
 BATTERIES = {"zoe-ph1": Battery(22.0, 15.0, 7.4), "kangoo-ze": Battery(22.0, 16.5, 3.6)}
 
 
@@ -91,8 +99,26 @@ def physics(vehicle: Vehicle) -> dict[str, Any]:
 
 
 def tolerance(vehicle: Vehicle) -> Tolerance:
-    """What the oracle may allow this car: a Kangoo tells whole kilometres, a Zoé hundredths."""
-    return Tolerance(km=1.0, fine=Fine(km=1.0)) if vehicle.car == "kangoo-ze" else Tolerance()
+    """What the oracle may allow this car, from its folder: some tell whole kilometres, some only when asked. Asleep,
+    one that is silent unless asked is found out when its telematics unit speaks next.
+    """
+    car, usual, fine = cars.load(cars.find(vehicle.car)), Tolerance(), Fine()
+    ages = {name: _asked_ms(car, name, *phases) for name, phases in ASKED_IN.items()}
+    wake_ms = round(1000 * TELEMATICS_EVERY_S) if car.wake is not None else 0
+    km = exactness.step(car, v.ODOMETER) if car.mapped(v.ODOMETER) else fine.km
+    return Tolerance(
+        km=max(usual.km, km),
+        slack_ms=usual.slack_ms + max(ages[v.ODOMETER], ages[v.ENERGY]),
+        match_ms=usual.match_ms + wake_ms,
+        fine=Fine(
+            km=max(fine.km, km), ms=fine.ms + ages[v.IGNITION], odometer_ms=ages[v.ODOMETER],
+            energy_ms=ages[v.ENERGY], late_ms=fine.late_ms + wake_ms,
+        ),
+    )  # fmt: skip
+
+
+def _asked_ms(car: cars.CarModel, name: str, *phases: cars.Phase) -> int:
+    return round(1000 * exactness.age_s(car, name, *phases)) if exactness.asked(car, name) else 0
 
 
 def write(rig: Rig) -> str:

@@ -75,7 +75,7 @@ class World:
         self.lock_works = True
         self.charge_pace = 1.0  # how many seconds of charging pass in one
         self.diary = Diary()
-        self._ask, self._wiring, self._sleep_s = ask, wiring or Wiring(), sleep_s
+        self._ask, self._wiring, self.sleep_s = ask, wiring or Wiring(), sleep_s
         self._told = self.truth
         self._stale = True
         self._motion: _Motion | None = None
@@ -234,8 +234,8 @@ class World:
             self.truth = replace(before, motor_kw=0.0, battery_a=0.0)
         parked = self._motion is None and not self.truth.ignition and not self.truth.charging
         if not parked:
-            self._busy_until = now + (self._sleep_s or 0)
-        elif self._sleep_s is not None and self.truth.awake and now > self._busy_until:
+            self._busy_until = now + (self.sleep_s or 0)
+        elif self.sleep_s is not None and self.truth.awake and now > self._busy_until:
             self.truth = replace(self.truth, awake=False)
             self.note("sleep", "bus")
 
@@ -265,7 +265,7 @@ class World:
 
     async def _become(self, what: str, value: str, detail: str = "", **changes: Any) -> None:
         self.truth = replace(self.truth, **changes)
-        self._busy_until = asyncio.get_running_loop().time() + (self._sleep_s or 0)
+        self._busy_until = asyncio.get_running_loop().time() + (self.sleep_s or 0)
         self.note(what, value, detail)
         await self._tell_car()
 

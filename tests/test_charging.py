@@ -225,6 +225,14 @@ def test_a_car_that_drove_meanwhile_was_unplugged_whoever_saw_it() -> None:
     assert (it.charge.plug_in, it.charge.start) == (None, None), "and is in a plugging that nobody saw begin"
 
 
+def test_an_odometer_that_is_told_late_ends_no_charge() -> None:
+    """A car that is asked every five minutes while it charges, in whole kilometres."""
+    it = Plugging().run(10, False).run(300, kw=7.2, **CHARGING)
+    it.km += 1
+    closed = it.run(300, kw=7.2, **CHARGING).run(6, False, **NONE).closed()
+    assert [closed[name]["at"] // S for name in ("plug_in", "unplug")] == [10, 610]
+
+
 def test_junk_on_the_disk_is_no_charge() -> None:
     for junk in (b"", b"{}", b"[1]", b"\xff", b'{"booking":1}'):
         assert Charge.from_bytes(junk) is None

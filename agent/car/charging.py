@@ -52,7 +52,7 @@ class Charge:
     start: of the first stretch of charging; since: of the one under way, `None` in a pause; end, why: of the last one
     that is over. turn: since when the car says otherwise than is believed, not yet for long enough. out: since when it
     says that the cable is out, not yet for long enough; out_end: up to when a stretch under way is then known to have
-    gone on.
+    gone on. unsure: the cable was not in sight all the time.
     """
 
     booking: int | None
@@ -70,6 +70,7 @@ class Charge:
     sums: Stretch = Stretch()
     out: Reading | None = None
     out_end: Reading | None = None
+    unsure: bool = False
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -149,8 +150,11 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None) -> tuple[Charge |
     before = charge.last
     now = carried(before, look.now, look.recalled)
     watched, gap_ms = charge.watched.look(look.now)
-    charge = replace(charge, last=now, watched=watched)
-    if (driven_km(before, now) or 0) > MOVED_KM:  # it drove: then the cable was out, whoever saw it
+    unsure = charge.unsure or gap_ms is None or look.plugged is not True
+    charge = replace(charge, last=now, watched=watched, unsure=unsure)
+    # It drove: then the cable was out, although nobody saw it. With the cable in sight all the time it is the last
+    # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes.
+    if unsure and (driven_km(before, now) or 0) > MOVED_KM:
         return None, _over(charge, charge.out_end or before, charge.out)
     if look.plugged is False and charge.out is None:
         charge = replace(charge, out=now, out_end=now if gap_ms is not None else before)

@@ -25,11 +25,18 @@ SHOWN_KW = (-75.0, 170.0)  # what the car's instruments can show
 
 @dataclass(frozen=True, slots=True)
 class Fine:
-    """What records of journeys may differ by. A reading of energy comes in tenths; a look is up to a second late."""
+    """What records of journeys may differ by. A reading of energy comes in tenths; a look is up to a second late.
+
+    odometer_ms, energy_ms: of a car that tells these only when asked, how old its last word may be. late_ms: how late a
+    look may be in all.
+    """
 
     km: float = 0.1
     kwh: float = 0.1
     ms: int = 1_500
+    odometer_ms: int = 0
+    energy_ms: int = 0
+    late_ms: int = LATE_MS
 
 
 @dataclass(slots=True)
@@ -83,23 +90,37 @@ def _leg(body: dict[str, Any], diary: Diary, fine: Fine) -> Iterator[str]:
     unseen_ms = body.get("unseen_ms")
     if unseen_ms is not None and dark_ms > LATE_MS and unseen_ms < dark_ms - LATE_MS:
         yield f"{unseen_ms} ms unseen, but {dark_ms:.0f} ms dark"
-    switched = _switched(diary, start, end)
+    switched = _switched(diary, start, end, fine.late_ms)
     if switched is None:
         return
     on, off = switched
+    km, kwh = untold(diary, on, off, fine)
     driven = diary.odometer_km(off) - diary.odometer_km(on)
-    if body.get("km") is not None and abs(body["km"] - driven) > fine.km + 0.005:
+    if body.get("km") is not None and abs(body["km"] - driven) > fine.km + 0.005 + km:
         yield f"{body['km']} km, {driven:.2f} km driven"
     if body.get("duration_ms") is not None and abs(body["duration_ms"] - (off - on)) > fine.ms + min(dark_ms, fine.ms):
         yield f"{body['duration_ms']} ms, {off - on} ms from ignition to ignition"
     used, back, shown = flows(diary, on, off)
     net = body.get("energy_kwh")
-    if net is not None and abs(net - (used - back)) > fine.kwh + 0.005:
+    if net is not None and abs(net - (used - back)) > fine.kwh + 0.005 + kwh:
         yield f"{net} kWh, {used - back:.2f} kWh really"
     for name, really in (("energy_used_kwh", used), ("energy_recovered_kwh", back)):
         said = body.get(name)
         if said is not None and shown and not dark_ms and abs(said - really) > fine.kwh:
             yield f"{name} {said}, {really:.2f} kWh really"
+
+
+def untold(diary: Diary, on: float, off: float, fine: Fine) -> tuple[float, float]:
+    """Kilometres and kWh that a car which has to be asked may not have told yet, at both ends of a leg."""
+    stood = max((it.at_ms for it in diary.of("ignition") if it.value == "off" and it.at_ms < on), default=on)
+    km = sum(change(diary, "odometer_km", end, fine.odometer_ms) for end in (stood, off))
+    return km, sum(change(diary, "energy_kwh", end, fine.energy_ms) for end in (on, off))
+
+
+def change(diary: Diary, name: str, at_ms: float, age_ms: float) -> float:
+    """How far an instrument moved in so long before."""
+    least, most = diary.spread(name, at_ms - age_ms, at_ms)
+    return most - least
 
 
 def flows(diary: Diary, begin: float, end: float) -> tuple[float, float, bool]:
@@ -116,15 +137,15 @@ def flows(diary: Diary, begin: float, end: float) -> tuple[float, float, bool]:
     return used, back, shown
 
 
-def _switched(diary: Diary, start: float, end: float) -> tuple[int, int] | None:
+def _switched(diary: Diary, start: float, end: float, late_ms: int) -> tuple[int, int] | None:
     """The ignition's own times, where the leg began and ended with it."""
-    on = _nearest(diary.of("ignition"), "on", start)
-    off = _nearest(diary.of("ignition"), "off", end)
+    on = _nearest(diary.of("ignition"), "on", start, late_ms)
+    off = _nearest(diary.of("ignition"), "off", end, late_ms)
     return (on, off) if on is not None and off is not None and on < off else None
 
 
-def _nearest(moments: Sequence[Moment], value: str, at_ms: float) -> int | None:
-    near = [it.at_ms for it in moments if it.value == value and abs(it.at_ms - at_ms) <= LATE_MS]
+def _nearest(moments: Sequence[Moment], value: str, at_ms: float, late_ms: int) -> int | None:
+    near = [it.at_ms for it in moments if it.value == value and abs(it.at_ms - at_ms) <= late_ms]
     return min(near, key=lambda it: abs(it - at_ms), default=None)
 
 
@@ -172,14 +193,15 @@ def _charge(body: dict[str, Any], plugging: Plugging, diary: Diary, fine: Fine) 
     inside = [(max(a, start), min(b, end)) for a, b in plugging.charged if a < end and b > start]
     gained = sum(diary.energy_kwh(b) - diary.energy_kwh(a) for a, b in inside)
     said = body.get("energy_kwh")
-    if said is not None and abs(said - gained) > fine.kwh + 0.005 + _slack_kwh(diary, start):
+    stale = sum(change(diary, "energy_kwh", b, fine.energy_ms) for _, b in inside)
+    if said is not None and abs(said - gained) > fine.kwh + 0.005 + _slack_kwh(diary, start) + stale:
         yield f"{said} kWh, {gained:.2f} kWh really"
     if plugging.in_ms is None or plugging.out_ms is None or _dark_ms(diary, plugging.in_ms - LATE_MS, plugging.out_ms):
         return
     times = (("plug_in", plugging.in_ms), ("unplug", plugging.out_ms), ("end", plugging.charged[-1][1]))
     for name, really in times:
         told = middle(body.get(name))
-        if told is None or abs(told - really) > LATE_MS:
+        if told is None or abs(told - really) > fine.late_ms:
             yield f"{name} at {told}, really at {really}"
     if body.get("why") != plugging.why:
         yield f"ended as {body.get('why')} instead of {plugging.why}"

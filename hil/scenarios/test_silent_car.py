@@ -24,7 +24,7 @@ CHANGES = {"extra": {"cloud": {"state_every_s": 1.0}}}
 async def car(machine: str) -> AsyncIterator[Rig]:
     """Without the oracle's last word: this car tells neither doors nor plug, which the oracle wants to hear of."""
     rig = Rig(machine, str(FOLDER), CHANGES)
-    rig.world._sleep_s = 20.0
+    rig.world.sleep_s = 20.0
     try:
         await rig.start()
         yield rig
@@ -120,7 +120,7 @@ async def test_a_controller_that_stays_off_the_bus_is_an_alarm_until_it_is_back(
 
 async def test_r16_a_low_battery_is_an_alarm_and_ends_the_questions(car: Rig) -> None:
     await car.world._become("supply", "low", voltage_12v=12.1, awake=True)
-    car.world._sleep_s = None
+    car.world.sleep_s = None
     await car.until(lambda it: it["tending"]["supply"]["low"], 150)
     status = await car.until(lambda it: "supply_low" in it["alarms"], 90)
     assert status["polling"]["forbidden"] in ("supply", "")

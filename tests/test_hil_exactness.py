@@ -1,0 +1,56 @@
+"""What the bench knows of a car from its folder: steps, periods, and what the oracle may allow."""
+
+from __future__ import annotations
+
+import pytest
+
+from config import car as cars
+from config import vocabulary as v
+from config.car import Phase
+from drivers.can.decode import Decoder
+from drivers.ports import Frame, Instant
+from hil import exactness, provision
+from hil.ecu_bits import Words
+
+LOADED = {model: cars.load(cars.find(model)) for model in ("zoe-ph1", "kangoo-ze", "zoe-ph2-obd", "zoe-ph2-vcan")}
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "step", "age_s"),
+    [
+        ("zoe-ph1", v.ODOMETER, 0.01, 1.0),
+        ("zoe-ph1", v.ENERGY, 0.1, 2.0),
+        ("zoe-ph1", v.IGNITION, 1.0, 0.1),
+        ("kangoo-ze", v.ODOMETER, 1.0, 1.0),
+        ("zoe-ph2-obd", v.ODOMETER, 1.0, 10.0),
+        ("zoe-ph2-obd", v.IGNITION, 1.0, 1.0),
+        ("zoe-ph2-vcan", v.ENERGY, 0.05, 2.0),
+    ],
+)
+def test_step_and_age_come_from_the_folder(model: str, name: str, step: float, age_s: float) -> None:
+    car = LOADED[model]
+    assert exactness.step(car, name) == pytest.approx(step)
+    assert exactness.age_s(car, name, Phase.DRIVING) == age_s
+
+
+def test_what_a_car_never_tells_has_no_step() -> None:
+    with pytest.raises(KeyError, match="does not tell"):
+        exactness.step(LOADED["zoe-ph1"], v.LATITUDE)
+    assert exactness.age_s(LOADED["zoe-ph1"], v.LATITUDE, Phase.DRIVING) == 0
+
+
+def test_the_oracle_allows_only_what_the_car_cannot_tell_better() -> None:
+    fine = {model: provision.tolerance(provision.Vehicle(bytes(8), model)).fine for model in LOADED}
+    assert [fine[model].km for model in LOADED] == [0.1, 1.0, 1.0, 1.0]
+    assert [fine[model].odometer_ms for model in LOADED] == [0, 0, 10_000, 10_000]
+    assert {it.kwh for it in fine.values()} == {0.1}
+
+
+@pytest.mark.parametrize("status", ["none", "ended", "waiting", "failure", "charging"])
+def test_a_field_that_tells_two_things_says_what_is_true_of_both(status: str) -> None:
+    car, flag = LOADED["zoe-ph2-vcan"], "yes" if status == "charging" else "no"
+    values: dict[str, float | str] = {v.PLUGGED: "yes", v.CHARGING: flag, v.CHARGE_STATUS: status}
+    data = Words(car).encode("ChargePlug", values, waking=False)
+    frame = Frame(car.database.get_message_by_name("ChargePlug").frame_id, False, data, Instant("", 0))
+    told = {signal.name: signal.value for signal in Decoder(car).frame(frame)}
+    assert (told[v.CHARGE_STATUS], told[v.CHARGING]) == (status, flag)
