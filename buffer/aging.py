@@ -6,14 +6,12 @@ What is not here: what may go for want of room, or because the backend has it (`
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from . import outbox
-from .db import Database
 from .outbox import POSITION, SAMPLE, Tag
 from .schema import FACTS, SAMPLES
 
@@ -34,19 +32,6 @@ class Gone:
     @property
     def count(self) -> int:
         return sum(map(len, self.numbers.values()))
-
-
-@contextlib.contextmanager
-def wiping(database: Database) -> Iterator[None]:
-    """While inside, what is deleted is overwritten in the file, and not only forgotten (some builds always do it)."""
-    with database.read() as connection:
-        before = int(connection.execute("PRAGMA secure_delete").fetchone()[0])
-        connection.execute("PRAGMA secure_delete = ON").fetchone()
-    try:
-        yield
-    finally:
-        with contextlib.suppress(sqlite3.Error):
-            connection.execute(f"PRAGMA secure_delete = {before}").fetchone()
 
 
 def untagged(connection: sqlite3.Connection, limit: int = STEP_ROWS) -> tuple[tuple[int, bytes], ...]:

@@ -77,13 +77,12 @@ class Database:
 
     def _take_lock(self) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StorageUnavailable(f"{self.path} is in use by another process") from error
+        self._lock = _made(Path(f"{self.path}.lock"))
+        _lock(self._lock, self.path)
 
     def _open(self) -> bool:
+        if not os.path.exists(self.path):
+            os.close(_made(self.path))  # SQLite gives its log the owner and mode of the file
         connection = sqlite3.connect(self.path, timeout=1.0, isolation_level=None, cached_statements=64)
         self._connection = connection
         created = not schema.tables(connection)
@@ -102,7 +101,7 @@ class Database:
             raise StorageDamaged("stream ids are missing")
         self._inode = os.stat(self.path).st_ino
         if created:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         return created
 
     def _pragmas(self, connection: sqlite3.Connection) -> None:
@@ -112,6 +111,9 @@ class Database:
         connection.execute("PRAGMA synchronous = FULL")  # NORMAL loses acknowledged commits at a power cut
         if connection.execute("PRAGMA synchronous").fetchone()[0] != 2:
             raise StorageUnavailable("synchronous=FULL was not taken")
+        # P5, P9: what is deleted is overwritten in the file, and not only forgotten.
+        if connection.execute("PRAGMA secure_delete = ON").fetchone()[0] != 1:
+            raise StorageUnavailable("secure_delete was not taken")
         connection.execute("PRAGMA foreign_keys = ON")
         # A write-ahead log must be smaller than the ballast, or a full disk could not be checkpointed after dropping
         # it.
@@ -222,7 +224,7 @@ def set_aside(path: Path) -> str | None:
         with contextlib.suppress(FileNotFoundError):
             os.rename(f"{path}{suffix}", f"{name}{suffix}")
     with contextlib.suppress(FileNotFoundError):  # the folder may be gone as well
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return Path(name).name if existed else None
 
 
@@ -240,8 +242,52 @@ def _rescue(path: Path) -> dict[str, bytes]:
     return found
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep every `Database` of this path out while its files change hands. Raises StorageUnavailable, OSError."""
+    lock = _made(Path(f"{path}.lock"))
+    try:
+        _lock(lock, path)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StorageUnavailable(f"{path} is in use by another process") from error
+
+
+def _made(path: Path) -> int:
+    """The descriptor of a file that is made where there is none. What root makes belongs to whom the folder belongs:
+    the daemon, which is not root, has to open it.
+    """
+    existed = os.path.exists(path)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if not existed and os.geteuid() == 0:
+            folder = os.stat(path.parent)
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def sync_folder(folder: Path) -> None:
+    """Names that were made, changed or taken away survive a cut. Raises OSError."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Raises OSError."""
+    _sync(path, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
     try:
         os.fsync(descriptor)
     finally:

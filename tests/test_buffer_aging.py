@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
 
 import pytest
 
 from agent.sync import facts, holdings, samples, tags
-from agent.sync.disk import Disk
 from agent.sync.holdings import Keep
 from agent.sync.keeping import DAY_MS
 from agent.sync.record import Columns
 from agent.sync.store import SampleRow
 from buffer import aging
 from buffer.outbox import POSITION, SAMPLE
-from tests.aging_bench import HERE, NAMES, SECRET, T0, UNITS, VEHICLE, Box, the_box  # noqa: F401 (fixtures)
+from tests.aging_bench import HERE, NAMES, PLACE, SECRET, T0, UNITS, Box, the_box  # noqa: F401 (fixtures)
 
 # --- by age
 
@@ -151,15 +151,46 @@ async def test_p9_a_booking_is_erased_and_its_neighbours_and_what_bills_stay(box
     assert len(await box.facts("purged")) == 1, "nothing went, nothing is told"
 
 
-async def test_p9_what_is_erased_is_overwritten_in_the_file(box: Box) -> None:
-    for _ in range(50):  # more than fits where the records of the erasing itself are written
+async def on_disk(box: Box) -> bytes:
+    beside = (box.path, box.path.with_name("records.db-wal"))
+    return b"".join(file.read_bytes() for file in beside)
+
+
+async def leave_traces(box: Box) -> bytes:
+    """Of booking 33: facts, sealed runs, samples that lay open, values that went; a part of a sealed run's bytes."""
+    await box.drive(33, HERE)
+    _, blobs = await box.store.next_samples(0, 1)
+    for step in range(60):  # more than fits where the records of the erasing itself are written
+        box.clock.move(1)
+        box.store.sample(SampleRow(box.clock.now(), 33, (57.0, HERE[0] + step * 1e-5, HERE[1])))
+        pending = json.dumps({"plan": {"opens": {"place": PLACE}}}, separators=(",", ":")).encode()
+        await box.store.commit(put={"access/pending": pending})
+        await box.store.commit(drop=("access/pending",))
         await box.bill(33)
-    await box.store.ask(lambda disk, when: disk.database.checkpoint())
-    assert SECRET in box.path.read_bytes()
-    await box.store.ask(lambda disk, when: holdings.erase(disk, when, 33))
-    await box.store.ask(lambda disk, when: disk.database.checkpoint())
-    assert SECRET not in box.path.read_bytes()
-    assert SECRET not in box.path.with_name("records.db-wal").read_bytes()
+    return blobs[0].body[-40:]
+
+
+@pytest.mark.parametrize("why", ["erased", "aged"])
+@pytest.mark.parametrize("checkpointed", [False, True])
+async def test_p5_p9_what_has_gone_is_in_no_byte_of_the_file_or_its_log(box: Box, why: str, checkpointed: bool) -> None:
+    blob = await leave_traces(box)
+    if checkpointed:
+        await box.store.ask(lambda disk, when: disk.database.checkpoint())
+    before = await on_disk(box)
+    assert SECRET in before
+    assert blob in before
+    if why == "aged":
+        box.clock.move(8 * 86_400)
+        assert (await box.keeping().age()).facts == 60
+    else:
+        step: dict[str, object] = {"more": True}
+        while step["more"]:
+            ask = functools.partial(holdings.answer, request={"do": "erase", "booking": 33})
+            step = await box.store.ask(ask)
+    left = await on_disk(box)
+    assert SECRET not in left
+    assert blob not in left
+    assert b"4843123" not in left, "samples that lay open are text"
 
 
 async def test_d11_a_backend_that_went_back_is_told_of_gaps_in_the_middle(box: Box) -> None:
@@ -209,29 +240,6 @@ async def test_show_counts_and_shows_no_content(box: Box) -> None:
     assert found["facts"]["positions"] == 1
     assert T0 <= found["samples"]["oldest_ms"] <= T0 + 10_000
     assert "48.4" not in json.dumps(found)
-
-
-async def test_p8_all_of_it_is_erased_but_that_a_command_was_obeyed(box: Box) -> None:
-    await box.drive(33, HERE)
-    await box.bill(33)
-    await box.store.commit(put={"command/counter/aa": b"[7,9]", "booking/ended/33": b"1"})
-    tokens = box.path.parent / "bookings"
-    tokens.mkdir()
-    (tokens / "aa.cwt").write_bytes(b"token of 33")
-    box.path.with_name("records.db.broken-1").write_bytes(b"of an earlier mishap")
-    before = dict(box.store._disk.database.streams)
-    await box.store.close()
-    when = box.store._when()
-    holdings.wipe(lambda: Disk(box.path, 4 << 20, VEHICLE, "1.0", "zoe-ph1"), when, tokens, "command/counter/")
-    everything = b"".join(file.read_bytes() for file in box.path.parent.rglob("*") if file.is_file())
-    assert SECRET not in everything
-    assert b"33" not in b"".join(file.name.encode() for file in tokens.iterdir())
-    assert not list(box.path.parent.glob("*.broken-*"))
-    box.store = box.fresh()
-    await box.store.open()
-    assert await box.store.read("") == {"command/counter/aa": b"[7,9]"}
-    assert set(box.store._disk.database.streams.values()).isdisjoint(before.values())
-    assert await box.facts("purged") == [{"why": "erased_all", "booking": None, "positions": None, "samples": None}]
 
 
 @pytest.mark.parametrize(("number", "holds"), [(3, SAMPLE), (4, POSITION)])

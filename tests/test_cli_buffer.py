@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from agent.sync.disk import Disk
+from agent.sync.record import When
 from tests import aging_bench
 from tests.agent_process import Box
 from tests.aging_bench import HERE, SECRET
@@ -139,6 +141,26 @@ def test_p8_the_daemon_erases_everything_as_its_last_act(box: Box) -> None:
     assert box.ask("status")["door"]["bookings"] == 0
     assert box.stop() == 0
     assert "Traceback" not in box.output()
+
+
+def test_p8_an_erasing_that_was_cut_off_is_finished_before_anything_is_opened(either: Box) -> None:
+    running = either.process is not None
+    if running:
+        assert either.stop() == 0
+    either.store_booking()
+    records = either.state / "records.db"
+    fresh = Disk(Path(f"{records}.fresh"), 4 << 20, aging_bench.VEHICLE, None, None)
+    fresh.open(When("0", 0, None, "none"))
+    streams = fresh.database.streams
+    fresh.close()
+    Path(f"{records}.erasing").touch()
+    if running:
+        either.start()
+        assert either.ask("status")["door"]["bookings"] == 0
+    assert told(ask(either, "show", "--json"))["streams"] == streams
+    assert SECRET not in everything(either)
+    assert list((either.state / "bookings").iterdir()) == []
+    assert not Path(f"{records}.erasing").exists()
 
 
 def test_p8_whoever_has_the_car_is_not_shut_out_by_erasing_everything(box: Box) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from drivers.errors import DeviceError
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 TICK_S: Final = 2.0
 PURGE_TICKS: Final = 1_800  # about an hour
 READER_BACKOFF_S: Final = 5.0
+ERASING: Final = "everything of people is being erased; the door opens again after the next start"
 
 Answer = TypeVar("Answer")
 
@@ -62,6 +63,7 @@ class Door:
         self._bookings, self._lockwork, self._remote = bookings, lockwork, remote
         self._reader, self._auto_close_s = reader, auto_close_s
         self._turn = asyncio.Lock()
+        self._shut = False
         self._working: set[asyncio.Task[Any]] = set()
         self.ticked_ns = clock.now().ns
         self.past_s: Callable[[], float] = lambda: scene.now().lo_s  # what ended before is erased
@@ -105,15 +107,22 @@ class Door:
 
     async def book(self, token: bytes) -> Booking | Refusal:
         """A booking from the backend: on disk when this returns."""
-        return await self._in_turn(self._bookings.book(token))
+        return await self._in_turn(self._unless_shut(lambda: self._bookings.book(token)))
 
     async def command(self, payload: bytes) -> None:
         """A remote command: it and its outcome are on disk, and its answer is given, when this returns."""
-        await self._in_turn(self._remote.obey(payload))
+        await self._in_turn(self._unless_shut(lambda: self._remote.obey(payload)))
 
     async def prove_lock(self) -> dict[str, object]:
         """R9, at commissioning. Refused while anybody has the car."""
         return await self._in_turn(self._prove())
+
+    async def shut_for_good(self, may: Callable[[], Awaitable[None]]) -> bool:
+        """Until the next start nothing opens, is booked or obeyed; False, and all goes on, while anybody has the car.
+
+        may: asked in the same turn, with no movement under way; what it raises is raised, and all goes on.
+        """
+        return await self._in_turn(self._shut_for_good(may))
 
     def trust_changed(self) -> None:
         """A new key set or revocation list was accepted."""
@@ -185,9 +194,28 @@ class Door:
             asked = Asked("auto", open_.booking, open_.token, open_.holder, clock=self._scene.now().source)
             await self._lockwork.move(LockAction.LOCK, asked, Plan(closes=self._scene.closing(How.AUTO_CLOSED)))
 
+    # --- shut
+
+    async def _shut_for_good(self, may: Callable[[], Awaitable[None]]) -> bool:
+        if self._scene.under.booking is not None or self._lockwork.unsettled:
+            return False
+        await may()
+        self._shut = True
+        return True
+
+    async def _unless_shut(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """What is not acknowledged is said again after the next start."""
+        if self._shut:
+            raise StoreBroken(ERASING)
+        return await work()
+
     # --- decisions
 
     async def _decide(self, presented: BadgeTap | CodeEntered) -> Feedback:
+        if self._shut:  # no fact: it would be one more that waits
+            self.counters["refused"] += 1
+            log.warning("%s refused: %s", type(presented).__name__, ERASING)
+            return Feedback.REFUSED
         if isinstance(presented, CodeEntered):
             self.counters["codes"] += 1
             return await self._refuse("code", refused(Code.CODE, "codes are not supported by this version"))
@@ -260,6 +288,8 @@ class Door:
 
     async def _prove(self) -> dict[str, object]:
         car = self._scene.car()
+        if self._shut:
+            return {"proven": False, "cycles": 0, "why": ERASING}
         if self._scene.under.booking is not None:
             return {"proven": False, "cycles": 0, "why": "a booking is open"}
         if car.moving is not Moving.NO or car.ignition_on is True:

@@ -122,6 +122,11 @@ class Lockwork:
     def proven(self) -> bool:
         return self._proven
 
+    @property
+    def unsettled(self) -> bool:
+        """An intent from before this start has no outcome yet, and what follows from it is not known."""
+        return self._orphan is not None
+
     def locked(self) -> bool | None:
         """The proven signal, else the last commanded state."""
         said = self._car.locked() if self._proven else None

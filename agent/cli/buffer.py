@@ -103,7 +103,9 @@ def export(reach: Reach, booking: int | None, out: Path | None) -> None:
 @buffer.command(epilog=EXITS)
 @of_booking
 @click.option("--all", "everything", is_flag=True, help="All of it: the car is sold or goes back. Needs --yes.")
-@click.option("--lose-unsent", is_flag=True, help="With --all: although facts wait for the backend, bills among them.")
+@click.option(
+    "--lose-unsent", is_flag=True, help="With --all: although bills wait for the backend, or may in a file set aside."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @as_json
 @click.pass_obj

@@ -9,15 +9,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import click
 
 from .asking import DEFAULT_CONFIG, settings_of, socket_of
-
-if TYPE_CHECKING:
-    from ..sync.disk import Disk
-    from ..sync.record import When
 
 PATIENCE_S: Final = 60.0  # a step waits behind what the daemon has to write
 
@@ -56,9 +52,13 @@ class Reach:
     def _by_hand(self, request: Mapping[str, object], why: str) -> dict[str, Any]:
         from buffer.errors import StorageError
 
+        from ..sync import wiping
+
         settings = settings_of(self.config or DEFAULT_CONFIG)
         path = Path(settings.state) / "records.db"
         try:
+            if wiping.begun(path):  # and cut off
+                wiping.finish(path, path.parent / "bookings")
             if not path.is_file():
                 raise NotReached(f"boitier does not run ({why}), and there are no records at {path}.")
             return _handled(path, settings.buffer.max_mib << 20, settings.vehicle.id, request)
@@ -78,14 +78,17 @@ def _handled(path: Path, size: int, vehicle: str, request: Mapping[str, object])
     now = SystemClock().now()
     when = When(now.boot, now.ns // 1_000_000, None, "none")
 
-    def disk() -> Disk:
-        return Disk(path, size, vehicle, None, None)
+    def disk(at: Path) -> Disk:
+        return Disk(at, size, vehicle, None, None)
 
     if request["do"] == "erase_all":
-        return _erase_all(disk, when, path.parent, lose_unsent=request.get("lose_unsent") is True)
+        from ..run.records import erase_all
+
+        erase_all(path.parent, disk, when, lose_unsent=request.get("lose_unsent") is True)
+        return {"erasing": False}
     from ..sync import holdings
 
-    one = disk()
+    one = disk(path)
     one.open(when)
     try:
         found = holdings.answer(one, when, request)
@@ -93,22 +96,6 @@ def _handled(path: Path, size: int, vehicle: str, request: Mapping[str, object])
     finally:
         one.close()
     return {**found, "under_way": _number(under.get("booking/open")), "gone": None}
-
-
-def _erase_all(disk: Any, when: When, state: Path, *, lose_unsent: bool) -> dict[str, Any]:
-    from ..run.records import UNDER_WAY, may_wipe, wipe
-
-    one = disk()
-    one.open(when)
-    try:
-        waiting, under = one.pending().facts, one.recall("booking/open")
-    finally:
-        one.close()
-    if under:
-        raise ValueError(UNDER_WAY)
-    may_wipe(waiting, lose_unsent=lose_unsent)
-    wipe(state, disk, when)
-    return {"erasing": False}
 
 
 def _number(booking: bytes | None) -> int | None:

@@ -62,11 +62,13 @@ Result = Callable[[str, str, str, "int | None"], None]
 class House:
     """Everything that stands between power-on and an open door.
 
-    stop: set by whoever wants an orderly end. erasing: everything of people goes as the last act (P8).
+    stop: set by whoever wants an orderly end. erasing: everything of people goes as the last act (P8); lose_unsent:
+    also what waits for the backend.
     """
 
     stop: asyncio.Event
     erasing = False
+    lose_unsent = False
 
     def __init__(self, chosen: Chosen) -> None:
         settings = chosen.settings
@@ -124,6 +126,7 @@ class House:
         self.timekeeper.load()
         (self.state / "bookings").mkdir(parents=True, exist_ok=True)
         try:
+            self._finish_erasing()
             self.opened = await self.store.open()
         except StoreBroken as error:
             log.error("starting without the database: %s", error)
@@ -156,20 +159,34 @@ class House:
         """Alarms that stand; the store writes its own down, and is asked for it here."""
         return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
 
+    def _finish_erasing(self) -> None:
+        """The power was cut while everything was erased: nothing of that may be opened again."""
+        if not os.path.exists(self.state / "records.db.erasing"):
+            return
+        from ..sync import wiping
+
+        try:
+            wiping.finish(self.state / "records.db", self.state / "bookings")
+            log.warning("everything of people is erased, as it was begun before this start")
+        except (StorageError, OSError) as error:
+            log.critical("not everything could be erased: %s", error)
+
     def erase_all(self) -> None:
         """The store is closed, and the next start makes all anew. What could not be erased is told in the journal."""
         from ..sync.disk import Disk
         from ..sync.record import When
-        from .records import wipe
+        from .records import erase_all
 
         settings, now = self.settings, self.clock.now()
-        path, size = self.state / "records.db", settings.buffer.max_mib << 20
+        size, vehicle = settings.buffer.max_mib << 20, settings.vehicle
         try:
-            wipe(
-                self.state, lambda: Disk(path, size, settings.vehicle.id, VERSION, settings.vehicle.car),
-                When(now.boot, now.ns // 1_000_000, None, "none"),
+            erase_all(
+                self.state, lambda path: Disk(path, size, vehicle.id, VERSION, vehicle.car),
+                When(now.boot, now.ns // 1_000_000, None, "none"), lose_unsent=self.lose_unsent,
             )  # fmt: skip
             log.warning("everything of people is erased")
+        except ValueError as error:
+            log.critical("nothing is erased: %s", error)
         except (StorageError, OSError) as error:
             log.critical("not everything could be erased: %s", error)
 

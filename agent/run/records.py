@@ -6,19 +6,26 @@ What is not here: the rows (`agent/sync/holdings.py`), and the same with no daem
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from ..access.bookings import REVISION
+from ..access.lockwork import PENDING
 from ..access.remote import COUNTER
-from ..sync import holdings
+from ..car.under_way import BOOKING_KEY
+from ..sync import holdings, wiping
 from ..sync.disk import Disk
 from ..sync.record import When
 
 if TYPE_CHECKING:
     from .app import House
 
-UNDER_WAY = "a booking is under way: whoever has the car could not open it any more; end it first"
+KEEP: Final = (COUNTER, REVISION)  # numbers, of no person: what was obeyed or superseded once never counts again
+UNDER_WAY: Final = (
+    "a booking is under way, or a movement of the lock has no outcome yet: whoever has the car could not open it any"
+    " more; end it first, and let boitier run until then"
+)
 
 
 class Records:
@@ -41,28 +48,56 @@ class Records:
         return found
 
     async def _erase_all(self, *, lose_unsent: bool) -> dict[str, Any]:
-        """Only checks, and asks the house to stop: files are taken away when nobody has them open any more."""
+        """Only checks, and asks the house to stop: files are taken away when nobody has them open any more.
+
+        Asked in the door's turn, and the door stays shut: between a tap and its booking nothing would be there to see.
+        """
         house = self._house
-        if house.under.booking is not None:
+
+        async def may() -> None:
+            waiting = (await house.store.pending()).facts + house.store.counters()["kept_facts"]
+            aside = await house.store.ask(lambda disk, when: holdings.set_aside(disk.path))
+            may_wipe(waiting, aside, lose_unsent=lose_unsent)
+
+        if not await house.door.shut_for_good(may):
             raise ValueError(UNDER_WAY)
-        pending = await house.store.pending()
-        may_wipe(pending.facts, lose_unsent=lose_unsent)
-        house.erasing = True
+        house.erasing, house.lose_unsent = True, lose_unsent
         house.stop.set()
         return {"erasing": True}
 
 
-def may_wipe(waiting: int, *, lose_unsent: bool) -> None:
+def may_wipe(waiting: int, aside: Sequence[Path], *, lose_unsent: bool) -> None:
     """R26: facts that bill stay until the backend has them. Raises ValueError."""
     if waiting and not lose_unsent:
         raise ValueError(
             f"{waiting} facts wait for the backend and would be lost, bills among them: connect the car first, or say"
             " --lose-unsent"
         )
+    if aside and not lose_unsent:
+        raise ValueError(
+            f"{', '.join(file.name for file in aside)}: set aside after a mishap, perhaps with bills that the backend"
+            " never got: copy it away first, or say --lose-unsent"
+        )
 
 
-def wipe(state: Path, disk: Callable[[], Disk], when: When) -> None:
-    """Everything of people in a state folder. The key set and the clock's floor stay: they are of no person, and guard
-    the door. Raises StorageError, OSError.
+def erase_all(state: Path, disk: Callable[[Path], Disk], when: When, *, lose_unsent: bool) -> None:
+    """P8: everything of people in a state folder, with nobody having the file open. The key set and the clock's floor
+    stay: they are of no person, and guard the door; so do numbers against replays.
+
+    All is asked again of the file: since the daemon was asked, something may have come to be there. Raises ValueError
+    with what to do, and nothing is gone then; StorageError, OSError.
     """
-    holdings.wipe(disk, when, state / "bookings", COUNTER)
+    path = state / "records.db"
+    if wiping.begun(path):
+        wiping.finish(path, state / "bookings")
+    one = disk(path)
+    one.open(when)
+    try:
+        waiting, aside = one.pending().facts, holdings.set_aside(path)
+        under = {**one.recall(BOOKING_KEY), **one.recall(PENDING)}
+    finally:
+        one.close()
+    if under:
+        raise ValueError(UNDER_WAY)
+    may_wipe(waiting, aside, lose_unsent=lose_unsent)
+    wiping.wipe(disk, when, path, state / "bookings", KEEP)

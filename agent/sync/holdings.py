@@ -1,15 +1,15 @@
-"""What the records hold, looked at, handed out and erased: by age (P5), by booking (P9), all of it (P8).
+"""What the records hold, looked at, handed out and erased: by age (P5), by booking (P9).
 
 Synchronous, for whoever has the file open: the store's thread, or the command line while no daemon runs. What is not
-here: when this happens (`keeping.py`, the command line), and who may ask (the mode of the control socket or the file).
+here: all of it erased (`wiping.py`), when this happens (`keeping.py`, the command line), and who may ask (the mode of
+the control socket or the file).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,7 @@ from keyless.token import MAX_TOKEN, read_claims
 
 from . import samples, tags
 from .disk import COLUMNS_KEY, Disk, describe
-from .record import Batch, When
+from .record import When
 
 PAGE_BYTES: Final = 256 * 1024
 BODIES: Final = ("facts", "samples")
@@ -56,7 +56,7 @@ def age(disk: Disk, when: When, keep: Keep) -> Step:
     """One step of what has lain here long enough, whether it was sent or not. What bills stays (R26)."""
     _adopt(disk, when)
     lived_ms = disk.lived.ms(when)
-    with aging.wiping(disk.database), disk.database.write() as connection:
+    with disk.database.write() as connection:
         disk.note_lived(connection, when)
         if when.wall is not None:
             aging.date(connection, when.wall[1])
@@ -70,8 +70,16 @@ def erase(disk: Disk, when: When, booking: int) -> Step:
     """One step of erasing a booking's positions and samples. The caller seals what is open before the first."""
     while _adopt(disk, when):
         pass
-    with aging.wiping(disk.database), disk.database.write() as connection:
-        return _told(disk, connection, when, aging.erase(connection, booking), "erased", booking)
+    with disk.database.write() as connection:
+        step = _told(disk, connection, when, aging.erase(connection, booking), "erased", booking)
+    if not step.more:
+        settle(disk)
+    return step
+
+
+def settle(disk: Disk) -> None:
+    """After the last step: the log, which still has what was deleted, goes into the file and is cut to nothing."""
+    disk.database.checkpoint()
 
 
 def _told(
@@ -119,7 +127,7 @@ def show(disk: Disk) -> dict[str, Any]:
     return {
         "file": str(path),
         "bytes": sum(file.stat().st_size for file in files_of(path) if file.exists()),
-        "set_aside": sorted(file.name for file in path.parent.glob(f"{path.name}.broken-*")),
+        "set_aside": [file.name for file in set_aside(path)],
         "streams": disk.database.streams,
         "facts": held["facts"] | {"waiting": waiting.facts, "last": waiting.last_fact},
         "samples": held["samples"] | {"waiting": waiting.samples, "last": waiting.last_sample, "unsealed": unsealed},
@@ -220,30 +228,15 @@ def answer(disk: Disk, when: When, request: Mapping[str, object]) -> dict[str, A
     return page(disk, booking, *after)
 
 
-# --- all of it
+# --- the files
 
 
 def files_of(path: Path) -> tuple[Path, ...]:
     """Every file that may hold records: the database, what SQLite keeps beside it, and what was set aside."""
     beside = (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", ".ballast")))
-    return (*beside, *sorted(path.parent.glob(f"{path.name}.broken-*")))
+    return (*beside, *set_aside(path))
 
 
-def wipe(disk: Callable[[], Disk], when: When, folder: Path, keep: str) -> None:
-    """P8: records, bookings, positions, vault: everything of people. Nobody else may have the file open.
-
-    disk: makes one, not open. folder: of the stored bookings. keep: the prefix of what stays in the vault, for a
-    command that was obeyed once must never be obeyed again. Raises StorageError, OSError.
-    """
-    old = disk()
-    old.open(when)
-    kept = old.recall(keep)
-    old.close()
-    for file in (*files_of(old.path), *(file for file in sorted(folder.glob("*")) if file.is_file())):
-        with contextlib.suppress(FileNotFoundError):
-            file.unlink()
-    new = disk()
-    new.open(when)
-    body = {"why": "erased_all", "booking": None, "positions": None, "samples": None}
-    new.write(Batch(when, (when.fact("purged", body),), kept))
-    new.close()
+def set_aside(path: Path) -> tuple[Path, ...]:
+    """Databases of earlier mishaps, with what lay beside them."""
+    return tuple(sorted(path.parent.glob(f"{path.name}.broken-*")))

@@ -53,4 +53,6 @@ class Keeping:
         while done.more:
             keep = Keep(self._position_ms, self._sample_ms, round(self._past_s() * 1000))
             done = done.plus(await self._store.ask(functools.partial(holdings.age, keep=keep)))
+        if done.facts or done.samples:
+            await self._store.ask(lambda disk, when: holdings.settle(disk))
         return done

@@ -71,7 +71,7 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "box locate/told": ("no track by asking again and again", "until the next position is told", _NOBODY, True),
     "box privacy/pause": ("one record of a pause, not two", "until the pause ends", _NOBODY, True),
     "box token/": (_DOOR, "two days after the booking's end", _NOBODY, True),
-    "box revision/": (_DOOR, "two days after the booking's end", _NOBODY, True),
+    "box revision/": ("no superseded token opens again", "for good, also through `erase --all`", _NOBODY, False),
     "box access/pending": (_DOOR, "until the lock has moved", _NOBODY, True),
     "box command/counter/": ("no command is obeyed twice", _REPLAY, _NOBODY, False),
     "box command/result/": ("the same answer to the same command", "a day after the command's end", _NOBODY, False),
