@@ -42,7 +42,7 @@ async def driven(folder: Path) -> DoorBench:
     await bench.journey.tick()
     await bench.prove()
     await bench.book(7, ALICE, -3 * HOUR, -HOUR)
-    await bench.book(33, ALICE, 0, HOUR)
+    await bench.book(33, ALICE, 0, HOUR, revision=1)
     await bench.tap(ALICE)
     await bench.door.command(bench.command(bench.mint(0, None, 0, HOUR, role=Role.BACKEND), Action.UNLOCK, 1))
     bench.say(ignition="on", speed=30.0, odometer=100.0, plugged="no")

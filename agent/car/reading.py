@@ -20,10 +20,10 @@ class Reading(TypedDict):
     unknown.
     """
 
-    odometer_km: float | None
-    soc_percent: float | None
-    energy_kwh: float | None
-    range_km: float | None
+    odometer_km: int | float | None
+    soc_percent: int | float | None
+    energy_kwh: int | float | None
+    range_km: int | float | None
     plugged: str | None
     at_station: str | None
     boot: str
