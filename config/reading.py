@@ -27,6 +27,8 @@ def document(path: Path, data: bytes | None, absent: str) -> tuple[dict[str, Any
     file = str(path)
     try:
         return tomllib.loads((path.read_bytes() if data is None else data).decode("utf-8")), ()
+    except RecursionError:
+        return None, (Problem(file, "", "is nested too deep", "tables and lists stand a few levels deep"),)
     except FileNotFoundError:
         return None, (Problem(file, "", "is not there", absent),)
     except OSError as exc:
@@ -35,6 +37,8 @@ def document(path: Path, data: bytes | None, absent: str) -> tuple[dict[str, Any
         return None, (Problem(file, "", f"byte {exc.start} is not UTF-8", "must be a TOML text in UTF-8"),)
     except tomllib.TOMLDecodeError as exc:
         return None, (Problem(file, "", f"is not TOML: {exc}", "every line is key = value, [table] or # comment"),)
+    except ValueError as exc:  # a NUL in the path, a number of thousands of digits, a date that no calendar has
+        return None, (Problem(ascii(file)[1:-1], "", f"cannot be read: {exc}", "must be a TOML text of plain values"),)
 
 
 class Reading:

@@ -12,7 +12,7 @@ import pytest
 from agent.sync import facts, holdings, samples, tags
 from agent.sync.holdings import Keep
 from agent.sync.keeping import DAY_MS
-from agent.sync.record import Columns
+from agent.sync.record import Columns, When
 from agent.sync.store import SampleRow
 from buffer import aging
 from buffer.outbox import POSITION, SAMPLE
@@ -248,3 +248,18 @@ def test_p5_a_run_whose_columns_nobody_knows_counts_as_holding_a_position(number
     run = samples.Run(number, 33, "b", (T0, T0 + 400), "gnss", ((7, (57.0, None, None)),))
     assert tags.of_run(run, columns, 0).holds == holds
     assert tags.of_run(run, None, 0).holds == POSITION
+
+
+async def test_p9_a_damaged_fact_is_handed_out_as_it_stands(box: Box) -> None:
+    await box.drive(33, HERE)
+    await box.bill(33)
+
+    def damage(disk: Disk, when: When) -> None:
+        with disk.database.write() as connection:
+            connection.execute("UPDATE facts SET body = replace(body, '\"closed\"', '\"clo\"sed')")
+
+    await box.store.ask(damage)
+    found = await box.store.ask(lambda disk, when: holdings.page(disk, 33))
+    odd = [fact for fact in found["facts"] if "unreadable" in fact]
+    assert odd
+    assert all('"clo"sed' in fact["unreadable"] for fact in odd)

@@ -212,6 +212,14 @@ def test_reports_with_any_content_never_raise_and_a_fix_is_whole(said: list[byte
         assert fix.time_ms is None or fix.time_ms >= 1_704_067_200_000  # 2024
 
 
+@given(st.lists(st.dictionaries(fields, anything) | anything, max_size=4))
+def test_devices_of_any_content_never_raise(devices: list[object]) -> None:
+    """The receiver that is followed may be missing from a list in which a path is no text."""
+    fixes, counters = read(tpv(0) + line(**{"class": "DEVICES", "devices": devices}) + tpv(1))
+    assert counters["malformed"] == 0
+    assert len(fixes) == 2
+
+
 streams = st.lists(
     st.one_of(
         st.builds(tpv, st.none() | st.integers(0, 4), st.integers(0, 3), st.sampled_from(["/dev/a", "/dev/b"])),

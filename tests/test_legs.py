@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from agent.car.flow import Flow, areas, kwh
 from agent.car.legs import BOUNCE_MS, STOP_MS, Leg, Step, Stops, Tally, step
 from agent.car.look import Look
-from agent.car.reading import Reading, carried, completed, driven_km, duration_ms, read, spent_kwh
+from agent.car.reading import Reading, carried, completed, driven_km, duration_ms, spent_kwh
 from agent.car.state import Moving
 from agent.car.watched import BRIDGED_MS, Watched
+from agent.sync import stored
 from agent.sync.facts import problems
 
 
@@ -262,7 +263,7 @@ def test_a_start_that_was_only_recalled_is_replaced_by_the_cars_first_words() ->
 
 
 def test_readings_of_an_earlier_version_lose_what_they_no_longer_carry() -> None:
-    assert read({**reading(3), "position": [48.4, 0.1]}) == reading(3)
+    assert stored.typed(Reading, {**reading(3), "position": [48.4, 0.1]}) == reading(3)
     assert carried(reading(1, 5.0), reading(2, None)) == reading(2, 5.0)
 
 

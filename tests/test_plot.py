@@ -267,3 +267,17 @@ def test_the_policy_stops_what_the_page_did_not_bring(folder: Path, browser: Bro
     browser.open(folder / "forged.html")
     assert browser.ask("document.title") != "run"
     assert any("Content Security Policy" in text for text in browser.trouble)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "code"),
+    [(b"huge.log", "99999999999999", 0), (b"digits.log", "9" * 5_000, 1), (b"\xff\xfe.log", "1436509052", 0)],
+)
+def test_a_log_of_no_time_that_can_be_or_no_name_that_is_text_ends_in_words(
+    folder: Path, name: bytes, seconds: str, code: int
+) -> None:
+    log = folder / name.decode("utf-8", "surrogateescape")
+    log.write_text("".join(f"({seconds}.{n}00000) can0 155#0797209454A0004A\n" for n in (1, 2)))
+    found = plot(log, "--car", "ev-can", "-o", folder / "odd.html")
+    assert found.exit_code == code, found.output
+    assert found.exception is None or isinstance(found.exception, SystemExit)

@@ -204,3 +204,14 @@ def test_every_rule_belongs_to_a_key() -> None:
 def rules_kind(kind: object) -> type[msgspec.Struct] | None:
     candidates = [kind, *getattr(kind, "__args__", ())]
     return next((one for one in candidates if isinstance(one, type) and issubclass(one, msgspec.Struct)), None)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5_000, "a = " + "9" * 5_000, "a = 1979-02-30"])
+def test_what_no_reader_takes_is_a_problem_and_no_exception(tmp_path: Path, text: str) -> None:
+    """Nested without end, a number of thousands of digits, a day that is none; and a path that is none."""
+    file = tmp_path / "agent.toml"
+    file.write_text(text)
+    for path in (file, Path("a\0b")):
+        settings, problems = examine(path)
+        assert settings is None
+        assert len(problems) == 1

@@ -221,7 +221,8 @@ def test_samples_come_back_the_same_gaps_included(run: samples.Run, number: int)
 def test_groups_join_to_the_run_they_were_cut_from(run: samples.Run, cut: int) -> None:
     parts = [run.rows[i : i + cut] for i in range(0, len(run.rows), cut)]
     groups = [samples.group(replace(run, rows=part)) for part in parts]
-    joined = samples.join([*groups, b"half a grou"])
+    joined, odd = samples.join([*groups, b"half a grou"])
+    assert odd == 1
     assert [row for one in joined for row in one.rows] == list(run.rows)
     assert all((one.columns, one.booking, one.boot) == (run.columns, run.booking, run.boot) for one in joined)
 

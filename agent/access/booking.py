@@ -12,10 +12,11 @@ from enum import StrEnum
 from typing import Any
 
 from ..car.privacy import Place, for_leg, may_keep_place
-from ..car.reading import Reading, driven_km, duration_ms, read, spent_kwh, without
+from ..car.reading import Reading, driven_km, duration_ms, spent_kwh, without
 from ..car.state import Moving
 from ..car.stations import Where
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking, UnderWay
+from ..sync import stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +59,6 @@ class Closing:
     place: Place | None = None
     unseen: tuple[str, ...] = ()
 
-    @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Closing:
-        """What an earlier version wrote lacks `distance` and what follows it."""
-        place = found.get("place")
-        rest: dict[str, Any] = {
-            "how": How(found["how"]),
-            "end": read(found["end"]),
-            "soft": tuple(found["soft"]),
-            "hard_overridden": tuple(found["hard_overridden"]),
-            "place": None if place is None else Place(**place),
-            "unseen": tuple(found.get("unseen", ())),
-        }
-        return cls(**{**found, **rest})
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -87,10 +74,11 @@ class Plan:
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Plan:
+        """What an earlier version wrote lacks some fields of both. Raises `ValueError`, `KeyError`, `TypeError`."""
         opens, closes = found["opens"], found["closes"]
         return cls(
-            None if opens is None else OpenBooking.from_json(opens),
-            None if closes is None else Closing.from_json(closes),
+            None if opens is None else stored.typed(OpenBooking, opens),
+            None if closes is None else stored.typed(Closing, closes),
         )
 
 

@@ -20,6 +20,7 @@ from keyless.trust import KeySet
 from keyless.verify import KEPT_S, Situation, believe, store_check
 
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, UnderWay
+from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from .choice import best, over
 
@@ -73,7 +74,7 @@ class Bookings:
         self._barred: dict[str, Claims] = {}  # stored and not believed now; kept like the others
         self._revisions: dict[int, int] = {}  # above 0, which needs no memory
         self._recorded: set[str] = set()  # whose fact `stored` is in the database, or waits in memory for it
-        self.counters = {"stored": 0, "refused": 0, "unreadable": 0}
+        self.counters = {"stored": 0, "refused": 0, "unreadable": 0, "damaged": 0}
 
     # --- start
 
@@ -83,16 +84,35 @@ class Bookings:
             if name.startswith(TOKEN):
                 self._tokens[name.removeprefix(TOKEN)] = data
                 self._recorded.add(name.removeprefix(TOKEN))
-            elif name.startswith(REVISION) and data.isdigit():
-                self._revisions[int(name.removeprefix(REVISION))] = int(data)
+            elif name.startswith(REVISION):
+                self._take_revision(name.removeprefix(REVISION), data)
         try:
-            for path in sorted(self._folder.glob("*.cwt")):
-                data_or_none = files.read(path)
-                if data_or_none is not None:
-                    self._tokens.setdefault(path.stem, data_or_none)
+            paths = sorted(self._folder.glob("*.cwt"))
         except OSError:
             log.exception("the folder of bookings cannot be read")
+            paths = []
+        for path in paths:
+            self._take_file(path)
         self.judge()
+
+    def _take_revision(self, name: str, data: bytes) -> None:
+        booking, revision = stored.number(name), stored.number(data.decode("ascii", "replace"))
+        if booking is None or revision is None:
+            self.counters["damaged"] += 1
+            log.error("revision %s of booking %s cannot be read", data, ascii(name))
+        else:
+            self._revisions[booking] = revision
+
+    def _take_file(self, path: Path) -> None:
+        """One that cannot be read costs itself, not those after it."""
+        try:
+            data = files.read(path)
+        except OSError as error:
+            self.counters["damaged"] += 1
+            log.error("a booking's file cannot be read: %s", error)
+            return
+        if data is not None:
+            self._tokens.setdefault(path.stem, data)
 
     def judge(self) -> None:
         """Verify all stored tokens again: at start, and when the key set or the list of the revoked changed."""
@@ -122,7 +142,7 @@ class Bookings:
             found = refused(Code.STATE_GUARD, f"{MOST} bookings are stored already", found)
         if isinstance(found, Refusal):
             self.counters["refused"] += 1
-            await self._commit(Fact("booking", _body("refused", found.claims, found.code.value)))
+            await self._commit(Fact("booking", facts.booking("refused", found.claims, found.code.value)))
             return found
         name = found.cti.hex()
         if self._tokens.get(name) == token and name in self._believed and name in self._recorded:
@@ -135,7 +155,7 @@ class Bookings:
         if found.booking and found.revision:
             put[f"{REVISION}{found.booking}"] = str(found.revision).encode()
         self.counters["stored"] += 1
-        fact = Fact("booking", _body("stored", found, None))
+        fact = Fact("booking", facts.booking("stored", found, None))
         if not await self._commit(fact, put, [TOKEN + old for old in gone]) and not kept:
             raise StoreBroken("neither the file nor the database took the booking")
         self._recorded.add(name)
@@ -147,14 +167,14 @@ class Bookings:
         """Drop what ended long ago, and revisions that the open booking held on to while it was open (R5). lo_s: the
         earliest it can be now.
         """
-        stored: dict[str, Claims] = {**self._barred, **self._believed}
-        old = [name for name, it in stored.items() if it.exp + KEPT_S < lo_s and it.booking != self._open]
+        known: dict[str, Claims] = {**self._barred, **self._believed}
+        old = [name for name, it in known.items() if it.exp + KEPT_S < lo_s and it.booking != self._open]
         gone = {*old, *self._outdated()}
-        left = {it.booking for name, it in stored.items() if name not in gone}
+        left = {it.booking for name, it in known.items() if name not in gone}
         # Numbers rise, so the lowest are the oldest; a token that is stored still needs its booking's.
         worn = sorted(self._revisions.keys() - left)[: max(0, len(self._revisions) - REVISED)]
         if gone or worn:
-            numbers = {stored[name].booking for name in gone} - left
+            numbers = {known[name].booking for name in gone} - left
             drop = [TOKEN + name for name in gone] + [f"{ENDED_KEY}{n}" for n in numbers]
             for number in worn:
                 del self._revisions[number]
@@ -164,6 +184,10 @@ class Bookings:
                 self._forget(name)
 
     # --- looked at
+
+    def claims(self, token: str) -> Claims | None:
+        """Of a stored token, believed now or not. token: its id in hex."""
+        return self._believed.get(token) or self._barred.get(token)
 
     def __len__(self) -> int:
         return len(self._believed)
@@ -189,12 +213,12 @@ class Bookings:
         open_ = self._open
         judged: list[tuple[Booking, Booking | Refusal]] = []
         situation = self.situation(now, open_, at_station)
-        for stored in self._believed.values():
-            if isinstance(situation, Situation) and stored.confirmation == BadgeId(badge):
-                found = believe(stored.token, situation)
+        for one in self._believed.values():
+            if isinstance(situation, Situation) and one.confirmation == BadgeId(badge):
+                found = believe(one.token, situation)
                 if isinstance(found, Booking):
                     found = self.over(found, now.lo_s, at_station) or found
-                judged.append((stored, found))
+                judged.append((one, found))
         return best(judged, open_, now.lo_s, self._under.ended)
 
     def over(self, booking: Booking, lo_s: float, at_station: bool) -> Refusal | None:
@@ -274,18 +298,3 @@ class Bookings:
             log.warning("booking %s has no file of its own: %s", name, error)
             return False
         return True
-
-
-def _body(event: str, claims: Claims | None, code: str | None) -> dict[str, object]:
-    """The body of the facts `booking` stored and refused."""
-    early, late = (claims.early_s, claims.late_s) if claims is not None else (0, 0)
-    return {
-        "event": event,
-        "booking": claims.booking if claims is not None else None,
-        "revision": claims.revision if claims is not None else None,
-        "token": claims.cti.hex() if claims is not None else None,
-        "booking_kind": claims.kind.name.lower() if claims is not None else None,
-        "from": claims.nbf + early if claims is not None else None,
-        "to": claims.exp - late if claims is not None else None,
-        "code": code,
-    }

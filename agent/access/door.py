@@ -19,12 +19,14 @@ from keyless.refusal import Code, Refusal, refused
 from ..car.legs import Leg
 from ..car.state import Moving
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking
-from ..sync import facts
+from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import How, Plan, Tap, hard, may_auto_close, may_take_over, tap
 from .bookings import Bookings
-from .lockwork import Asked, Lockwork
+from .lockwork import Lockwork
+from .pending import Asked
 from .remote import Remote
+from .rescue import rescued
 from .scene import Scene
 
 log = logging.getLogger(__name__)
@@ -77,13 +79,28 @@ class Door:
             vault = {}
         if BOOKING_KEY in vault:
             self._scene.under.booking = OpenBooking.from_bytes(vault[BOOKING_KEY])
-        ended = (name.removeprefix(ENDED_KEY) for name in vault if name.startswith(ENDED_KEY))
-        self._scene.under.ended |= {int(number) for number in ended if number.isdigit()}
+        ended = (stored.number(name.removeprefix(ENDED_KEY)) for name in vault if name.startswith(ENDED_KEY))
+        self._scene.under.ended |= {number for number in ended if number is not None}
         if LEG_KEY in vault:
             self._scene.under.leg = Leg.from_bytes(vault[LEG_KEY])
         self._bookings.load(vault)
+        if BOOKING_KEY in vault and self._scene.under.booking is None:
+            await self._rescue(vault[BOOKING_KEY])
         self._lockwork.load(vault)
         self._remote.load(vault)
+
+    async def _rescue(self, data: bytes) -> None:
+        """A disk can lie: somebody had the car. Told once, and never lost without a word."""
+        booking, detail = rescued(data, self._bookings.claims)
+        self._scene.under.booking = booking
+        self._bookings.judge()  # what is open decides what of it is believed
+        log.error("the booking under way is damaged: %s", detail)
+        alarm = Fact("alarm", {"name": "booking_damaged", "event": "raised", "detail": detail})
+        put = {BOOKING_KEY: booking.to_bytes()} if booking is not None else {}
+        try:
+            await self._store.commit((alarm,), put=put, drop=() if put else (BOOKING_KEY,))
+        except StoreBroken:
+            log.warning("the database is broken; the alarm is kept in memory")
 
     async def run(self) -> None:
         parts = [asyncio.create_task(self._ticks(), name="door ticks")]

@@ -5,12 +5,13 @@ What is not here: whether it may move (`door.py`, `remote.py`) and how (`drivers
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, TypedDict
 
 from drivers.errors import DeviceError
@@ -20,36 +21,15 @@ from ..car.state import CarState
 from ..car.under_way import UnderWay
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import Plan, carry_out
+from .pending import NOTHING, PENDING, Asked, Pending
 
 log = logging.getLogger(__name__)
 
-PENDING: Final = "access/pending"
 COMMANDED: Final = "access/commanded"
 RESULT: Final = "command/result/"
 ORPHAN_WAIT_NS: Final = 5_000_000_000  # for a car's first words after a boot, before an orphan intent is called unknown
 CYCLES: Final = 5  # R9
 UNPROVEN: Final = "the lock signal is not proven on this car"
-NOTHING: Final = Plan()
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Who asked for a movement. token, holder, command: hex. clock: source of the time it was decided by. note: see the
-    contract.
-    """
-
-    via: str
-    booking: int | None = None
-    token: str | None = None
-    holder: str | None = None
-    command: str | None = None
-    clock: str = "none"
-    note: str | None = None
-    until: int | None = None
-
-    def body(self) -> dict[str, object]:
-        """The part of an intent fact that says who asked."""
-        return {name: value for name, value in asdict(self).items() if name != "until"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +82,8 @@ class Lockwork:
         self._proof = f"lock_proof/{vehicle}/{signal}/{version}" if signal else None
         self._proven = False
         self._commanded: bool | None = None
-        self._orphan: dict[str, Any] | None = None
+        self._orphan: Pending | None = None
+        self._stray = False  # a pending intent that says nothing any more
         self._since_ns = clock.now().ns
         self.answers: dict[str, Answer] = {}  # by command id, so that a repeat gets the same answer
         self.counters = {"moved": 0, "done": 0, "failed": 0, "unknown": 0}
@@ -113,10 +94,10 @@ class Lockwork:
         self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
         self._since_ns = self._clock.now().ns
         if PENDING in vault:
-            try:
-                self._orphan = json.loads(vault[PENDING])
-            except ValueError:
-                log.error("the pending intent cannot be read; its outcome stays unknown")
+            self._orphan = Pending.from_bytes(vault[PENDING])
+            self._stray = self._orphan is None
+            if self._orphan is None or self._orphan.damaged:
+                log.error("the pending intent is damaged; its outcome stays unknown")
 
     @property
     def proven(self) -> bool:
@@ -143,12 +124,11 @@ class Lockwork:
         go on. The caller must not be cancelled (`door.py` shields it).
         """
         await self.resolve(at_once=True)
-        access = secrets.token_hex(8)
-        pending = {"access": access, "action": action.value, "asked": asdict(asked), "plan": plan.to_json()}
-        intent = Fact("access", {"event": "intent", "access": access, "action": action.value, **asked.body()})
+        pending = Pending(secrets.token_hex(8), action, asked, plan)
+        intent = Fact("access", pending.intent())
         async with self._guard:
             try:
-                await self._store.commit((intent,), put={**(put or {}), PENDING: _json(pending)})
+                await self._store.commit((intent,), put={**(put or {}), PENDING: pending.to_bytes()})
             except StoreBroken:
                 if asked.via == "command":
                     raise
@@ -175,17 +155,16 @@ class Lockwork:
             return LockOutcome.DONE, "read back"
         return LockOutcome.UNKNOWN, f"no read-back within {self._confirm_s:g} s"
 
-    async def _record(self, pending: dict[str, Any], outcome: LockOutcome, why: str, *, at_boot: bool) -> Moved:
+    async def _record(self, pending: Pending, outcome: LockOutcome, why: str, *, at_boot: bool) -> Moved:
         """Exactly one outcome for each intent, in one transaction with all that follows from it."""
-        asked = Asked(**pending["asked"])
+        asked, action = pending.asked, pending.action.value
         moved = outcome is not LockOutcome.FAILED
-        plan = Plan.from_json(pending["plan"])
-        after = carry_out(self._under, plan, moved)
+        after = carry_out(self._under, pending.plan, moved)
         put, drop = dict(after.put), [PENDING, *after.drop]
         body = {
             "event": "outcome",
-            "access": pending["access"],
-            "action": pending["action"],
+            "access": pending.access,
+            "action": action,
             "booking": asked.booking,
             "outcome": outcome.value,
             "why": why,
@@ -193,11 +172,11 @@ class Lockwork:
         }
         facts = [Fact("access", body), *(Fact(kind, fact) for kind, fact in after.facts)]
         if moved:
-            self._commanded = pending["action"] == LockAction.LOCK.value
-            put[COMMANDED] = pending["action"].encode()
+            self._commanded = pending.action is LockAction.LOCK
+            put[COMMANDED] = action.encode()
         if asked.command is not None:
             result = {"code": outcome.value, "why": why}
-            facts.append(Fact("command", {"id": asked.command, "action": pending["action"], "result": result}))
+            facts.append(Fact("command", {"id": asked.command, "action": action, "result": result}))
             self.answers[asked.command] = Answer(code=outcome.value, why=why, until=asked.until)
             put[RESULT + asked.command] = _json(self.answers[asked.command])
         self.counters[outcome.value] += 1
@@ -212,21 +191,32 @@ class Lockwork:
     async def resolve(self, *, at_once: bool = False) -> None:
         """D19: an intent found at boot gets its outcome from the proven signal, once the car has spoken, else unknown.
         """
+        if self._stray:
+            await self._drop_stray()
         if self._orphan is None:
             return
         said = self._car.locked() if self._proven else None
         waited = self._clock.now().ns - self._since_ns >= ORPHAN_WAIT_NS
-        if said is None and self._proven and not waited and not at_once:
+        if said is None and self._proven and not waited and not at_once and not self._orphan.damaged:
             return
         orphan, self._orphan = self._orphan, None
-        wanted = orphan["action"] == LockAction.LOCK.value
-        if said is None:
+        wanted = orphan.action is LockAction.LOCK
+        if orphan.damaged:
+            outcome, why = LockOutcome.UNKNOWN, "what was written beside the intent is damaged"
+        elif said is None:
             outcome, why = LockOutcome.UNKNOWN, "the power was cut between intent and outcome"
         elif said == wanted:
             outcome, why = LockOutcome.DONE, "read back after the power cut"
         else:
             outcome, why = LockOutcome.FAILED, "the power was cut before the lock moved"
         await self._record(orphan, outcome, why, at_boot=True)
+
+    async def _drop_stray(self) -> None:
+        """Nobody can tell which intent it was: that is told, once."""
+        self._stray = False
+        alarm = {"name": "intent_damaged", "event": "raised", "detail": {"why": "an intent has no outcome"}}
+        with contextlib.suppress(StoreBroken):
+            await self._store.commit((Fact("alarm", alarm),), drop=(PENDING,))
 
     async def conclude(self, plan: Plan, facts: tuple[Fact, ...], put: Mapping[str, bytes]) -> tuple[int, ...]:
         """Carry out a plan without touching the lock; `facts` come last. Answers their numbers."""

@@ -16,12 +16,13 @@ from keyless.refusal import Code, Refusal, refused
 from keyless.token import read_remote, token_hash
 from keyless.verify import believe_command
 
-from ..sync import facts
+from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from . import locate
 from .booking import Closing, How, Plan, hard
 from .bookings import Authority, Bookings
-from .lockwork import RESULT, Answer, Asked, Lockwork
+from .lockwork import RESULT, Answer, Lockwork
+from .pending import Asked
 from .scene import Scene
 from .unbelieved import addressed, signed
 
@@ -64,14 +65,10 @@ class Remote:
         for name, data in vault.items():
             try:
                 if name.startswith(COUNTER):
-                    counter, until = json.loads(data)
-                    self._counters[name.removeprefix(COUNTER)] = int(counter), int(until)
+                    self._counters[name.removeprefix(COUNTER)] = stored.value(tuple[int, int], data)
                 elif name.startswith(RESULT):
-                    told = json.loads(data)
-                    self._results[name.removeprefix(RESULT)] = Answer(
-                        code=told["code"], why=told["why"], until=told["until"]
-                    )
-            except (ValueError, TypeError, KeyError) as error:
+                    self._results[name.removeprefix(RESULT)] = stored.value(Answer, data)
+            except ValueError as error:
                 log.error("%s cannot be read: %s", name, error)
                 if name.startswith(COUNTER):
                     self._counters[name.removeprefix(COUNTER)] = SPENT

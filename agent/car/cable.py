@@ -6,13 +6,12 @@ What is not here: charges (`charging.py`), which follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from .look import Look
 from .privacy import for_leg
-from .reading import Reading, read
+from .reading import Reading
 
 CONFIRM_MS: Final = 5_000  # as for charging: long for a contact that bounces, short for a hand that plugs and pulls
 
@@ -25,10 +24,6 @@ class Turn:
 
     reading: Reading
     booking: int | None
-
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any] | None) -> Turn | None:
-        return None if found is None else cls(read(found["reading"]), found["booking"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from ..sync import stored
 from .legs import Told
 from .look import Look
-from .reading import Reading, carried, driven_km, duration_ms, read, read_maybe, spent_kwh
+from .reading import Reading, carried, driven_km, duration_ms, spent_kwh
 from .watched import Watched
 
 # For so long the car must say the same before charging has begun or ended: the flag of 658 was seen stuck on some cars
@@ -79,16 +80,8 @@ class Charge:
     def from_bytes(cls, data: bytes) -> Charge | None:
         """`None` when these bytes are no charge of ours."""
         try:
-            found = json.loads(data)
-            names = ("plug_in", "start", "since", "end", "turn", "out", "out_end")
-            readings = {name: read_maybe(found.get(name)) for name in names}
-            rest: dict[str, Any] = {
-                "last": read(found["last"]),
-                "watched": Watched.from_json(found["watched"]),
-                "sums": Stretch(**found["sums"]),
-            }
-            return cls(**{**found, **readings, **rest})
-        except (ValueError, KeyError, TypeError, AttributeError):
+            return stored.value(cls, data)
+        except ValueError:
             return None
 
     @property

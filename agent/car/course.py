@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
+from ..sync import stored
 from . import cable, charging, legs
 from .cable import Cable, Turn
 from .charging import Charge
@@ -102,14 +103,22 @@ def changes(before: Course, after: Course) -> tuple[dict[str, bytes], tuple[str,
     return put, tuple(key for key in (LEG_KEY, CHARGE_KEY) if key not in put)
 
 
+@dataclass(frozen=True, slots=True)
+class _Last:
+    """What `COURSE_KEY` holds."""
+
+    plugged: bool | None = None
+    turn: Turn | None = None
+    unbooked: int = 0
+
+
 def from_vault(vault: Mapping[str, bytes], booking: OpenBooking | None, leg: Leg | None) -> Course:
     """What was under way when the power went; what cannot be read is as if it had never been. booking, leg: which the
     door has read already.
     """
     charge = Charge.from_bytes(vault[CHARGE_KEY]) if CHARGE_KEY in vault else None
     try:
-        last = json.loads(vault.get(COURSE_KEY, b"{}"))
-        believed = Cable(last.get("plugged"), Turn.from_json(last.get("turn")))
-        return Course(booking, leg, charge, believed, int(last.get("unbooked", 0)))
-    except (ValueError, AttributeError, TypeError, KeyError):
+        last = stored.value(_Last, vault.get(COURSE_KEY, b"{}"))
+        return Course(booking, leg, charge, Cable(last.plugged, last.turn), last.unbooked)
+    except ValueError:
         return Course(booking, leg, charge)

@@ -22,7 +22,7 @@ class Flow:
     recovered_ws: int = 0
     known_ms: int = 0
     unknown_ms: int = 0
-    kw: float | None = None
+    kw: int | float | None = None  # as it was said, so that it comes back from the disk byte for byte
 
     def look(self, kw: float | None, gap_ms: int | None) -> Flow:
         """One more look, so long after the last one; `None`: too long to say what was meanwhile."""

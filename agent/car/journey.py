@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeGuard
 
 from config.privacy import Policy
 from config.vocabulary import ENERGY, IGNITION, ODOMETER, PLUGGED, RANGE, SOC, SOC_FINE, VOCABULARY, Signal
 from drivers.ports import Clock, Instant
 
+from ..sync import stored
 from ..sync.store import Fact, SampleRow, Store, StoreBroken
 from . import course
 from .look import look_at
@@ -65,11 +66,11 @@ class Journey:
         """
         vault = await self._store.read("")
         try:
-            last = json.loads(vault.get(CAR_KEY, b"{}"))
-            known = [Signal(name, last[name], 0) for name in REMEMBERED if last.get(name) is not None]
-        except (ValueError, AttributeError):
-            known = []
-        self._car.recall(known)
+            last = stored.value(dict[str, float | str | None], vault.get(CAR_KEY, b"{}"))
+        except ValueError:
+            last = {}
+        said = ((name, last.get(name)) for name in REMEMBERED)
+        self._car.recall([Signal(name, value, 0) for name, value in said if _fits(value, name)])
         self._kept = self._numbers()
         self._under.follow(course.from_vault(vault, self._under.booking, self._under.leg))
 
@@ -156,3 +157,9 @@ class Journey:
             await self._store.commit(facts, put={**put, CAR_KEY: self._kept}, drop=drop)
         except StoreBroken:
             log.warning("the database is broken; %d facts are kept in memory", len(facts))
+
+
+def _fits(value: float | str | None, name: str) -> TypeGuard[float | str]:
+    """Whether this may be a value of the signal."""
+    states = VOCABULARY[name].states
+    return value in states if states else isinstance(value, int | float)

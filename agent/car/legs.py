@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
+from ..sync import stored
 from .flow import Flow, kwh
 from .look import Look
 from .privacy import for_leg, may_keep_place
-from .reading import Reading, carried, completed, driven_km, duration_ms, read, spent_kwh, without
+from .reading import Reading, carried, completed, driven_km, duration_ms, spent_kwh, without
 from .state import Moving
 from .watched import Watched
 
@@ -75,14 +76,8 @@ class Leg:
     def from_bytes(cls, data: bytes) -> Leg | None:
         """`None` when these bytes are no leg of ours."""
         try:
-            found = json.loads(data)
-            return cls(
-                int(found["number"]), found["booking"], read(found["start"]), read(found["last"]),
-                Watched.from_json(found["watched"]), tuple(found["provisional"]), Flow(**found["flow"]),
-                Stops(**found["stops"]), found.get("told", True), found.get("off", False), found.get("distance"),
-                tuple(found.get("unseen", ())),
-            )  # fmt: skip
-        except (ValueError, KeyError, TypeError):
+            return stored.value(cls, data)
+        except ValueError:
             return None
 
     def look(self, look: Look, shown: Reading) -> Leg:
@@ -170,10 +165,6 @@ class Tally:
             "stops": self.stops,
             "unseen_ms": self.unseen_ms,
         }
-
-    @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Tally:
-        return cls(**found)
 
 
 @dataclass(frozen=True, slots=True)

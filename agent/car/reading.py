@@ -6,8 +6,8 @@ without touching a fact that bills (R26); they are samples and facts of their ow
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, Final, TypedDict, TypeVar
+from collections.abc import Collection
+from typing import Final, TypedDict, TypeVar
 
 Value = TypeVar("Value")
 
@@ -20,28 +20,15 @@ class Reading(TypedDict):
     unknown.
     """
 
-    odometer_km: float | None
-    soc_percent: float | None
-    energy_kwh: float | None
-    range_km: float | None
+    odometer_km: int | float | None
+    soc_percent: int | float | None
+    energy_kwh: int | float | None
+    range_km: int | float | None
     plugged: str | None
     at_station: str | None
     boot: str
     at: int
     wall: list[int] | None
-
-
-def read(found: Mapping[str, Any]) -> Reading:
-    """A reading as it came back from the disk; what it does not know of is left out. Raises `KeyError`, `TypeError`."""
-    known: dict[str, Any] = {name: found[name] for name in Reading.__annotations__}
-    if not isinstance(known["boot"], str) or not isinstance(known["at"], int):
-        raise TypeError("no reading")
-    found_again: Reading = Reading(**known)  # type: ignore[typeddict-item]
-    return found_again
-
-
-def read_maybe(found: Mapping[str, Any] | None) -> Reading | None:
-    return None if found is None else read(found)
 
 
 def driven_km(start: Reading, end: Reading) -> float | None:

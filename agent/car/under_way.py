@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
+from ..sync import stored
 from .cable import Cable
 from .charging import Charge
 from .legs import Leg, Tally
 from .privacy import Place
-from .reading import Reading, read
+from .reading import Reading
 
 BOOKING_KEY = "booking/open"
 ENDED_KEY = "booking/ended/"
@@ -53,20 +53,9 @@ class OpenBooking:
     def from_bytes(cls, data: bytes) -> OpenBooking | None:
         """`None` when these bytes are no booking of ours."""
         try:
-            return cls.from_json(json.loads(data))
-        except (ValueError, TypeError, KeyError):
+            return stored.value(cls, data)  # what an earlier version wrote lacks `provisional` and what follows it
+        except ValueError:
             return None
-
-    @classmethod
-    def from_json(cls, found: dict[str, Any]) -> OpenBooking:
-        """What an earlier version wrote lacks `provisional` and what follows it."""
-        rest: dict[str, Any] = {
-            "start": read(found["start"]),
-            "provisional": tuple(found.get("provisional", ())),
-            "tally": Tally.from_json(found.get("tally", {})),
-            "place": Place(**found["place"]) if found.get("place") is not None else None,
-        }
-        return cls(**{**found, **rest})
 
     def opened_body(self) -> dict[str, object]:
         """The body of the fact `booking` opened."""

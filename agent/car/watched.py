@@ -6,7 +6,7 @@ What is not here: what was missed meanwhile (`legs.py`, `charging.py`).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from .reading import Reading, middle
 
@@ -31,10 +31,6 @@ class Watched:
     @classmethod
     def since(cls, now: Reading) -> Watched:
         return cls(now["boot"], now["at"], middle(now))
-
-    @classmethod
-    def from_json(cls, found: dict[str, Any]) -> Watched:
-        return cls(**found)
 
     def look(self, now: Reading) -> tuple[Watched, int | None]:
         """One more look; and the time since the last one in ms, or `None` when that was too long to say what was

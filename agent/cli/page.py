@@ -22,6 +22,8 @@ from .names import PLAIN, tails, text_of
 HERE: Final = Path(__file__).parent
 WALL_NS: Final = 946_684_800_000_000_000
 """The year 2000: a smaller time stamp counts from the start of something and is no date."""
+LATEST_NS: Final = 253_402_300_800_000_000_000
+"""The year 10000: no calendar here goes on, and no log is from then."""
 
 
 COLUMNS: Final = ("signal", "unit", "first", "last", "lowest", "highest", "values", "drawn")
@@ -83,7 +85,7 @@ TOOLS: Final = """<nav id="tools" aria-label="Time shown">
 
 def _header(sheet: Sheet) -> str:
     frames = f"{sheet.counters.get('frames', 0):,}".replace(",", " ")
-    when = f", from {_date(sheet.start_ns)}" if sheet.start_ns >= WALL_NS else ""
+    when = f", from {_date(sheet.start_ns)}" if _dated(sheet.start_ns) else ""
     trouble = f'<p class="trouble">{escape(sheet.trouble)}: what comes before it is shown.</p>' if sheet.trouble else ""
     return f"<header><h1>{escape(sheet.car)}</h1><p>{escape(sheet.log)}, {frames} frames{when}</p>{trouble}</header>"
 
@@ -124,7 +126,7 @@ def _data(sheet: Sheet) -> str:
     names = [it.name for _, group in sheet.panels for it in group] + [row.name for row in sheet.rows]
     short = tails(names)
     told = {
-        "wall_ms": sheet.start_ns / 1e6 if sheet.start_ns >= WALL_NS else None,
+        "wall_ms": sheet.start_ns / 1e6 if _dated(sheet.start_ns) else None,
         "panels": [
             {"unit": unit, "curves": [
                 {"name": it.name, "short": short[it.name], "t": [round(at, 4) for at, _ in it.points],
@@ -138,6 +140,10 @@ def _data(sheet: Sheet) -> str:
         ],
     }  # fmt: skip
     return json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _dated(ns: int) -> bool:
+    return WALL_NS <= ns < LATEST_NS
 
 
 def _date(ns: int) -> str:

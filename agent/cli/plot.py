@@ -5,6 +5,7 @@ What is not here: how curves get small (`curves.py`) and what the page looks lik
 
 from __future__ import annotations
 
+import os
 from array import array
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -38,13 +39,14 @@ def plot(car: CarModel, log: Path, bus: str, wanted: Collection[str], out: Path)
     try:
         found.take(playback.signals())
     except RecordingError as error:
-        trouble = str(error)
+        trouble = os.fsencode(str(error)).decode(errors="replace")
         click.echo(f"error: {error}", err=True)
     told = found.told(gaps(car))
     if not told:
         click.echo(f"{log}: nothing of what was asked for is in it ({playback.counters()['frames']} frames)", err=True)
         return False
-    sheet = Sheet(log.name, car.title, found.start_ns, playback.counters(), trouble, *_drawn(told))
+    name = os.fsencode(log.name).decode(errors="replace")  # a file's name need not be text
+    sheet = Sheet(name, car.title, found.start_ns, playback.counters(), trouble, *_drawn(told))
     text = page(sheet)
     try:
         out.write_text(text, encoding="utf-8")

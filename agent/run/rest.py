@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DRIVER_NOISE = ("can", "paho", "cantools")  # their own loggers are for their authors
+DRIVER_NOISE = ("can", "isotp", "paho", "cantools")  # their own loggers are for their authors
 
 
 class Answering:

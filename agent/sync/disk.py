@@ -6,7 +6,6 @@ Synchronous and used by one thread only; waiting, bounding and remembering for l
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -19,7 +18,8 @@ from .record import Batch, Columns, Taken, When
 
 COLUMNS_KEY: Final = "store.columns"
 COUNTS: Final = (
-    "set_aside", "odd_samples", "unrecorded", "aged_positions", "aged_samples", "erased_positions", "erased_samples",
+    "set_aside", "odd_samples", "odd_groups", "unrecorded", "aged_positions", "aged_samples", "erased_positions",
+    "erased_samples",
 )  # fmt: skip
 
 
@@ -76,10 +76,11 @@ class Disk:
                 self.lived.begin(known.get(tags.LIVED_KEY), when)
                 if opened.created:
                     self._introduce(connection, opened, known, when)
-                    if self._open is not None and COLUMNS_KEY in known:
+                    if self._open is not None and (columns := Columns.from_bytes(known.get(COLUMNS_KEY))) is not None:
                         # Its rows went away with the file; memory still has them.
-                        self._seal(connection, replace(self._open, columns=json.loads(known[COLUMNS_KEY])[0]), when)
-                for run in samples.join(outbox.groups(connection)):
+                        self._seal(connection, replace(self._open, columns=columns.number), when)
+                runs, odd = samples.join(outbox.groups(connection))
+                for run in runs:
                     self._seal(connection, run, when)
                 outbox.clear_groups(connection)
         except BaseException:
@@ -87,8 +88,8 @@ class Disk:
             raise
         self._open, self._loaded, self.vault = None, True, known
         self._dropped.clear()
-        stored = json.loads(known[COLUMNS_KEY]) if COLUMNS_KEY in known else None
-        self.columns = Columns(stored[0], *map(tuple, stored[1:])) if stored else None
+        self.counts["odd_groups"] += odd
+        self.columns = Columns.from_bytes(known.get(COLUMNS_KEY))
         return opened
 
     def _settle(self, connection: db.Connection, rescued: dict[str, bytes]) -> dict[str, bytes]:
@@ -109,9 +110,8 @@ class Disk:
             outbox.append_fact(connection, when.fact("boot", boot | {"quarantined": opened.quarantined}))
             alarm = {"name": "database_broken", "event": "raised", "detail": opened.detail}
             outbox.append_fact(connection, when.fact("alarm", alarm))
-        if COLUMNS_KEY in known:
-            _, names, steps, units = json.loads(known[COLUMNS_KEY])
-            self._columns(connection, Columns(0, tuple(names), tuple(steps), tuple(units)), known, when)
+        if (columns := Columns.from_bytes(known.get(COLUMNS_KEY))) is not None:
+            self._columns(connection, columns, known, when)
 
     def close(self) -> None:
         if self._database is not None:
@@ -241,10 +241,10 @@ class Disk:
 
     def _columns(self, connection: db.Connection, wanted: Columns, known: dict[str, bytes], when: When) -> Columns:
         number = outbox.append_fact(connection, when.fact("columns", wanted.body()))
-        stored = wire.text([number, wanted.names, wanted.steps, wanted.units]).encode()
-        vault.change(connection, {COLUMNS_KEY: stored}, ())
-        known[COLUMNS_KEY] = stored
-        return replace(wanted, number=number)
+        columns = replace(wanted, number=number)
+        known[COLUMNS_KEY] = columns.to_bytes()
+        vault.change(connection, {COLUMNS_KEY: known[COLUMNS_KEY]}, ())
+        return columns
 
     # --- the backend's word, and housekeeping ---
 

@@ -121,6 +121,21 @@ def refused(via: str, refusal: Refusal, claims: Claims | None = None, **more: ob
     }
 
 
+def booking(event: str, claims: Claims | None, code: str | None) -> dict[str, object]:
+    """Body of the facts `booking` stored and refused."""
+    early, late = (claims.early_s, claims.late_s) if claims is not None else (0, 0)
+    return {
+        "event": event,
+        "booking": claims.booking if claims is not None else None,
+        "revision": claims.revision if claims is not None else None,
+        "token": claims.cti.hex() if claims is not None else None,
+        "booking_kind": claims.kind.name.lower() if claims is not None else None,
+        "from": claims.nbf + early if claims is not None else None,
+        "to": claims.exp - late if claims is not None else None,
+        "code": code,
+    }
+
+
 def bounded(body: Mapping[str, object]) -> dict[str, object]:
     """The body with every free text cut to 120 characters."""
     return {key: _cut(value) if key in FREE else value for key, value in body.items()}

@@ -20,12 +20,13 @@ from keyless import cose
 from keyless.refusal import Refusal
 from keyless.token import MAX_TOKEN, read_claims
 
-from . import samples, tags
+from . import samples, stored, tags, wire
 from .disk import COLUMNS_KEY, Disk, describe
-from .record import When
+from .record import Columns, When
 
 PAGE_BYTES: Final = 256 * 1024
 BODIES: Final = ("facts", "samples")
+COLUMNS: Final = ("names", "steps", "units")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def show(disk: Disk) -> dict[str, Any]:
     with disk.database.read() as connection:
         held = {name: peek.held(connection, name) for name in BODIES}
         waiting = outbox.pending(connection)
-        unsealed = sum(len(run.rows) for run in samples.join(outbox.groups(connection)))
+        unsealed = sum(len(run.rows) for run in samples.join(outbox.groups(connection))[0])
         keys = sorted({key.partition("/")[0] for key in vault.read(connection, "")})
     return {
         "file": str(path),
@@ -142,7 +143,7 @@ def page(disk: Disk, booking: int, fact: int = 0, run: int = 0) -> dict[str, Any
     listed: dict[str, Any] = {"facts": [], "samples": [], "next": None}
     with disk.database.read() as connection:
         facts = peek.facts_of(connection, booking, fact, PAGE_BYTES)
-        listed["facts"] = [{"n": number, **json.loads(body)} for number, body in facts.rows]
+        listed["facts"] = [_fact(number, body) for number, body in facts.rows]
         if facts.more:
             return listed | {"next": [facts.last, run]}
         runs = peek.samples_of(connection, booking, run, PAGE_BYTES)
@@ -152,6 +153,14 @@ def page(disk: Disk, booking: int, fact: int = 0, run: int = 0) -> dict[str, Any
         return listed | {"vault": _of_vault(connection, booking)}
 
 
+def _fact(number: int, body: str) -> dict[str, Any]:
+    """A fact that does not read is handed out all the same, as it stands."""
+    try:
+        return {"n": number, **stored.value(dict[str, Any], body.encode())}
+    except ValueError:
+        return {"n": number, "unreadable": body}
+
+
 def _readable(connection: db.Connection, number: int, body: bytes) -> dict[str, Any]:
     """A sealed run with names, units and values; what does not read is told as bytes."""
     found = samples.unseal(body)
@@ -159,24 +168,28 @@ def _readable(connection: db.Connection, number: int, body: bytes) -> dict[str, 
         return {"n": number, "unreadable": body.hex()}
     run = found[1]
     columns = _columns(connection, run.columns)
-    names, steps, units = columns or ([f"column {i}" for i in range(len(run.rows[0][1]))], [1] * 99, ["?"] * 99)
+    width = len(run.rows[0][1])
+    if columns is None or len(columns.names) != width:
+        columns = Columns(0, tuple(f"column {i}" for i in range(width)), (1,) * width, ("?",) * width)
+    steps = columns.steps
     rows = [
-        {"at": at, "values": [None if n is None else round(n * step, 6) for n, step in zip(row, steps, strict=False)]}
+        {"at": at, "values": [None if n is None else round(n * step, 6) for n, step in zip(row, steps, strict=True)]}
         for at, row in run.rows
     ]
     head = {"n": number, "booking": run.booking, "boot": run.boot, "wall": run.wall, "source": run.source}
-    return head | {"names": list(names), "units": list(units), "rows": rows}
+    return head | {"names": list(columns.names), "units": list(columns.units), "rows": rows}
 
 
-def _columns(connection: db.Connection, number: int) -> tuple[Any, Any, Any] | None:
+def _columns(connection: db.Connection, number: int) -> Columns | None:
     """What the values of a run are, from the fact that says so, or the newest list when that one is gone."""
     text = peek.fact(connection, number)
     if text is not None:
-        body = json.loads(text)["body"]
-        return (body["names"], body["steps"], body["units"]) if "steps" in body else None
-    stored = vault.read(connection, COLUMNS_KEY).get(COLUMNS_KEY)
-    newest = json.loads(stored) if stored is not None else [0]
-    return (newest[1], newest[2], newest[3]) if newest[0] == number else None
+        body = _fact(number, text).get("body")
+        listed = [number, *map(body.get, COLUMNS)] if isinstance(body, dict) else []
+        found = Columns.from_bytes(wire.text(listed).encode())
+    else:
+        found = Columns.from_bytes(vault.read(connection, COLUMNS_KEY).get(COLUMNS_KEY))
+    return found if found is not None and found.number == number else None
 
 
 def _of_vault(connection: db.Connection, booking: int) -> dict[str, Any]:
@@ -185,7 +198,10 @@ def _of_vault(connection: db.Connection, booking: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in vault.read(connection, "").items():
         if named.search(value):
-            found[key] = json.loads(value)
+            try:
+                found[key] = json.loads(value)
+            except (ValueError, RecursionError):
+                found[key] = {"unreadable": value.decode(errors="replace")}
         elif key.startswith("token/") and _booking_of(value) == booking:
             found[key] = value.hex()
         elif key.endswith(f"/{booking}"):
@@ -223,7 +239,8 @@ def answer(disk: Disk, when: When, request: Mapping[str, object]) -> dict[str, A
     if do == "erase":
         step = erase(disk, when, booking)
         return {"positions": step.facts, "samples": step.samples, "more": step.more, "left": left(disk, booking)}
-    if do != "export" or not isinstance(after, list) or len(after) != 2 or not all(isinstance(n, int) for n in after):
+    numbers = isinstance(after, list) and all(isinstance(n, int) and 0 <= n < 1 << 53 for n in after)
+    if do != "export" or not isinstance(after, list) or len(after) != 2 or not numbers:
         raise ValueError('do must be "show", "export" or "erase", and after two numbers')
     return page(disk, booking, *after)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from buffer.db import SQLITE_VERSION
 from drivers.ports import Instant
 
-from . import facts, wire
+from . import facts, stored, wire
 
 
 class StoreBroken(Exception):
@@ -89,3 +89,18 @@ class Columns:
 
     def body(self) -> dict[str, object]:
         return {"names": list(self.names), "steps": list(self.steps), "units": list(self.units)}
+
+    def to_bytes(self) -> bytes:
+        return wire.text([self.number, self.names, self.steps, self.units]).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes | None) -> Columns | None:
+        """`None` when these bytes are no list of columns: it is said again before the next sample."""
+        try:
+            number, *lists = stored.value(list[object], data or b"")
+            names, units = (stored.typed(tuple[str, ...], texts) for texts in lists[::2])
+            found = cls(stored.typed(int, number), names, stored.typed(tuple[float, ...], lists[1]), units)
+        except (ValueError, IndexError):
+            return None
+        fitting = len(names) == len(found.steps) == len(units) and all(step > 0 for step in found.steps)
+        return found if fitting else None

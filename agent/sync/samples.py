@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from . import wire
+from . import stored, wire
 
 SEAL_ROWS: Final = 100
 SEAL_MS: Final = 60_000
+MOST: Final = 1 << 53  # every integer that JSON carries everywhere; times and numbers beyond it are damage
 
 Row = tuple[int, tuple[int | None, ...]]  # ms since boot; round(value / step) by column, None where missing
 
@@ -77,19 +78,25 @@ def group(run: Run) -> bytes:
     return wire.text(_fields(run) | {"t": _deltas([at for at, _ in run.rows]), "c": _columns(run)}).encode()
 
 
-def join(groups: Iterable[bytes]) -> tuple[Run, ...]:
-    """What lay unsealed when the power went, as runs to be sealed now. Groups that do not read are left out."""
-    runs: list[Run] = []
+def join(groups: Iterable[bytes]) -> tuple[tuple[Run, ...], int]:
+    """What lay unsealed when the power went, as runs to be sealed now, and how many groups do not read: those are left
+    out.
+    """
+    runs, odd = list[Run](), 0
     for body in groups:
         value = wire.unpack(body)
         run = None if value is None else _read(value)
         if run is None:
-            continue
-        if runs and runs[-1].takes(run.columns, run.booking, run.boot, run.at_ms):
+            odd += 1
+        elif runs and runs[-1].takes(run.columns, run.booking, run.boot, run.at_ms) and _as_wide(runs[-1], run):
             runs[-1] = extended(runs[-1], run.rows)
         else:
             runs.append(run)
-    return tuple(runs)
+    return tuple(runs), odd
+
+
+def _as_wide(run: Run, other: Run) -> bool:
+    return len(run.rows[0][1]) == len(other.rows[0][1])
 
 
 def extended(run: Run, rows: Sequence[Row]) -> Run:
@@ -122,17 +129,32 @@ def _columns(run: Run) -> list[list[int | None]]:
     return packed
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The fields of a payload that make a run, of the types they were written as."""
+
+    columns: int
+    booking: int | None
+    boot: str
+    at: int
+    wall: tuple[int, int] | None
+    source: str
+    t: list[int]
+    c: list[list[int | None]]
+
+
 def _read(value: dict[str, Any]) -> Run | None:
     try:
-        at, rows = int(value["at"]), list[Row]()
-        known = [0] * len(value["c"])
-        for delta, *deltas in zip(value["t"], *value["c"], strict=True):
-            at += delta
+        told = stored.typed(_Told, {name: value[name] for name in _Told.__annotations__})
+        at, rows = told.at, list[Row]()
+        known = [0] * len(told.c)
+        for delta, *deltas in zip(told.t, *told.c, strict=True):
+            at += delta or 0
             known = [k if d is None else k + d for k, d in zip(known, deltas, strict=True)]
             rows.append((at, tuple(None if d is None else k for k, d in zip(known, deltas, strict=True))))
-        wall = value["wall"]
-        span = None if wall is None else (int(wall[0]), int(wall[1]))
-        run = Run(value["columns"], value["booking"], value["boot"], span, value["source"], tuple(rows))
-    except (KeyError, TypeError, ValueError, IndexError):
+    except (KeyError, ValueError):
         return None
-    return run if rows else None
+    numbers = (told.columns, told.booking or 0, at, *(told.wall or ()))
+    if not rows or any(abs(number) > MOST for number in numbers):
+        return None
+    return Run(told.columns, told.booking, told.boot, told.wall, told.source, tuple(rows))

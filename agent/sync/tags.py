@@ -13,6 +13,7 @@ from config.vocabulary import LATITUDE, LONGITUDE
 
 from .record import Columns, When
 from .samples import Run
+from .stored import number
 
 LIVED_KEY: Final = "store.lived"
 POSITION_FACT: Final = '{"kind":"position",'
@@ -31,7 +32,7 @@ class Lived:
         if self._boot:
             return
         try:
-            self._base_ms = max(0, int(stored or b"0"))
+            self._base_ms = number((stored or b"0").decode("ascii")) or 0
         except ValueError:
             self._base_ms = 0
         self._boot, self._since_ms = when.boot, when.at_ms
@@ -46,7 +47,8 @@ class Lived:
 
 def of_run(run: Run, columns: Columns | None, lived_ms: int) -> Tag:
     """columns: the newest list; of a run with another one nobody knows that there is no position in it."""
-    known = columns is not None and columns.number == run.columns
+    width = len(run.rows[0][1])
+    known = columns is not None and columns.number == run.columns and len(columns.names) == width
     places = [i for i, name in enumerate(columns.names) if name in (LATITUDE, LONGITUDE)] if columns and known else []
     placed = not known or any(values[i] is not None for _, values in run.rows for i in places)
     born_ms = None if run.wall is None else run.wall[1] + run.rows[-1][0] - run.rows[0][0]

@@ -15,11 +15,12 @@ from typing import Final
 Row = tuple[int, str, int, bool, bytes]
 """Nanoseconds of the log's own time, channel as the log names it, CAN id, 29-bit id?, data."""
 
+SECONDS_DIGITS: Final = 15  # thirty million years
 STANDARD_MAX: Final = 0x7FF
 EXTENDED_MAX: Final = 0x1FFF_FFFF
 
 CANDUMP_MANY: Final = re.compile(
-    rb"^\((\d+)\.(\d{6})\) (\S+) ([0-9A-Fa-f]{3}|[01][0-9A-Fa-f]{7})#((?:[0-9A-Fa-f]{2}){0,8})(?: [RT])?\r?$",
+    rb"^\((\d{1,15})\.(\d{6})\) (\S+) ([0-9A-Fa-f]{3}|[01][0-9A-Fa-f]{7})#((?:[0-9A-Fa-f]{2}){0,8})(?: [RT])?\r?$",
     re.MULTILINE,
 )
 """A whole line as `candump -L` writes it: seconds, microseconds, channel, id, data. For many lines at once."""
@@ -64,8 +65,10 @@ def recognise(head: list[str]) -> Form | None:
 
 
 def nanoseconds(stamp: str) -> int:
-    """Decimal seconds, exactly: a float of today's seconds has no nanoseconds left."""
+    """Decimal seconds, exactly: a float of today's seconds has no nanoseconds left. Raises ValueError."""
     seconds, _, fraction = stamp.partition(".")
+    if len(seconds) > SECONDS_DIGITS:
+        raise ValueError(f"seconds of {len(seconds)} digits are no time")
     return int(seconds) * 1_000_000_000 + int(fraction[:9].ljust(9, "0"))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import math
 import zlib
 from binascii import unhexlify
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
@@ -33,6 +32,7 @@ TOLD: Final = 100
 IDS: Final = 4096
 HELD: Final = 20_000
 """Frames held back to be put in order: five seconds of a full 500 kbit/s bus (4,000 frames/s)."""
+MOST_S: Final = 10**15  # thirty million years: what is beyond is no time
 RESTART_NS: Final = 5_000_000_000
 """A log that goes back further than this has begun anew; two buses in one log differ by some 20 ms."""
 AT: Final = itemgetter(0)
@@ -211,7 +211,10 @@ class Recording:
                 yield row
 
     def _takes(self, row: Row) -> bool:
-        """Counted, and of the wanted channel and id."""
+        """Counted, of a time that can be, and of the wanted channel and id."""
+        if abs(row[0]) >= MOST_S * 10**9:
+            self.skipped += 1
+            return False
         self.seen += 1
         if self._bus and row[1] != self._bus:
             self._other(row[1])
@@ -233,7 +236,7 @@ class Recording:
 
     def _from_messages(self, messages: Iterator[can.Message]) -> Iterator[Row]:
         for message in messages:
-            if message.is_error_frame or message.is_remote_frame or not math.isfinite(message.timestamp):
+            if message.is_error_frame or message.is_remote_frame or not abs(message.timestamp) < MOST_S:
                 self.skipped += 1
                 continue
             channel = "" if message.channel is None else str(message.channel)

@@ -143,7 +143,7 @@ class Reports:
         listed = message.get("devices")
         if not isinstance(listed, list) or self.receiver is None:
             return []
-        paths = {entry.get("path") for entry in listed if isinstance(entry, dict)}
+        paths = [entry.get("path") for entry in listed if isinstance(entry, dict)]  # no set: a path may be anything
         return [] if self.receiver in paths else self._gone(self.receiver)
 
     def _gone(self, receiver: str) -> list[Fix]:

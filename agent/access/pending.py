@@ -1,0 +1,85 @@
+"""The movement of the lock under way, as it lies in the vault between intent and outcome, and what is left of it when
+its bytes are damaged.
+
+What is not here: when it is written and what becomes of it (`lockwork.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from drivers.ports import LockAction
+
+from ..sync import stored
+from .booking import Plan
+
+PENDING: Final = "access/pending"
+NOTHING: Final = Plan()
+_ACCESS: Final = re.compile(rb'"access":"([0-9a-f]{16})"')
+_ACTION: Final = re.compile(rb'"action":"(lock|unlock)"')
+_BOOKING: Final = re.compile(rb'"booking":([0-9]{1,18})[,}]')
+_COMMAND: Final = re.compile(rb'"command":"([0-9a-f]{32})"')
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asked for a movement. token, holder, command: hex. clock: source of the time it was decided by. note: see the
+    contract.
+    """
+
+    via: str
+    booking: int | None = None
+    token: str | None = None
+    holder: str | None = None
+    command: str | None = None
+    clock: str = "none"
+    note: str | None = None
+    until: int | None = None
+
+    def body(self) -> dict[str, object]:
+        """The part of an intent fact that says who asked."""
+        return {name: value for name, value in asdict(self).items() if name != "until"}
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """access: 16 hex digits, the same in intent and outcome. damaged: what followed from it cannot be read any more, so
+    nothing follows and its outcome is unknown.
+    """
+
+    access: str
+    action: LockAction
+    asked: Asked
+    plan: Plan = NOTHING
+    damaged: bool = False
+
+    def intent(self) -> dict[str, object]:
+        """Body of the fact."""
+        return {"event": "intent", "access": self.access, "action": self.action.value, **self.asked.body()}
+
+    def to_bytes(self) -> bytes:
+        told = {"access": self.access, "action": self.action, "asked": asdict(self.asked), "plan": self.plan.to_json()}
+        return json.dumps(told, separators=(",", ":")).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Pending | None:
+        """`None` when not even the movement can be told from these bytes."""
+        try:
+            found = stored.value(dict[str, Any], data)
+            asked, plan = stored.typed(Asked, found["asked"]), Plan.from_json(found["plan"])
+            return cls(stored.typed(str, found["access"]), stored.typed(LockAction, found["action"]), asked, plan)
+        except (ValueError, KeyError, TypeError):
+            return _left(data)
+
+
+def _left(data: bytes) -> Pending | None:
+    access, action, booking, command = (it.search(data) for it in (_ACCESS, _ACTION, _BOOKING, _COMMAND))
+    if access is None or action is None:
+        return None
+    asked = Asked(
+        "damaged", int(booking[1]) if booking else None, command=command[1].decode() if command else None
+    )  # fmt: skip
+    return Pending(access[1].decode(), LockAction(action[1].decode()), asked, damaged=True)
