@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from agent.sync import facts, holdings, samples, tags
+from agent.sync.disk import Disk
 from agent.sync.holdings import Keep
 from agent.sync.keeping import DAY_MS
 from agent.sync.record import Columns, When

@@ -28,6 +28,7 @@ from .pending import Asked
 from .remote import Remote
 from .rescue import rescued
 from .scene import Scene
+from .turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +65,8 @@ class Door:
         self._clock, self._store, self._scene = clock, store, scene
         self._bookings, self._lockwork, self._remote = bookings, lockwork, remote
         self._reader, self._auto_close_s = reader, auto_close_s
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._shut = False
-        self._working: set[asyncio.Task[Any]] = set()
         self.ticked_ns = clock.now().ns
         self.past_s: Callable[[], float] = lambda: scene.now().lo_s  # what ended before is erased
         self.counters = {"badges": 0, "codes": 0, "refused": 0, "reader_lost": 0}
@@ -116,30 +116,28 @@ class Door:
             await asyncio.gather(*parts, return_exceptions=True)
 
     async def close(self) -> None:
-        """Let what is under way finish."""
-        if self._working:
-            await asyncio.wait(set(self._working))
+        await self._turns.settle()
 
     # --- what others ask of the door
 
     async def book(self, token: bytes) -> Booking | Refusal:
         """A booking from the backend: on disk when this returns."""
-        return await self._in_turn(self._unless_shut(lambda: self._bookings.book(token)))
+        return await self._turns.take(self._unless_shut(lambda: self._bookings.book(token)))
 
     async def command(self, payload: bytes) -> None:
         """A remote command: it and its outcome are on disk, and its answer is given, when this returns."""
-        await self._in_turn(self._unless_shut(lambda: self._remote.obey(payload)))
+        await self._turns.take(self._unless_shut(lambda: self._remote.obey(payload)))
 
     async def prove_lock(self) -> dict[str, object]:
         """R9, at commissioning. Refused while anybody has the car."""
-        return await self._in_turn(self._prove())
+        return await self._turns.take(self._prove())
 
     async def shut_for_good(self, may: Callable[[], Awaitable[None]]) -> bool:
         """Until the next start nothing opens, is booked or obeyed; False, and all goes on, while anybody has the car.
 
         may: asked in the same turn, with no movement under way; what it raises is raised, and all goes on.
         """
-        return await self._in_turn(self._shut_for_good(may))
+        return await self._turns.take(self._shut_for_good(may))
 
     def trust_changed(self) -> None:
         """A new key set or revocation list was accepted."""
@@ -167,26 +165,14 @@ class Door:
 
     # --- loops
 
-    async def _in_turn(self, work: Coroutine[Any, Any, Answer]) -> Answer:
-        """One after the other, and to its end even when the asker is cancelled."""
-
-        async def alone() -> Answer:
-            async with self._turn:
-                return await work
-
-        task = asyncio.create_task(alone(), name="door work")
-        self._working.add(task)
-        task.add_done_callback(self._working.discard)
-        return await asyncio.shield(task)
-
     async def _ticks(self) -> None:
         count = 0
         while True:
-            await self._in_turn(self._tick())
+            await self._turns.take(self._tick())
             if count % PURGE_TICKS == 0:
                 lo_s = self.past_s()
-                await self._in_turn(self._bookings.purge(lo_s))
-                await self._in_turn(self._remote.purge(lo_s))
+                await self._turns.take(self._bookings.purge(lo_s))
+                await self._turns.take(self._remote.purge(lo_s))
             count += 1
             await self._clock.sleep(TICK_S)
 
@@ -199,7 +185,7 @@ class Door:
                 log.warning("badge reader: %s", error)
                 await self._clock.sleep(READER_BACKOFF_S)
                 continue
-            reader.show(await self._in_turn(self._decide(presented)))
+            reader.show(await self._turns.take(self._decide(presented)))
 
     async def _tick(self) -> None:
         self.ticked_ns = self._clock.now().ns

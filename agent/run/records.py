@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..access.bookings import REVISION
-from ..access.lockwork import PENDING
+from ..access.pending import PENDING
 from ..access.remote import COUNTER
 from ..car.under_way import BOOKING_KEY
 from ..sync import holdings, wiping
