@@ -97,6 +97,7 @@ class CarDay:
 
     async def _leg(self, number: int | None, drive: Any) -> None:
         """number: of a leg of the booking, `None`: nobody's."""
+        await self.rig.until(lambda it: it["can"]["phase"] != "driving")  # it knows that the last drive is over
         seen = len(self.rig.desk.facts)
         await self.world.ignition(True)
         await self.rig.until(lambda it: it["can"]["phase"] == "driving")

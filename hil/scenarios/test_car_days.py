@@ -66,19 +66,15 @@ class Truth:
 
     def __init__(self, day: CarDay) -> None:
         self.day, self.diary = day, day.world.diary
-        self.said: list[str] = []
 
     def near(self, what: str, told: float, really: float, allowed: float) -> None:
-        self.said.append(f"{day_name(self.day)} {what}: {told:g}, really {really:.3f}, allowed {allowed:.3f}")
-        assert abs(told - really) <= allowed + 1e-9, self.said[-1]
+        said = f"{self.day.car.model} {what}: {told:g}, really {really:.3f}, allowed {allowed:.3f}"
+        print(said)
+        assert abs(told - really) <= allowed + 1e-9, said
 
     def when(self, what: str, reading: dict[str, Any], really_ms: float, late_s: float) -> None:
         """The middle of the wall interval, to a look and the car's own period."""
         self.near(f"{what} ms late", sum(reading["wall"]) / 2 - really_ms, 0.0, LOOK_MS + 1000 * late_s)
-
-
-def day_name(day: CarDay) -> str:
-    return day.car.model
 
 
 def exact(day: CarDay, name: str, wanted: float) -> float:
@@ -125,7 +121,6 @@ async def test_every_leg_is_what_was_driven(lived: tuple[CarDay, Holding]) -> No
     ]  # fmt: skip
     assert last["start"]["at_station"] == station
     assert "booking" not in last
-    print("\n".join(truth.said))
 
 
 async def test_the_charge_is_what_flowed_and_tells_why_it_ended(lived: tuple[CarDay, Holding]) -> None:
@@ -145,7 +140,6 @@ async def test_the_charge_is_what_flowed_and_tells_why_it_ended(lived: tuple[Car
     truth.when("charge start", charge["start"], first, day.flag_s)
     truth.when("charge end", charge["end"], ended, plug_s if day.why == "out" else day.flag_s)
     truth.near("paused ms", charge["paused_ms"], again - paused, LOOK_MS + 1000 * day.flag_s)
-    print("\n".join(truth.said))
 
 
 async def test_r10_asleep_the_car_is_asked_nothing(lived: tuple[CarDay, Holding]) -> None:
