@@ -13,7 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SETTLED = 3  # days: ended bookings are kept for two (R13)
 NIGHTS = 3  # looked at together: what is on its way in one of them is no growth
 SLACK = 6
-"""The short form finds what is kept one too many for each booking, the long one also what is kept once a day."""
+"""For values of ours. The short form finds what is kept one too many for each booking, the long one also what is kept
+once a day."""
+INSIDE = 40
+"""For what plain containers hold: lists of the interpreter and the loop breathe by a dozen or two from night to night. The
+long form finds what is kept one too many for each booking."""
 
 
 @pytest.mark.parametrize("days", [12, pytest.param(30, marks=pytest.mark.slow)])
@@ -29,7 +33,7 @@ def test_nothing_that_lives_for_weeks_grows(tmp_path: Path, days: int) -> None:
     grown = {}
     for name in after[0].keys() - {"disk"}:
         most, least = max(night.get(name, 0) for night in before), min(night.get(name, 0) for night in after)
-        if least - most > SLACK:
+        if least - most > (INSIDE if name.startswith("in ") else SLACK):
             grown[name] = most, least
     assert not grown, "live values by type, days ago and now"
     assert after[-1]["disk"] < 1.25 * before[-1]["disk"], "what is acknowledged is kept for a week (R26)"
