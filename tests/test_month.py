@@ -16,8 +16,8 @@ SLACK = 6
 """For values of ours. The short form finds what is kept one too many for each booking, the long one also what is kept
 once a day."""
 INSIDE = 40
-"""For what plain containers hold: lists of the interpreter and the loop breathe by a dozen or two from night to night. The
-long form finds what is kept one too many for each booking."""
+"""For what plain containers hold: lists of the interpreter and the loop breathe by a dozen or two from night to night.
+The long form finds what is kept one too many for each booking."""
 
 
 @pytest.mark.parametrize("days", [12, pytest.param(30, marks=pytest.mark.slow)])
