@@ -67,10 +67,12 @@ class Life:
         await self.world.ignition(True)
         await self.world.drive(self.world.along_m / 1000, pace=PACE, back=True)
         await self._gets_out()
+        seen = len(self.bench.desk.facts)
         await self.world.plug(True)
         await asyncio.sleep(BETWEEN_TAPS_S)
         await self.bench.tap(BADGE, "E")
         await self.bench.desk.fact("booking", ANSWER_S, booking=CLERK, event="closed")
+        await self.bench.desk.fact("plug", ANSWER_S, after=seen, event="plugged")  # believed once it has held
 
     def sell(self) -> None:
         """A booking for another badge; the desk repeats it until the car has answered."""

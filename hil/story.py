@@ -120,12 +120,14 @@ class Story:
     async def ends(self, number: int, badge: bytes, who: str) -> None:
         """R3: at the station, doors shut, a tap ends the booking."""
         await self.gets_out()
+        seen = len(self.bench.desk.facts)
         await self.world.plug(True)
         self.tell("plugged")
         await asyncio.sleep(BETWEEN_TAPS_S)
         self.tell("tap", who=self.words(who))
         await self.bench.tap(badge, "E")
         closed = await self.bench.desk.fact("booking", timeout_s=60, booking=number, event="closed")
+        await self.bench.desk.fact("plug", timeout_s=60, after=seen, event="plugged")  # believed once it has held
         self.tell("ended", km=closed.body["km"], soc=closed.body["end"]["soc_percent"])
 
     async def forgery(self) -> None:

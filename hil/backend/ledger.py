@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..diary import Diary, Moment
+from ..diary import Diary
 from ..report import Row
 from . import coverage, journeys, locks
 from .held import HeldFact, Holding, read
@@ -195,19 +195,31 @@ def _strangers(judgement: Judgement, held: Holding, known: set[int]) -> None:
 
 
 def _plugs(judgement: Judgement, held: Holding, diary: Diary, tolerance: Tolerance) -> None:
+    """By the moment of the reading: the fact itself comes once the cable has held, after a cut in the next boot."""
     happened = diary.of("plug")
     facts = held.of("plug")
     faults = []
-    waiting = [fact for fact in facts if fact.when_ms is not None]
+    waiting = [(fact, when) for fact in facts if (when := _read_at(held, fact)) is not None]
     for moment in happened:
         event = "plugged" if moment.value == "in" else "unplugged"
-        fits = [fact for fact in waiting if fact.body.get("event") == event and _near(moment, fact, tolerance)]
+        slack = tolerance.match_ms
+        fits = [
+            (fact, (low, high))
+            for fact, (low, high) in waiting
+            if fact.body.get("event") == event and low - slack <= moment.at_ms <= high + slack
+        ]
         if fits:
             waiting.remove(fits[0])
         else:
             faults.append(f"{event} at {moment.at_ms} is not held")
-    faults += [f"{fact.body.get('event')} (fact {fact.n}) never happened" for fact in waiting]
+    faults += [f"{fact.body.get('event')} (fact {fact.n}) never happened" for fact, _ in waiting]
     judgement.row("plugged and unplugged", str(len(happened)), str(len(facts)), faults)
+
+
+def _read_at(held: Holding, fact: HeldFact) -> tuple[float, float] | None:
+    reading = fact.body.get("reading") or {}
+    wall = reading.get("wall")
+    return (wall[0], wall[1]) if wall else held.window(str(reading.get("boot")), int(reading.get("at") or 0))
 
 
 def _journeys(judgement: Judgement, held: Holding, diary: Diary, fine: Fine) -> None:
@@ -216,10 +228,6 @@ def _journeys(judgement: Judgement, held: Holding, diary: Diary, fine: Fine) -> 
     judgement.row("legs", f"{len(diary.of('ignition')) // 2} from ignition to ignition", f"{count} closed", faults)
     wanted, count, faults = journeys.charges(held, diary, fine)
     judgement.row("charges", f"{wanted} that must be there", f"{count} closed", faults)
-
-
-def _near(moment: Moment, fact: HeldFact, tolerance: Tolerance) -> bool:
-    return fact.when_ms is not None and abs(fact.when_ms - moment.at_ms) <= tolerance.match_ms
 
 
 def _track(judgement: Judgement, held: Holding, diary: Diary, tolerance: Tolerance) -> None:
