@@ -67,6 +67,23 @@ def test_r10_a_sleeping_cars_numbers_are_right_and_other_silence_is_vouched_for_
         assert car.provisional() == car.unseen(LATER_NS) == ()
 
 
+@pytest.mark.parametrize(("speed", "gap_s", "known"), [(0.0, 0, True), (5.0, 0, False), (0.0, 60, False)])
+def test_a_parked_car_whose_bus_is_lost_keeps_its_end_while_satellites_see_it_stand(
+    speed: float, gap_s: int, known: bool
+) -> None:
+    clock = ManualClock()
+    car = CarState(clock)
+    car.update(Signal(ODOMETER, 10.0, 0))
+    car.update(Signal(IGNITION, "off", 0))
+    see(car, clock, 5)
+    car.lost()
+    assert car.unseen(clock.now().ns) == ()
+    see(car, clock, 10, speed)
+    clock.move(gap_s)
+    see(car, clock, 1)
+    assert (car.unseen(clock.now().ns) == ()) is known
+
+
 def test_r16_a_car_that_may_not_be_asked_but_is_seen_to_stand_keeps_the_kilometres_of_its_end() -> None:
     clock = ManualClock()
     car = CarState(clock)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 class Silence:
     """stale: comes no more. recalled: of these, known from before a power cut only. unseen: silent for another reason
-    than sleep. unasked: silent because this box may not ask, and since when (ns).
+    than sleep. unasked: silent because this box may not ask, and since when (ns). cut: the same of a bus that was lost.
     """
 
     def __init__(self) -> None:
@@ -18,11 +18,13 @@ class Silence:
         self.recalled: set[str] = set()
         self.unseen: set[str] = set()
         self.unasked: dict[str, int] = {}
+        self.cut: dict[str, int] = {}
 
     def heard(self, name: str) -> None:
         for names in (self.stale, self.recalled, self.unseen):
             names.discard(name)
         self.unasked.pop(name, None)
+        self.cut.pop(name, None)
 
     def fell(self, names: Iterable[str], now_ns: int, *, ignition_on: bool, unasked: bool) -> None:
         """ignition_on: as last heard; a car sleeps only after it was off (R10)."""
@@ -33,8 +35,9 @@ class Silence:
         if unasked or ignition_on:
             self.unseen.update(fallen)
 
-    def lost(self, names: Iterable[str]) -> None:
+    def lost(self, names: Iterable[str], now_ns: int) -> None:
         fallen = tuple(names)
+        self.cut = {**dict.fromkeys(fallen, now_ns), **self.cut}
         self.stale.update(fallen)
         self.unseen.update(fallen)
 

@@ -103,7 +103,7 @@ class CarState:
 
     def lost(self) -> None:
         """The bus itself is gone: nothing it said may be held against anybody until it speaks again."""
-        self._silence.lost(self._signals)
+        self._silence.lost(self._signals, self._clock.now().ns)
         self._lost = True
 
     def recall(self, signals: Iterable[Signal]) -> None:
@@ -265,11 +265,12 @@ class CarState:
         return self._fix is None or now_ns - self._fix.at.ns > FIX_FRESH_NS
 
     def _stood(self, name: str, now_ns: int) -> bool:
-        since_ns = self._silence.unasked.get(name)
-        if since_ns is None or self._lost or self._ignition() != "off" or self._moved_ns > since_ns:
+        cut_ns = self._silence.cut.get(name)
+        since_ns = self._silence.unasked.get(name) if cut_ns is None else cut_ns
+        if since_ns is None or self._ignition() != "off" or self._moved_ns > since_ns:
             return False
         watched = self._watched_ns is not None and self._watched_ns <= since_ns and not self._late(now_ns)
-        return watched or now_ns - since_ns <= STANDS_NS
+        return watched or (cut_ns is None and now_ns - since_ns <= STANDS_NS)
 
     def _let_be(self, now_ns: int) -> bool:
         unasked = self._silence.unasked
