@@ -18,7 +18,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench test-cuts test-load constraints clean
+.PHONY: help venv packages check lint test demo bench test-cars test-cuts test-load constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -76,6 +76,9 @@ demo: packages ## one day of a shared Zoe, told as it happens
 
 bench: packages ## the numbers of docs/benchmarks.md, measured on this machine
 	@$(RUN) -m hil.benchmarks $(ARGS)
+
+test-cars: packages ## a day of every shared car against the simulator's ledger (make test: of every other)
+	BOITIER_ALL_CARS=1 $(RUN) -m pytest hil/scenarios/test_car_days.py -s
 
 test-cuts: packages ## the day with CUTS=30 power cuts at random moments
 	BOITIER_CUTS=$(CUTS) $(RUN) -m pytest hil/scenarios -k cuts -s

@@ -2,11 +2,14 @@
 
 Allowed: 0.1 km, 0.1 kWh and a second (a second and a half on a busy host), or what the car itself cannot tell better:
 its own step, and its own period where a value must be waited or asked for, both taken from its folder.
+
+`make test` lives the days of every other car, `make test-cars` those of all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -25,6 +28,7 @@ from hil.sky import FLERS
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 MODELS = [model for model in cars.models() if cars.load(cars.find(model)).purpose is Purpose.SHARED]
+LIVED = MODELS if "BOITIER_ALL_CARS" in os.environ else MODELS[::2]
 KM_EXACT, KWH_EXACT = 0.1, 0.1
 LOOK_MS = Fine().ms  # a second from look to look, and half of one for two machines on a busy host
 ROUNDED = 0.005
@@ -53,7 +57,7 @@ async def a_day(machine: str, model: str, room: asyncio.Semaphore) -> tuple[CarD
             await day.rig.bench.stop()
 
 
-@pytest.fixture(params=MODELS)
+@pytest.fixture(params=LIVED)
 def lived(request: pytest.FixtureRequest, days: dict[str, Any]) -> tuple[CarDay, Holding]:
     found: tuple[CarDay, Holding] | BaseException = days[request.param]
     if isinstance(found, BaseException):
