@@ -55,7 +55,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 packages: venv ## the Debian packages of the bench: guest kernel, broker, ...
 	@$(RUN) -m hil.packages
 
-check: venv ## the two-minute loop: unit tests, lint, types
+check: venv ## the short loop: unit tests, lint, types
 	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside
 	@$(MAKE) --no-print-directory lint
 
