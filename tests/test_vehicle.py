@@ -18,33 +18,11 @@ from drivers.can.decode import Decoder
 from drivers.errors import DeviceGone
 from drivers.ports import BusState, Frame, Silence, Subscription
 from tests.fakes.clock import ManualClock, settle
+from tests.polling_bench import StandInWatch
 
 KANGOO = cars.find("kangoo-ze")
 LOCK = cars.lock_block(KANGOO)
 assert LOCK is not None
-
-
-class StandInWatch:
-    """A bus that says what the test says; `drivers/can/watch.py` is tried on a real kernel bus in the guest."""
-
-    def __init__(self) -> None:
-        self.state, self.trouble, self.controller = BusState.OPEN, "", "active"
-        self.wanted: tuple[Subscription, ...] = ()
-        self.times = 0
-        self.events: asyncio.Queue[Frame | Silence | BusState] = asyncio.Queue()
-
-    def subscribe(self, wanted: tuple[Subscription, ...]) -> None:
-        self.wanted = wanted
-        self.times += 1
-
-    async def next_event(self) -> Frame | Silence | BusState:
-        return await self.events.get()
-
-    def counters(self) -> dict[str, int]:
-        return {}
-
-    def close(self) -> None:
-        self.events.put_nowait(BusState.CLOSED)
 
 
 class Bench:
