@@ -31,8 +31,7 @@ def compare(moved: Sequence[Moment], held: Holding, diary: Diary, match_ms: int)
         if not fits:
             faults.append(f"{moment.value} at {moment.at_ms} by {moment.detail} has no intent")
             continue
-        # One that has a time first: an undated one may fit a later movement, too.
-        intent = min(fits, key=lambda fact: (fact.when_ms is None, _distance(fact, moment.at_ms), fact.n))
+        intent = min(fits, key=lambda fact: _nearness(fact, moment.at_ms))
         free.remove(intent)
         pairs += 1
         if (outcome := by_id.get(intent.body.get("access"))) and outcome.body.get("outcome") == "failed":
@@ -57,9 +56,12 @@ def _before(intent: HeldFact, moment: Moment, match_ms: int) -> bool:
     )
 
 
-def _distance(fact: HeldFact, at_ms: float) -> float:
+def _nearness(fact: HeldFact, at_ms: float) -> tuple[bool, float, int]:
+    """What is to be taken first: one that has a time, the nearest; of the undated ones, all of which may fit, the one
+    that fits later events least.
+    """
     low, high = fact.window or (0.0, 0.0)
-    return max(low - at_ms, at_ms - high, 0.0)
+    return (fact.when_ms is None, high if fact.when_ms is None else abs(at_ms - (low + high) / 2), fact.n)
 
 
 def _ids(facts: Sequence[HeldFact]) -> Counter[object]:
@@ -80,7 +82,7 @@ def taps(held: Holding, diary: Diary, match_ms: int) -> tuple[int, list[str]]:
         counted += 1
         fits = [fact for fact in free if _answers(fact, moment.at_ms, match_ms)]
         if fits:
-            free.remove(min(fits, key=lambda fact: _distance(fact, moment.at_ms)))
+            free.remove(min(fits, key=lambda fact: _nearness(fact, moment.at_ms)))
         else:
             missing.append(f"{moment.what} at {moment.at_ms} left no record")
     return counted, missing
