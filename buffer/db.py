@@ -12,9 +12,10 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 from . import schema, vault
 from .errors import StorageDamaged, StorageError, StorageUnavailable, sorted_out
@@ -27,8 +28,7 @@ SAFE_WITH_TWO_WRITERS: Final = sqlite3.sqlite_version_info >= WAL_RESET_FIXED
 _SUFFIXES: Final = ("", "-wal", "-shm")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """created: the file is new, and so are its stream ids. quarantined: name of the file that was set aside. detail:
     why.
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from .schema import FACTS, SAMPLES
 
@@ -21,24 +22,21 @@ POSITION: Final = "position"
 SAMPLE: Final = "sample"
 
 
-@dataclass(frozen=True, slots=True)
-class FactRow:
+class FactRow(Struct, frozen=True):
     """n: its number. body: JSON object text without the number."""
 
     n: int
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class SampleBlob:
+class SampleBlob(Struct, frozen=True):
     """n: its number, which the sealed bytes also carry."""
 
     n: int
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True):
     """What a row holds of people, for `aging.py`. holds: `POSITION`, or `SAMPLE` without any. booking: whose.
 
     born_ms: not younger than this, ms since 1970; `None` while the time is not known. lived_ms: how long the box had
@@ -51,8 +49,7 @@ class Tag:
     lived_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """facts, samples: rows not acknowledged. last_fact, last_sample: highest number given out, 0 for none."""
 
     facts: int
@@ -61,8 +58,7 @@ class Pending:
     last_sample: int
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(Struct, frozen=True):
     """What an acknowledgement changed. known: the stream is one of ours. beyond: it claimed numbers that were never
     given out.
 

@@ -7,10 +7,11 @@ shape of the file (`car_file.py`) and the cross-check against the DBC (`car_chec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from .errors import ConfigError, Problem
 from .vocabulary import DOORS, IGNITION, LOCKED, PLUGGED
@@ -46,8 +47,7 @@ class Purpose(StrEnum):
     LEAD = "lead"
 
 
-@dataclass(frozen=True, slots=True)
-class LockBlock:
+class LockBlock(Struct, frozen=True):
     """How the car says whether it is locked, in raw bytes. mask, locked, unlocked: 8 bytes each."""
 
     name: str
@@ -66,8 +66,7 @@ class LockBlock:
         return bytes(a & b for a, b in zip(data.ljust(8, b"\0"), self.mask, strict=False)) == self.locked
 
 
-@dataclass(frozen=True, slots=True)
-class DiagnosticLock:
+class DiagnosticLock(Struct, frozen=True):
     """The car's own lock command by diagnostics. wake: frames as (id, data), sent wake_gap_ms apart.
 
     wake_wait_ms: pause before the car listens. timeout_s: for each reply.
@@ -86,8 +85,7 @@ class DiagnosticLock:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Poll:
+class Poll(Struct, frozen=True):
     """A question to a control unit. payload: service and identifier.
 
     every_s: how often, by phase; in a phase that is not there it is not asked, and never in PARKED: a poll must not
@@ -105,8 +103,7 @@ class Poll:
     session: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Crc:
+class Crc(Struct, frozen=True):
     """A CRC-8 in one byte of a frame, over all its other bytes in order. Most significant bit first, no reflection.
 
     polynomial, initial and xor (applied to the result) are bytes. byte: where it stands, counted from 0.
@@ -118,8 +115,7 @@ class Crc:
     byte: int
 
 
-@dataclass(frozen=True, slots=True)
-class WakeBlock:
+class WakeBlock(Struct, frozen=True):
     """For a car that is silent unless asked: what on its plug tells that it is awake anyway, and what that it sleeps.
 
     heard: (id, extended) of frames that others send only while it is awake. asleep: (id, extended, mask, data) of the
@@ -131,8 +127,7 @@ class WakeBlock:
     hold_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class ComputedRange:
+class ComputedRange(Struct, frozen=True):
     """For a car that does not tell its range: available energy over mean consumption; what comes of it is marked so.
 
     kwh_per_100km: before the car has driven enough to know its own. over_km: how far back the mean looks.
@@ -142,8 +137,7 @@ class ComputedRange:
     over_km: float
 
 
-@dataclass(frozen=True, slots=True)
-class SignalMap:
+class SignalMap(Struct, frozen=True):
     """One DBC field as a name of the vocabulary.
 
     na: raw values that mean "not available", besides all ones in fields of five bits or more.
@@ -166,8 +160,7 @@ class SignalMap:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageMap:
+class MessageMap(Struct, frozen=True):
     """One broadcast message. prompt_mask, sampled_mask: the mapped bits, 8 bytes each (all zero: none of that kind).
 
     period_ms: as sent by the car. length: bytes that the mapped fields need. interval_ms: wanted rate by phase.
@@ -186,8 +179,7 @@ class MessageMap:
     crc: Crc | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CarModel:
+class CarModel(Struct, frozen=True):
     """A car folder that fits together. messages: only those with mapped signals. database: the parsed DBC."""
 
     model: str

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from . import polygon
 
@@ -30,8 +31,7 @@ Finding = tuple[str, str]  # what is wrong, what would be right
 Values = Mapping[str, Any]  # dotted key → value that already has the right type
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """right: "must be …", read by people. accepts: judged on a value whose type is right."""
 
     accepts: Callable[[Any], object]

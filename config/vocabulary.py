@@ -7,12 +7,12 @@ samples carry round(value / step) as an integer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+
+class Entry(Struct, frozen=True):
     """unit: "" for states and texts. states: the allowed texts of an enumerated signal, empty for numbers.
 
     text: the value is free text, as a VIN is.
@@ -167,8 +167,7 @@ VOCABULARY: Final[dict[str, Entry]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """A believed value. name: a key of `VOCABULARY`. value: a number in the entry's unit, or one of its states.
 
     at_ns: nanoseconds since boot (see `drivers.ports.Instant`); in recordings, nanoseconds of the log's own time.

@@ -8,13 +8,13 @@ What is *not* here: business rules, and any type of the libraries behind the por
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Instant:
+
+class Instant(Struct, frozen=True):
     """When something happened, by this board alone.
 
     boot: 16 hex digits, new at every boot of the machine. ns: nanoseconds since that boot, suspend counted.
@@ -41,8 +41,7 @@ class Clock(Protocol):
 # --- CAN -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """One CAN frame. data: 0 to 8 bytes as received, also when shorter than the car's layout says.
 
     held: it came by a subscription with a rate. The kernel keeps such a frame until the interval is over, and takes a
@@ -56,8 +55,7 @@ class Frame:
     held: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Silence:
+class Silence(Struct, frozen=True):
     """The kernel missed a subscribed frame for longer than its subscription allows: its signals are stale."""
 
     can_id: int
@@ -65,8 +63,7 @@ class Silence:
     at: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """Ask the kernel for one message. mask: the bits that matter (8 bytes, zero bits are ignored for "changed"); empty:
     every frame of this id, whatever it says.
 
@@ -121,8 +118,7 @@ class CanWatch(Protocol):
 # --- position --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
+class Fix(Struct, frozen=True):
     """Position, date, time and validity of one and the same epoch.
 
     time_ms: the receiver's UTC as integer milliseconds, `None` while it knows no date. lat, lon: degrees WGS 84, `None`
@@ -193,16 +189,14 @@ class LockPort(Protocol):
 # --- credentials at the windscreen -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class BadgeTap:
+class BadgeTap(Struct, frozen=True):
     """A badge was held to the reader. uid: the credential's bytes (five for common 125 kHz cards)."""
 
     uid: bytes
     at: Instant
 
 
-@dataclass(frozen=True, slots=True)
-class CodeEntered:
+class CodeEntered(Struct, frozen=True):
     """A code ended with `#` on the keypad. digits: ASCII digits, at most 16."""
 
     digits: str
@@ -232,8 +226,7 @@ class TokenPort(Protocol):
 # --- backend ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(Struct, frozen=True):
     """A message from the broker. acknowledge(): sends our PUBACK; call it after what it asks for is on disk."""
 
     topic: str

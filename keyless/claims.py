@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Final
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+
+class Interval(Struct, frozen=True):
     """Now, as a span: seconds since 1970 UTC, both ends included. hi_s: `None` when nothing bounds it.
 
     source: "signed", "gnss", "holdover" or "none".
@@ -104,8 +104,7 @@ def key_id(public: bytes) -> bytes:
     return derived_id(b"key", public)
 
 
-@dataclass(frozen=True, slots=True)
-class HolderKey:
+class HolderKey(Struct, frozen=True):
     """public: 32 bytes Ed25519, or 33 bytes compressed P-256; the length tells which."""
 
     public: bytes
@@ -115,15 +114,13 @@ class HolderKey:
         return key_id(self.public)
 
 
-@dataclass(frozen=True, slots=True)
-class BadgeId:
+class BadgeId(Struct, frozen=True):
     """id: see `badge_id`."""
 
     id: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(Struct, frozen=True):
     """What a token says, **not believed**. Times in seconds; actions as written, unknown bits and all."""
 
     iss: str
@@ -159,8 +156,7 @@ def booking_revocation_id(booking: int) -> bytes:
     return derived_id(b"booking", booking.to_bytes(8, "big"))
 
 
-@dataclass(frozen=True, slots=True)
-class Booking(Claims):
+class Booking(Claims, frozen=True):
     """A believed token; only `keyless.verify` makes one.
 
     actions: cut to the role's ceiling; ignored: the bits that were cut off. paid_from_s, paid_to_s: seconds, without
@@ -174,8 +170,7 @@ class Booking(Claims):
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A believed command. id: the backend's 16 bytes. exp: its own end in seconds."""
 
     id: bytes

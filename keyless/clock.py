@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final, TypeGuard
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .claims import Interval
 
@@ -30,8 +32,7 @@ WRITE_EVERY_S: Final = 600.0
 _SOURCES: Final = ("holdover", "gnss", "signed")  # in the order of trust
 
 
-@dataclass(frozen=True, slots=True)
-class Anchor:
+class Anchor(Struct, frozen=True):
     """Between lo_s and hi_s, it was at_ns since that boot."""
 
     boot: str
@@ -41,8 +42,7 @@ class Anchor:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class ClockState:
+class ClockState(Struct, frozen=True):
     """floor_s: nothing is earlier. vouched_s: the part of the floor that GNSS alone did not raise in this boot (R19).
 
     streak: receiver time in ms and arrival in ns of the last fixes that agree, newest last, at most three.

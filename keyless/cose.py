@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import Struct
 
 from . import cbor
 from .refusal import Code, Refusal, refused
@@ -27,8 +27,7 @@ _SIGNATURE: Final = 64
 _P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
-@dataclass(frozen=True, slots=True)
-class Sign1:
+class Sign1(Struct, frozen=True):
     """A well-formed COSE_Sign1, nothing verified. kid: zeros where the header has none. payload: not parsed yet."""
 
     protected: bytes

@@ -5,9 +5,10 @@ Whether another booking is under way (`occupied`) and the checks at the end of a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
 
 from .claims import Action, Booking, Role
 from .refusal import Code, Refusal, refused
@@ -21,16 +22,14 @@ class Moving(StrEnum):
     YES = "yes"
 
 
-@dataclass(frozen=True, slots=True)
-class CarView:
+class CarView(Struct, frozen=True):
     """What the guards look at. ignition: `None` while unknown. No cable here, on purpose: it never refuses (R8)."""
 
     moving: Moving
     ignition: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """remote: asked from afar (a command over the network), so nobody beside the car sees what it does."""
 
     action: Action

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,7 @@ class Code(StrEnum):
     STORE_BROKEN = "store_broken"  # remote commands wait until intents can be written (D14)
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """detail: JSON-able, at least "why" where the code alone does not say it; never secret, never believed.
 
     claims: what the object says of itself, once its signature has verified; `None` before. Good for records and for

@@ -6,9 +6,10 @@ Files, versions on disk and alarms are the caller's; whether a token is good is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from . import cbor, cose
 from .claims import Interval, Role, key_id
@@ -24,8 +25,7 @@ _LIST: Final = frozenset({1, 4, 6, LIST_KEY})
 KEYSET_CONTEXT: Final = "Signature"
 
 
-@dataclass(frozen=True, slots=True)
-class IssuerKey:
+class IssuerKey(Struct, frozen=True):
     """key: 32 bytes Ed25519. not_before, not_after: seconds, both included. role_ceiling: bits `1 << role`."""
 
     key: bytes
@@ -37,8 +37,7 @@ class IssuerKey:
         return bool(self.role_ceiling >> role & 1)
 
 
-@dataclass(frozen=True, slots=True)
-class KeySet:
+class KeySet(Struct, frozen=True):
     """expires: seconds. keys: by kid."""
 
     version: int
@@ -50,8 +49,7 @@ class KeySet:
         return now.lo_s > self.expires
 
 
-@dataclass(frozen=True, slots=True)
-class Revocations:
+class Revocations(Struct, frozen=True):
     """sequence: never falls. expires: when the list is old; it goes on revoking. ids: docs/keyless.md section 1.1."""
 
     sequence: int
@@ -60,8 +58,7 @@ class Revocations:
     ids: frozenset[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """What is burned in at install. roots: Ed25519 public keys, 32 bytes each; threshold of them must have signed."""
 
     roots: tuple[bytes, ...]

@@ -7,8 +7,10 @@ booking are arguments. State guards of the car (moving) are in policy.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from . import cose
 from . import token as payloads
@@ -34,8 +36,7 @@ _DRIVES: Final = (Role.DRIVER, Role.AGENT, Role.TECHNICIAN)  # roles that can si
 _STEP: Final = tuple(Code)
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What a token is judged against, taken at one moment.
 
     vehicle: 8 bytes. operator: the issuer to obey; `None` (any) only for a person at a desk. open_booking: number of
@@ -59,8 +60,7 @@ class Situation:
         return self.open_booking == claims.booking != 0 and claims.role in _DRIVES
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
+class _Signed(Struct, frozen=True):
     """Claims whose signature has verified. stale: their key, or the key set, is certainly out of date."""
 
     claims: Claims

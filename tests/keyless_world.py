@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from keyless import issue, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Claims, Command, HolderKey, Interval, Role, badge_id

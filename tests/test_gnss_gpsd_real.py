@@ -10,11 +10,11 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from drivers.gnss.gpsd import Gpsd
 from drivers.gnss.reports import Reports

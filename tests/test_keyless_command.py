@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keyless import cbor, cose, issue, token
 from keyless.claims import Action, BadgeId, Booking, Command, HolderKey, Interval, badge_id

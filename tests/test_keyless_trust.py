@@ -276,7 +276,7 @@ def test_a_right_that_the_token_lacks_is_refused_before_the_state() -> None:
 
 
 def test_r8_no_guard_knows_of_a_cable() -> None:
-    assert CarView.__slots__ == ("moving", "ignition")
+    assert CarView.__struct_fields__ == ("moving", "ignition")
 
 
 def test_expired_key_set_is_known_for_the_alarm() -> None:

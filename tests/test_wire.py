@@ -8,12 +8,12 @@ import math
 import random
 import tarfile
 import zlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agent.sync import facts, samples, wire
 from tests import golden_payloads as golden

@@ -5,7 +5,7 @@ What is not here: judging it (`keyless/verify.py`) and answering (`remote.py`).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from keyless import cose
 from keyless.claims import Command, HolderKey

@@ -9,17 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from drivers.local import files
 
 ACCEPTED_FILE: Final = "accepted.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Struct, frozen=True):
     """version: the highest key set's. sequence, ids: of the newest revocation list."""
 
     version: int = 0

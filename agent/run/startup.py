@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from config.errors import ConfigError, Problem
 from config.settings import Settings, examine
@@ -22,8 +23,7 @@ STATE_LINE: Final = re.compile(r'^\s*state\s*=\s*["\'](/[^"\']*)["\']', re.MULTI
 OPENS_ANYHOW: Final = {"vehicle.car", "booking.key_holder", "privacy", "tracking"}
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """settings: to run with. file: where they were read. problems: of the file that was asked for, for the alarm.
 
     text: what was examined, whatever stands in the file by now.

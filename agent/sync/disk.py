@@ -1,14 +1,14 @@
 """What the store's thread does: one transaction out of facts, samples and vault, and what follows when a disk refuses.
 
-Synchronous and used by one thread only; waiting, bounding and remembering for later is the store's part
-(`agent/sync/store.py`).
+Synchronous and used by one thread only; waiting, bounding and remembering for later is the part of `store.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from buffer import db, outbox, retention, vault
 from buffer.errors import StorageDamaged, StorageFull, StorageUnavailable
@@ -18,8 +18,8 @@ from .record import Batch, Columns, Taken, When
 
 COLUMNS_KEY: Final = "store.columns"
 COUNTS: Final = (
-    "set_aside", "odd_samples", "odd_groups", "unrecorded", "aged_positions", "aged_samples", "erased_positions",
-    "erased_samples",
+    "set_aside", "odd_samples", "odd_groups", "unrecorded",
+    "aged_positions", "aged_samples", "erased_positions", "erased_samples",
 )  # fmt: skip
 
 

@@ -8,15 +8,15 @@ docs/contract.md. Only its free texts are cut, since strangers have a say in the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from keyless.claims import Claims
 from keyless.refusal import Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(Struct, frozen=True):
     """One kind of fact, or one event of it (event "" where the kind has only one form). keys: all of them, always
     present."""
 

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from buffer.db import SQLITE_VERSION
 from drivers.ports import Instant
@@ -16,8 +17,7 @@ class StoreBroken(Exception):
     """Not on disk. Facts are kept in memory and written when the disk is whole again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """kind, body: as docs/contract.md lists them. at: when it happened; `None` is now."""
 
     kind: str
@@ -25,8 +25,7 @@ class Fact:
     at: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SampleRow:
+class SampleRow(Struct, frozen=True):
     """values: in the order and units of the columns last given to `Store.use_columns`; `None` where missing."""
 
     at: Instant
@@ -34,8 +33,7 @@ class SampleRow:
     values: tuple[float | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(Struct, frozen=True):
     """created: a new file with new streams. quarantined: name of the file set aside. sqlite: version, for the `boot`
     fact."""
 
@@ -44,8 +42,7 @@ class Opened:
     sqlite: str = SQLITE_VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Struct, frozen=True):
     """The moment a fact carries. at_ms: since that boot. wall: [lo, hi] in ms or `None`. source: of the wall time."""
 
     boot: str
@@ -57,8 +54,7 @@ class When:
         return wire.fact(kind, self.boot, self.at_ms, self.wall, self.source, facts.bounded(body))
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """One sample as it came from the sampler, with the moment it carries."""
 
     when: When
@@ -66,8 +62,7 @@ class Taken:
     values: tuple[float | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """One transaction. facts: texts without number. rows: samples waiting. seal: seal whatever is open."""
 
     when: When
@@ -78,8 +73,7 @@ class Batch:
     seal: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """The list that samples refer to. number: of its fact, 0 before it is stored."""
 
     number: int

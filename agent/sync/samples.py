@@ -9,8 +9,9 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from . import stored, wire
 
@@ -21,8 +22,7 @@ MOST: Final = 1 << 53  # every integer that JSON carries everywhere; times and n
 Row = tuple[int, tuple[int | None, ...]]  # ms since boot; round(value / step) by column, None where missing
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """Consecutive samples of one boot, one booking and one list of columns.
 
     columns: number of the `columns` fact. wall, source: of the first row. rows: at least one.
@@ -129,8 +129,7 @@ def _columns(run: Run) -> list[list[int | None]]:
     return packed
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(Struct, frozen=True):
     """The fields of a payload that make a run, of the types they were written as."""
 
     columns: int

@@ -1,7 +1,6 @@
 """The one-thread door to the database: awaitable, shielded, ordered, bounded. What is written lives in `disk.py`.
 
-A write that was begun is finished, also when the one who waits for it is cancelled. While the disk refuses, facts
-stay in memory and the car goes on (D14).
+A write that was begun is finished, also when who waits for it is cancelled. While the disk refuses, facts wait (D14).
 """
 
 from __future__ import annotations
@@ -11,9 +10,10 @@ import contextlib
 import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from buffer.errors import StorageError, StorageFull
 from buffer.outbox import Acknowledged, FactRow, Pending, SampleBlob

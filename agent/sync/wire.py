@@ -12,9 +12,10 @@ import math
 import re
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct
 
 VERSION: Final = 1
 PREFIX: Final = "boitier/v1"
@@ -41,8 +42,7 @@ class Kind(StrEnum):
 DOWN: Final = (Kind.ACK, Kind.BOOK, Kind.COMMAND, Kind.TRUST, Kind.CONFIG)
 
 
-@dataclass(frozen=True, slots=True)
-class Ack:
+class Ack(Struct, frozen=True):
     """What the backend says it has stored of one stream: all up to `upto`, `ranges` above it, `poison` set aside
     unread."""
 

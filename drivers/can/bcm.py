@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from ..ports import Subscription
 
@@ -27,8 +28,7 @@ CAN_FRAME: Final = struct.Struct("=IB3x8s")
 RECEIVE_SIZE: Final = HEAD_SIZE + CAN_FRAME.size
 
 
-@dataclass(frozen=True, slots=True)
-class BcmEvent:
+class BcmEvent(Struct, frozen=True):
     """One message of the kernel. data: as long as the frame was, `None` where the message carries no frame."""
 
     opcode: int
