@@ -11,6 +11,9 @@ KEEP ?=
 LANG_ ?=
 CUTS ?= 30
 MINUTES ?= 10
+# Tests side by side: those that compute as many as there are cores; those with a machine of their own wait most of the time.
+TOGETHER := -n auto --dist worksteal
+BENCHES := -n 3 --dist loadfile
 
 # Tests start dozens of processes: where nothing may be written beside the sources, what is compiled is kept here.
 unexport PYTHONDONTWRITEBYTECODE
@@ -56,7 +59,7 @@ packages: venv ## the Debian packages of the bench: guest kernel, broker, ...
 	@$(RUN) -m hil.packages
 
 check: venv ## the short loop: unit tests, lint, types
-	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside
+	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside $(TOGETHER)
 	@$(MAKE) --no-print-directory lint
 
 lint: venv ## ruff, mypy --strict, import-linter
@@ -67,7 +70,8 @@ lint: venv ## ruff, mypy --strict, import-linter
 test: packages ## everything, as CI runs it: lint, unit tests, the bench in the guest
 	@$(RUN) -m hil.packages systemd gpsd browser
 	@$(MAKE) --no-print-directory lint
-	$(RUN) -m pytest --ignore=tests/inside
+	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside $(TOGETHER)
+	$(RUN) -m pytest -m "guest or slow" --ignore=tests/inside $(BENCHES)
 	@echo 'And the tests that need a CAN of their own, inside the guest:'
 	$(RUN) -m hil.guest -- $(RUN) -m pytest -v tests/inside
 

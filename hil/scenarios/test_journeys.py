@@ -13,6 +13,8 @@ from hil.faults import Rig
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
+BRAKES_PACE = 2.5  # it brakes for seven seconds, and with no more power than its instruments show
+
 
 async def test_a_leg_that_the_program_did_not_survive_is_one_leg_and_says_how_long_nobody_looked(bench: Rig) -> None:
     number = await bench.booked()
@@ -34,7 +36,7 @@ async def test_a_leg_that_the_program_did_not_survive_is_one_leg_and_says_how_lo
     assert 4_000 <= leg["unseen_ms"] <= 25_000
     await bench.world.ignition(True)
     await asyncio.sleep(2)
-    await bench.world.drive(1.5, pace=4, back=True)
+    await bench.world.drive(1.5, pace=BRAKES_PACE, back=True)
     await asyncio.sleep(2)
     await bench.world.ignition(False)
     await asyncio.sleep(1)
