@@ -24,7 +24,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import packages
+from . import compiled, packages
 
 MEMORY_MB = 512
 DISK_MB = 256
@@ -120,6 +120,7 @@ class Guest:
             raise GuestFailed("the guest kernel is not here; `make packages` gets it (user-mode-linux)")
         if self.disk is not None and not self.disk.exists():
             make_disk(self.disk)
+        await asyncio.to_thread(compiled.warm)
         init = self._write_init(modules)
         ours, theirs = socket.socketpair()
         env = {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(scratch()), "HOME": str(self.folder)}
@@ -162,6 +163,7 @@ class Guest:
                 "HOME": "/run",
                 "LANG": "C.UTF-8",
                 "PYTHONDONTWRITEBYTECODE": "1",  # nobody reads it again: the overlay is gone after the run
+                **compiled.environment(),
                 "PYTHONUNBUFFERED": "1",
                 "PYTHONPATH": str(packages.ROOT),  # this checkout is tried, wherever the environment was installed from
             },
@@ -169,7 +171,9 @@ class Guest:
         (self.folder / "settings.json").write_text(json.dumps(settings))
         init = self.folder / "init"
         words = [sys.executable, "-m", "hil.guest_init", str(self.folder / "settings.json")]
-        init.write_text(f"#!/bin/sh\ncd {shlex.quote(str(packages.ROOT))} && exec {shlex.join(words)}\n")
+        known = [f"{name}={value}" for name, value in compiled.environment().items()]
+        line = shlex.join(["env", *known, *words])
+        init.write_text(f"#!/bin/sh\ncd {shlex.quote(str(packages.ROOT))} && exec {line}\n")
         init.chmod(0o755)
         return init
 
