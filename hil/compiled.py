@@ -12,7 +12,7 @@ from functools import cache
 
 from . import packages
 
-# Everything that a box, its command line and the bench's own end of the line may load; none of it does anything by that.
+# Everything that a box, its command line and our end of the line inside may load; loading does nothing by itself.
 LOAD_ALL = """
 import importlib, pkgutil
 import agent, buffer, config, drivers, keyless
