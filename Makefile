@@ -13,7 +13,7 @@ CUTS ?= 30
 MINUTES ?= 10
 # Tests side by side: those that compute as many as there are cores; those with a machine of their own wait most of the time.
 TOGETHER := -n auto --dist worksteal
-BENCHES := -n 3 --dist loadfile
+BENCHES := -n 3 --dist loadfile --no-loadscope-reorder
 
 # Tests start dozens of processes: where nothing may be written beside the sources, what is compiled is kept here.
 unexport PYTHONDONTWRITEBYTECODE
@@ -71,7 +71,7 @@ test: packages ## everything, as CI runs it: lint, unit tests, the bench in the 
 	@$(RUN) -m hil.packages systemd gpsd browser
 	@$(MAKE) --no-print-directory lint
 	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside $(TOGETHER)
-	$(RUN) -m pytest -m "guest or slow" --ignore=tests/inside $(BENCHES)
+	$(RUN) -m pytest -m "guest or slow" $(BENCHES) hil/scenarios tests --ignore=tests/inside
 	@echo 'And the tests that need a CAN of their own, inside the guest:'
 	$(RUN) -m hil.guest -- $(RUN) -m pytest -v tests/inside
 
