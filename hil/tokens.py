@@ -48,6 +48,7 @@ BACKEND_ACTIONS: Final = (
 )
 KINDS: Final = {"private": 0, "staff": 1, "relocation": 2, "maintenance": 3}  # the low two bits of flags
 REVOCATION_CLAIM: Final = -65538
+TECHNICIAN_ACTIONS: Final = ACTIONS["garage_on"] | ACTIONS["garage_off"]
 DRIVER_ACTIONS: Final = ACTIONS["unlock"] | ACTIONS["lock"] | ACTIONS["start"] | ACTIONS["end"]
 
 

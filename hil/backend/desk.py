@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
 
 AGAIN_S = 5.0
-SHIFT_S = 12 * 3600  # how long a backend token lives
+SHIFT_S = 12 * 3600  # how long a token of ours lives
+MAY = {"backend": tokens.BACKEND_ACTIONS, "technician": tokens.TECHNICIAN_ACTIONS}
 TOPICS = tuple(f"boitier/v1/+/up/{leaf}" for leaf in ("state", "result", "facts"))
 _T = TypeVar("_T")
 
@@ -43,7 +44,7 @@ class _Open:
 
 @dataclass(slots=True)
 class _Pass:
-    """The desk's own token for one car, and the counter of its commands."""
+    """A token of the desk's own for one car, in one role, and the counter of the commands with it."""
 
     token: bytes
     expires: int
@@ -63,7 +64,7 @@ class Desk(Courier):
         self.tokens: dict[int, bytes] = {}
         self.commands: dict[str, bytes] = {}  # as they were sent, to send the very same bytes again
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._passes: dict[str, _Pass] = {}
+        self._passes: dict[tuple[str, str], _Pass] = {}
         self._orders: dict[object, _Open] = {}
         self._seen: set[tuple[str, str, int]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -87,12 +88,12 @@ class Desk(Courier):
         self._send(key, order.vehicle.hex(), "book", token, until=order.end_s + order.late_s)
         return token
 
-    def command(self, vehicle: bytes, action: str, life_s: int = 60) -> str:
-        """Send a signed command ("unlock", "lock", "end", …). Returns its id, 32 hex digits."""
-        now = int(time.time())
-        known = self._passes.get(vehicle.hex())
+    def command(self, vehicle: bytes, action: str, life_s: int = 60, role: str = "backend") -> str:
+        """Send a signed command ("unlock", "lock", "end", …). role: a key of `MAY`. Returns its id, 32 hex digits."""
+        now, whose = int(time.time()), (vehicle.hex(), role)
+        known = self._passes.get(whose)
         if known is None or known.expires < now + life_s:
-            known = self._passes[vehicle.hex()] = self._new_pass(vehicle, now)
+            known = self._passes[whose] = self._new_pass(vehicle, now, role)
         known.counter += 1
         ident = secrets.token_bytes(16)
         data = tokens.command(self._key, known.token, action, known.counter, now + life_s, ident)
@@ -114,10 +115,10 @@ class Desk(Courier):
             self._post(order)
         return len(self._orders)
 
-    def _new_pass(self, vehicle: bytes, now: int) -> _Pass:
+    def _new_pass(self, vehicle: bytes, now: int, role: str) -> _Pass:
         order = tokens.Order(
-            vehicle, 0, now - 60, now + SHIFT_S, now, holder=self._key, role="backend",
-            actions=tokens.BACKEND_ACTIONS, early_s=0, late_s=0,
+            vehicle, 0, now - 60, now - 60 + SHIFT_S, now, holder=self._key, role=role,
+            actions=MAY[role], early_s=0, late_s=0,
         )  # fmt: skip
         return _Pass(self.issuer.token(order), now + SHIFT_S)
 

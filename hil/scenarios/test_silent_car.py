@@ -95,8 +95,14 @@ async def test_r17_in_the_garage_nothing_is_asked_and_the_door_works(car: Rig) -
     moved = len(car.world.diary.of("press"))
     await car.bench.tap(number.to_bytes(5, "big"), "EPOU")
     assert len(car.world.diary.of("press")) > moved, "the door is nobody's to switch off"
-    code, output = await car.bench.boitier("garage", "off", "--socket", car.bench.socket)
-    assert code == 0, output
+    told = len(car.desk.facts)
+    ident = car.desk.command(car.bench.vehicle.ident, "garage_off", role="technician")
+    assert (await car.desk.result(ident, 30))["code"] == "done"
+    fact = await car.desk.fact("garage", 30, after=told, event="off")
+    assert fact.body["by"] != "local"
+    await car.until(lambda it: it["garage"]["on"] is False)
+    refused = car.desk.command(car.bench.vehicle.ident, "garage_on")  # the backend's own token does not carry it
+    assert (await car.desk.result(refused, 30))["why"].startswith("role_action: ")
 
 
 INJECT = """
