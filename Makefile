@@ -21,7 +21,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench test-cars test-cuts test-load constraints clean
+.PHONY: help venv packages check lint test demo bench coverage test-cars test-cuts test-load constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -80,6 +80,10 @@ demo: packages ## one day of a shared Zoe, told as it happens
 
 bench: packages ## the numbers of docs/benchmarks.md, measured on this machine
 	@$(RUN) -m hil.benchmarks $(ARGS)
+
+coverage: venv ## branches of keyless/ that no test takes: there may be none
+	$(RUN) -m coverage run --branch --source=keyless --data-file=.cache/coverage -m pytest tests/test_keyless_*.py tests/test_hil_cross.py
+	$(RUN) -m coverage report --data-file=.cache/coverage --show-missing --fail-under=100
 
 test-cars: packages ## a day of every shared car against the simulator's ledger (make test: of every other)
 	BOITIER_ALL_CARS=1 $(RUN) -m pytest hil/scenarios/test_car_days.py -s

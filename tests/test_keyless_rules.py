@@ -194,6 +194,16 @@ def test_store_check_takes_tomorrow_and_refuses_all_that_never_becomes_good() ->
         assert code(verify.store_check(data, situation(**changes))) is expected
 
 
+def test_r13_what_ended_longer_ago_than_it_is_kept_is_not_stored_unless_it_is_there_already_or_open() -> None:
+    ended = token()
+    last = CLAIMS.exp + verify.KEPT_S
+    long_after = Interval(last + 1, last + 2, "gnss")
+    assert code(verify.store_check(ended, situation(now=long_after))) is Code.EXPIRED
+    assert isinstance(verify.store_check(ended, situation(now=long_after), kept=True), Booking)
+    assert isinstance(verify.store_check(ended, situation(now=long_after, open_booking=42)), Booking)
+    assert isinstance(verify.store_check(ended, situation(now=Interval(last, last + 2, "gnss"))), Booking)
+
+
 def test_r5_store_check_keeps_the_open_bookings_tokens_wherever_the_car_stands() -> None:
     for at_station in (False, True):
         around = situation(open_booking=42, at_station=at_station, superseded={42: 9}, revoked=frozenset({ISSUER.kid}))

@@ -270,6 +270,15 @@ def test_asking_and_finding_move_nothing_and_are_never_guarded() -> None:
         assert policy.decide(_booking(Role.BACKEND), Wish(action, remote=True), CarView(Moving.YES)) is None
 
 
+def test_r17_a_car_that_moves_or_may_be_driven_off_is_not_silenced_for_the_garage() -> None:
+    technician = _booking(Role.TECHNICIAN, int(Action.GARAGE_ON | Action.GARAGE_OFF))
+    for car in (CarView(Moving.YES), CarView(Moving.NO, ignition=True)):
+        assert code(policy.decide(technician, Wish(Action.GARAGE_ON, remote=True), car)) is Code.STATE_GUARD
+        assert policy.decide(technician, Wish(Action.GARAGE_OFF, remote=True), car) is None
+    for car in (CarView(Moving.NO), CarView(Moving.MAYBE), CarView(Moving.NO, ignition=False)):
+        assert policy.decide(technician, Wish(Action.GARAGE_ON, remote=True), car) is None
+
+
 def test_a_right_that_the_token_lacks_is_refused_before_the_state() -> None:
     booking = _booking(actions=int(Action.UNLOCK))
     assert code(policy.decide(booking, Wish(Action.LOCK), CarView(Moving.YES))) is Code.ROLE_ACTION

@@ -13,7 +13,7 @@ import pytest
 from hil import packages, setup
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGETS = ["help", "venv", "packages", "check", "lint", "test", "demo", "bench", "test-cuts", "test-load"]
+TARGETS = ["help", "venv", "packages", "check", "lint", "test", "demo", "bench", "coverage", "test-cuts", "test-load"]
 
 
 def make(*words: str) -> str:
