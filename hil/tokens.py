@@ -68,18 +68,22 @@ def raw_public(key: Ed25519PrivateKey) -> bytes:
 
 def sign1(key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, payload: bytes, kid: bytes | None = None) -> bytes:
     """COSE_Sign1 (RFC 9052 section 4.2), tagged 18, unprotected header empty."""
-    ed25519 = isinstance(key, Ed25519PrivateKey)
-    header: dict[int, Value] = {1: ED25519 if ed25519 else ESP256}
+    header: dict[int, Value] = {1: ED25519 if isinstance(key, Ed25519PrivateKey) else ESP256}
     if kid is not None:
         header[4] = kid
     protected = encode(header)
-    signed = encode(["Signature1", protected, b"", payload])
+    return encode(Tag(18, [protected, {}, payload, signature(key, protected, payload)]))
+
+
+def signature(
+    key: Ed25519PrivateKey | ec.EllipticCurvePrivateKey, protected: bytes, payload: bytes, context: str = "Signature1"
+) -> bytes:
+    """64 bytes over what RFC 9052 section 4.4 says; P-256 as r | s, by RFC 6979: same input, same bytes."""
+    signed = encode([context, protected, b"", payload])
     if isinstance(key, Ed25519PrivateKey):
-        signature = key.sign(signed)
-    else:
-        r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(hashes.SHA256())))
-        signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
-    return encode(Tag(18, [protected, {}, payload, signature]))
+        return key.sign(signed)
+    r, s = decode_dss_signature(key.sign(signed, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
+    return r.to_bytes(32, "big") + s.to_bytes(32, "big")
 
 
 def compressed(key: ec.EllipticCurvePrivateKey) -> dict[int, Value]:
@@ -209,7 +213,8 @@ def keyset(
         for issuer, roles in issuers
     ]
     payload = encode({1: version, 2: expires_s, 3: keys})
-    signed = encode(["Signature", b"", b"", payload])
     signing = roots.keys[: roots.threshold]
-    signatures: list[Value] = [[derived(b"key", raw_public(key)), key.sign(signed)] for key in signing]
+    signatures: list[Value] = [
+        [derived(b"key", raw_public(key)), signature(key, b"", payload, context="Signature")] for key in signing
+    ]
     return encode([payload, signatures])
