@@ -1,0 +1,61 @@
+"""The cases as JSON text: one file for each object, one field of a case on a line."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import (
+    command_rules,
+    command_shapes,
+    guards,
+    keysets,
+    pairs,
+    revocations,
+    stored,
+    token_rules,
+    token_shapes,
+    world,
+)  # fmt: skip
+from .world import Case, trust_sets
+
+
+def texts() -> dict[str, str]:
+    """By file name."""
+    files = {
+        "token.json": (world.USUAL, [*token_shapes.cases(), *token_rules.cases()]),
+        "stored.json": (stored.USUAL, stored.cases()),
+        "guard.json": (guards.USUAL, guards.cases()),
+        "command.json": (
+            command_shapes.USUAL,
+            [*command_shapes.cases(), *command_rules.cases(), *guards.commands()],
+        ),
+        "pair.json": (command_shapes.USUAL, pairs.cases()),
+        "keyset.json": (keysets.USUAL, keysets.cases()),
+        "revocations.json": (revocations.USUAL, revocations.cases()),
+    }
+    return {name: _text(usual, cases) for name, (usual, cases) in files.items()}
+
+
+def _text(usual: Case, cases: list[Case]) -> str:
+    cases = [{**case, "name": f"{case['expect']['code'] or 'accepted'}: {case['name']}"} for case in cases]
+    names = [case["name"] for case in cases]
+    assert len(names) == len(set(names)), [one for one in names if names.count(one) > 1]
+    used = {(usual | case["state"]).get("trust") for case in cases}
+    trust = {named: trusted for named, trusted in trust_sets().items() if named in used}
+    written = ",\n".join(f" {{{_fields(case)}}}" for case in cases)
+    return f'{{\n"trust": {_object(trust)},\n"usual": {_object(usual)},\n"cases": [\n{written}\n]\n}}\n'
+
+
+def _fields(case: Case) -> str:
+    return ",\n  ".join(f"{_plain(name)}: {_plain(value)}" for name, value in case.items() if value != {})
+
+
+def _object(whole: dict[str, Any]) -> str:
+    if not whole:
+        return "{}"
+    return "{\n" + ",\n".join(f" {_plain(name)}: {_plain(value)}" for name, value in whole.items()) + "\n}"
+
+
+def _plain(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

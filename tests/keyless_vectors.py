@@ -1,0 +1,166 @@
+"""The files of docs/vectors/keyless, and what keyless/ says to each of their cases by its public functions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from keyless import policy, trust, verify
+from keyless.claims import Action, BadgeId, Booking, Interval
+from keyless.refusal import Refusal
+from keyless.token import read_remote
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs/vectors/keyless"
+Case = dict[str, Any]
+
+
+def files() -> dict[str, Case]:
+    return {path.name: json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))}
+
+
+def cases(name: str) -> list[Case]:
+    """The cases of one file, each with its whole state and with the trust set that it names as bytes."""
+    whole = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    filled = [{**case, "state": {**whole["usual"], **case.get("state", {})}} for case in whole["cases"]]
+    return [{**case, "trust": whole["trust"].get(case["state"].get("trust"))} for case in filled]
+
+
+def input_(case: Case, name: str) -> bytes:
+    return bytes.fromhex(case[name]) + bytes(case.get("zeros", 0))
+
+
+def keyset(case: Case) -> trust.KeySet:
+    said = case["trust"]
+    read = trust.read_keyset(bytes.fromhex(said["keyset"]), _all(said["roots"]), said["threshold"])
+    assert isinstance(read, trust.KeySet)
+    return read
+
+
+def situation(case: Case) -> verify.Situation:
+    state = case["state"]
+    return verify.Situation(
+        keyset=keyset(case),
+        vehicle=bytes.fromhex(state["vehicle"]),
+        operator=state["operator"],
+        now=_now(state),
+        open_booking=state["open_booking"],
+        superseded={int(booking): seen for booking, seen in state["superseded"].items()},
+        revoked=frozenset(_all(state["revoked"])),
+        at_station=state["at_station"],
+    )
+
+
+def decision(name: str, case: Case) -> Case:
+    """In the form of `expect`."""
+    match name:
+        case "token.json":
+            return _told(verify.believe(input_(case, "token"), situation(case)))
+        case "stored.json":
+            kept = case["state"]["kept"]
+            return _told(verify.store_check(input_(case, "token"), situation(case), kept=kept))
+        case "guard.json":
+            return _guarded(case)
+        case "command.json":
+            return _commanded(case, input_(case, "token"), input_(case, "command"))
+        case "pair.json":
+            pair = read_remote(input_(case, "pair"))
+            return _told(pair) if isinstance(pair, Refusal) else _commanded(case, *pair)
+        case "keyset.json":
+            return _keyset(case)
+        case "revocations.json":
+            return _revocations(case)
+    raise AssertionError(f"nobody runs {name}")
+
+
+def _guarded(case: Case) -> Case:
+    state = case["state"]
+    booking = verify.believe(input_(case, "token"), situation(case))
+    assert isinstance(booking, Booking)
+    refusal = policy.decide(booking, policy.Wish(Action(case["action"]), state["remote"]), _car(state))
+    return {"accept": refusal is None, "code": refusal and refusal.code}
+
+
+def _commanded(case: Case, token: bytes, command: bytes) -> Case:
+    state = case["state"]
+    believed = verify.believe_command(token, command, situation(case), state["counter"])
+    if isinstance(believed, Refusal):
+        named = {"command_id": believed.detail["command"]} if believed.code == "replay" else {}
+        return {**_told(believed), **named}
+    booking, wish = believed
+    refusal = policy.decide(booking, policy.Wish(wish.action, remote=True), _car(state))
+    if refusal is not None:
+        return _told(refusal)
+    asked = {"id": wish.id.hex(), "action": int(wish.action), "counter": wish.counter, "exp": wish.exp}
+    return {"accept": True, "code": None, "note": booking.note, "command": asked}
+
+
+def _keyset(case: Case) -> Case:
+    state = case["state"]
+    read = trust.read_keyset(
+        input_(case, "keyset"), _all(state["roots"]), state["threshold"], min_version=state["min_version"]
+    )
+    if isinstance(read, Refusal):
+        return _told(read)
+    keys = [
+        {
+            "kid": kid.hex(),
+            "key": key.key.hex(),
+            "not_before": key.not_before,
+            "not_after": key.not_after,
+            "roles": key.role_ceiling,
+        }
+        for kid, key in read.keys.items()
+    ]
+    return {"accept": True, "code": None, "version": read.version, "expires": read.expires, "keys": keys}
+
+
+def _revocations(case: Case) -> Case:
+    state = case["state"]
+    read = trust.read_revocations(
+        input_(case, "list"),
+        keyset(case),
+        operator=state["operator"],
+        now=_now(state),
+        min_sequence=state["min_sequence"],
+        accepted_before=state["accepted_before"],
+    )
+    if isinstance(read, Refusal):
+        return _told(read)
+    ids = sorted(name.hex() for name in read.ids)
+    said = {"sequence": read.sequence, "exp": read.expires, "iat": read.iat, "ids": ids}
+    return {"accept": True, "code": None, **said}
+
+
+def _told(outcome: Any) -> Case:
+    if isinstance(outcome, Refusal):
+        return {"accept": False, "code": str(outcome.code)}
+    holder = outcome.confirmation
+    booking = {
+        **{name: getattr(outcome, name) for name in ("iss", "exp", "nbf", "iat", "actions", "ignored", "booking")},
+        "aud": outcome.aud.hex(),
+        "cti": outcome.cti.hex(),
+        "holder": {"badge": holder.id.hex()} if isinstance(holder, BadgeId) else {"key": holder.public.hex()},
+        "role": int(outcome.role),
+        "early": outcome.early_s,
+        "late": outcome.late_s,
+        "paid_from": outcome.paid_from_s,
+        "paid_to": outcome.paid_to_s,
+        "revision": outcome.revision,
+        "flags": outcome.flags,
+        "kind": int(outcome.kind),
+    }
+    return {"accept": True, "code": None, "note": outcome.note, "booking": booking}
+
+
+def _car(state: Case) -> policy.CarView:
+    return policy.CarView(policy.Moving(state["car"]["moving"]), state["car"]["ignition"])
+
+
+def _now(state: Case) -> Interval:
+    lo, hi = state["now"]
+    return Interval(lo, hi, "none" if hi is None else "gnss")
+
+
+def _all(names: list[str]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(name) for name in names)

@@ -1,0 +1,74 @@
+"""docs/keyless.cddl against the published cases, by a public library: it takes what is well shaped and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from cddl_verifier import Validator, schema_diagnostics
+
+from tests.keyless_vectors import FOLDER, cases, input_
+
+TEXT = (FOLDER.parents[1] / "keyless.cddl").read_text(encoding="utf-8")
+SCHEMA = Validator(TEXT)
+OBJECTS = [  # file, input, rule
+    ("token.json", "token", "token"),
+    ("stored.json", "token", "token"),
+    ("guard.json", "token", "token"),
+    ("command.json", "command", "command"),
+    ("pair.json", "pair", "remote"),
+    ("keyset.json", "keyset", "key-set"),
+    ("revocations.json", "list", "revocation-list"),
+]
+TRUST = [bytes.fromhex(case["trust"]["keyset"]) for case in cases("token.json")]
+OF_THE_SHAPE = ("malformed", "alg")
+# CDDL describes values, not their encoding; it compares no two fields and computes no hash (the head of the file).
+CANNOT_SAY = (
+    "longer head", "no stated length", "in two bytes", "wrong order", "nbf as late", "nbf after", "early + late",
+    "not its key's", "kid of another key", "a key twice", "ids of 12 bytes", "ids of 1 byte",
+)  # fmt: skip
+
+
+def of_the_shape(expected: bool) -> Iterator[tuple[str, dict[str, Any], str, str]]:
+    for name, field, rule in OBJECTS:
+        for case in cases(name):
+            code, about = case["expect"]["code"], case["name"]
+            of_its_token = name == "command.json" and ": token" in about
+            if code == "too_big" or of_its_token or (code not in OF_THE_SHAPE and "payload that is n" in about):
+                continue
+            if (code in OF_THE_SHAPE) == expected:
+                yield name, case, field, rule
+
+
+def test_the_file_itself_is_sound() -> None:
+    assert schema_diagnostics(TEXT) == ()
+
+
+def test_every_object_that_is_not_refused_for_its_shape_is_as_the_cddl_says() -> None:
+    wrong, seen = [], 0
+    for name, case, field, rule in of_the_shape(False):
+        result = SCHEMA.validate(input_(case, field), rule)
+        seen += 1
+        if not result.valid:
+            wrong.append((name, case["name"], result.errors))
+    assert not wrong
+    assert seen > 300
+
+
+def test_every_object_that_is_refused_for_its_shape_is_not() -> None:
+    taken = {
+        (name, case["name"])
+        for name, case, field, rule in of_the_shape(True)
+        if SCHEMA.validate(input_(case, field), rule).valid
+    }
+    unexplained = {one for one in taken if not any(words in one[1] for words in CANNOT_SAY)}
+    assert not unexplained
+    assert all(any(words in name for _, name in taken) for words in CANNOT_SAY), "an excuse that nobody needs"
+
+
+@pytest.mark.parametrize("data", sorted(set(TRUST)))
+def test_the_trust_sets_are_key_sets(data: bytes) -> None:
+    assert SCHEMA.validate(data, "key-set").valid
+    assert not SCHEMA.validate(data, "token").valid
+    assert not SCHEMA.validate(data[:-1], "key-set").valid
