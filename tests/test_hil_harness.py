@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import tty
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ from hil.harness import Harness, badge_frame, candump
 from hil.truth import STANDING, Battery, CarTruth, flowing, signals
 from tests.hil_backend import until
 
+PATIENCE_S, PAUSE_S = 1.0, 0.05
+
 
 class Box:
     """The box's side of one line."""
@@ -26,10 +29,14 @@ class Box:
         tty.setraw(self.fd)
 
     def read(self) -> bytes:
-        try:
-            return os.read(self.fd, 4096)
-        except BlockingIOError:
-            return b""
+        """What has come, once nothing more does: a busy kernel hands a pty's bytes on a little later."""
+        found = b""
+        while select.select([self.fd], [], [], PAUSE_S if found else PATIENCE_S)[0]:
+            more = os.read(self.fd, 4096)
+            if not more:  # the other end is gone
+                break
+            found += more
+        return found
 
 
 @asynccontextmanager
