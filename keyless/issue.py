@@ -1,6 +1,6 @@
-"""The issuer's side: tokens, commands, key sets and revocation lists as bytes. A backend mints a token in five lines.
+"""The issuer's side: tokens, commands, key sets, revocation lists and signed time as bytes.
 
-Randomness, clocks and files are the caller's. The car never imports this.
+A backend mints a token in five lines. Randomness, clocks and files are the caller's. The car never imports this.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from . import cbor, cose
 from .claims import Claims, Command, key_id
+from .signed_time import write_answer
 from .token import write_claims, write_command
 from .trust import KEYSET_CONTEXT, LIST_KEY, IssuerKey
 
@@ -99,6 +100,11 @@ def revocations(operator: str, sequence: int, expires: int, iat: int, ids: Itera
     """A revocation list. ids: 8 bytes each; sorted, so that the same list gives the same bytes."""
     payload = cbor.encode({1: operator, 4: expires, 6: iat, LIST_KEY: [sequence, b"".join(sorted(set(ids)))]})
     return sign1(payload, key)
+
+
+def signed_time(operator: str, nonce: bytes, time_s: int, key: SigningKey) -> bytes:
+    """The answer to a question for the time. time_s: the second that has begun, never rounded up."""
+    return sign1(write_answer(operator, nonce, time_s), key)
 
 
 def _p256(secret: bytes) -> EllipticCurvePrivateKey:
