@@ -16,9 +16,9 @@ EDDSA: Final = -8
 ESP256: Final = -9  # RFC 9864
 ES256: Final = -7
 _ED25519_ALGS: Final = (ED25519, EDDSA)
-_P256_ALGS: Final = (ESP256, ES256)
+P256_ALGS: Final = (ESP256, ES256)
 ISSUER_ALGS: Final = _ED25519_ALGS
-HOLDER_ALGS: Final = _ED25519_ALGS + _P256_ALGS
+HOLDER_ALGS: Final = _ED25519_ALGS + P256_ALGS
 
 _HEADER: Final = frozenset({1})
 _HEADER_WITH_KID: Final = frozenset({1, 4})
@@ -64,16 +64,16 @@ def read_sign1(data: bytes, *, limit: int, with_kid: bool) -> Sign1 | Refusal:
     return Sign1(protected, alg, kid, payload, signature)
 
 
-def to_be_signed(protected: bytes, payload: bytes, *, context: str = "Signature1") -> bytes:
-    """RFC 9052 section 4.4, with no external data."""
-    return cbor.encode([context, protected, b"", payload])
+def to_be_signed(protected: bytes, payload: bytes, *, context: str = "Signature1", external: bytes = b"") -> bytes:
+    """RFC 9052 section 4.4. external: data that is signed along; none of our objects has any."""
+    return cbor.encode([context, protected, external, payload])
 
 
 def verifies(public: bytes, alg: int, signature: bytes, message: bytes) -> bool:
     """Whether this key made this signature. public: 32 bytes Ed25519, or 33 bytes compressed P-256. Odd input: no."""
     if len(public) == 32 and alg in _ED25519_ALGS:
         return _verifies_ed25519(public, signature, message)
-    if len(public) == 33 and alg in _P256_ALGS and len(signature) == _SIGNATURE:
+    if len(public) == 33 and alg in P256_ALGS and len(signature) == _SIGNATURE:
         return _verifies_p256(public, signature, message)
     return False
 

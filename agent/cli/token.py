@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
-import re
 import secrets
-import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,31 +15,14 @@ from keyless import cose, issue, trust, verify
 from keyless import token as payloads
 from keyless.refusal import Refusal
 
-READ_AT_MOST: Final = 1 << 20
+from . import token_judging
+from .token_bytes import Hex, as_json, read_bytes, read_file, say, unreadable
+
 ROLES: Final = [role.name.lower() for role in values.Role]
 KINDS: Final = [kind.name.lower() for kind in values.BookingKind]
 ACTIONS: Final = {action.name.lower(): action for action in values.Action if action.name}
 
-as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on one line, for machines.")
 to_file = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the bytes to this file.")
-
-
-class Hex(click.ParamType[bytes]):
-    """Bytes as hex digits. size: how many bytes; 0 for any number."""
-
-    name = "hex"
-
-    def __init__(self, *sizes: int) -> None:
-        self.sizes = sizes
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        try:
-            data = bytes.fromhex(value)
-        except ValueError:
-            self.fail(f"{value!r} is not hex digits", param, ctx)
-        if self.sizes and len(data) not in self.sizes:
-            self.fail(f"{len(data)} bytes; {' or '.join(map(str, self.sizes))} needed", param, ctx)
-        return data
 
 
 class Now(click.ParamType[values.Interval]):
@@ -78,7 +58,11 @@ class Keys(click.ParamType[tuple[bytes, int]]):
 
 @click.group()
 def token() -> None:
-    """Issue, inspect and verify booking tokens; make keys and key sets. The bytes are in docs/keyless.md."""
+    """Issue, inspect and verify booking tokens and receipts; make keys and key sets. Bytes: docs/keyless.md."""
+
+
+token.add_command(token_judging.receipt_)
+token.add_command(token_judging.cose_verify)
 
 
 @token.command()
@@ -156,15 +140,15 @@ def issue_(key_file: str, start: int, end: int, out: Path | None, as_json: bool,
 @as_json
 def inspect(token: str, as_json: bool) -> None:
     """What a token says of itself; NOTHING is verified. TOKEN: a file, `-`, or hex or base64url text."""
-    data = _read(token)
+    data = read_bytes(token)
     outer = cose.read_sign1(data, limit=payloads.MAX_TOKEN, with_kid=True)
     if isinstance(outer, Refusal):
-        raise _unreadable(outer, as_json)
+        raise unreadable(outer, as_json)
     claims = payloads.read_claims(outer.payload)
     if isinstance(claims, Refusal):
-        raise _unreadable(claims, as_json)
+        raise unreadable(claims, as_json)
     said = {"verified": False, "bytes": len(data), "alg": outer.alg, "kid": outer.kid.hex(), "claims": _claims(claims)}
-    _say(said, as_json)
+    say(said, as_json)
 
 
 @token.command("verify")
@@ -187,13 +171,13 @@ def verify_(token: str, trust_file: str, roots: tuple[bytes, ...], as_json: bool
         open_booking=said["open_booking"], superseded={}, revoked=frozenset(said["revoked"]), 
         at_station=said["at_station"],
     )  # fmt: skip
-    decision = verify.believe(_read(token), situation)
+    decision = verify.believe(read_bytes(token), situation)
     if isinstance(decision, Refusal):
         claims = None if decision.claims is None else _claims(decision.claims)
-        _say({"accept": False, "code": decision.code, "claims": claims, "detail": dict(decision.detail)}, as_json)
+        say({"accept": False, "code": decision.code, "claims": claims, "detail": dict(decision.detail)}, as_json)
         raise SystemExit(1)
     detail = {"note": decision.note, "ignored": decision.ignored}
-    _say({"accept": True, "code": None, "claims": _claims(decision), "detail": detail}, as_json)
+    say({"accept": True, "code": None, "claims": _claims(decision), "detail": detail}, as_json)
 
 
 def _claims(claims: values.Claims) -> dict[str, object]:
@@ -210,60 +194,18 @@ def _claims(claims: values.Claims) -> dict[str, object]:
     }
 
 
-def _say(said: dict[str, object], as_json: bool) -> None:
-    click.echo(json.dumps(said, indent=None if as_json else 2, ensure_ascii=False))
-
-
-def _unreadable(refusal: Refusal, as_json: bool) -> SystemExit:
-    _say({"verified": False, "code": refusal.code, "detail": dict(refusal.detail)}, as_json)
-    return SystemExit(1)
-
-
 def _emit(data: bytes, out: Path | None, as_json: bool) -> None:
     text = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
     if out is not None:
         out.write_bytes(data)
     if as_json:
-        _say({"bytes": len(data), "token": text}, as_json)
+        say({"bytes": len(data), "token": text}, as_json)
     elif out is None:
         click.echo(text)
 
 
-def _read(name: str) -> bytes:
-    """The bytes behind a file name, `-`, or text. A file may hold the bytes themselves or such text."""
-    data = _file(name)
-    decoded = _from_text(name if data is None else data.decode("ascii", "replace"))
-    if data is None and decoded is None:
-        raise click.UsageError(f"{name!r} is neither a file nor hex nor base64url text")
-    return (data or b"") if decoded is None else decoded
-
-
-def _file(name: str) -> bytes | None:
-    """At most `READ_AT_MOST` bytes, or `None` where no file has this name."""
-    if name == "-":
-        return sys.stdin.buffer.read(READ_AT_MOST)
-    try:
-        with Path(name).open("rb") as file:
-            return file.read(READ_AT_MOST)
-    except (OSError, ValueError):  # not there, a folder, or a token as text, longer than a name may be
-        return None
-
-
-def _from_text(text: str) -> bytes | None:
-    """Bytes of hex or base64url text, or `None` when it is neither (so it is the bytes themselves)."""
-    word = "".join(text.split())
-    if re.fullmatch(r"([0-9A-Fa-f]{2})+", word):
-        return bytes.fromhex(word)
-    if not re.fullmatch(r"[A-Za-z0-9_-]{16,}={0,2}", word):
-        return None
-    try:
-        return base64.urlsafe_b64decode(word.rstrip("=") + "=" * (-len(word.rstrip("=")) % 4))
-    except binascii.Error:
-        return None
-
-
 def _keyset(name: str, roots: tuple[bytes, ...], threshold: int) -> trust.KeySet:
-    data = _file(name)
+    data = read_file(name)
     if data is None:
         raise click.UsageError(f"--trust {name}: no such file")
     read = trust.read_keyset(data, roots, threshold) if roots else trust.read_keyset_unverified(data)
@@ -273,7 +215,7 @@ def _keyset(name: str, roots: tuple[bytes, ...], threshold: int) -> trust.KeySet
 
 
 def _secret(name: str) -> issue.SigningKey:
-    data = _file(name)
+    data = read_file(name)
     try:
         said = json.loads(data or b"")
         key = issue.SigningKey(bytes.fromhex(said["secret"]), said["kind"])
