@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import cbor2
 import pytest
 from cddl_verifier import Validator, schema_diagnostics
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hil import tokens, vouchers
+from hil.cbor import encode
+from keyless import receipt
+from keyless.refusal import Refusal
 from tests.keyless_vectors import FOLDER, cases, input_
 
 TEXT = (FOLDER.parents[1] / "keyless.cddl").read_text(encoding="utf-8")
@@ -65,6 +71,38 @@ def test_every_object_that_is_refused_for_its_shape_is_not() -> None:
     unexplained = {one for one in taken if not any(words in one[1] for words in CANNOT_SAY)}
     assert not unexplained
     assert all(any(words in name for _, name in taken) for words in CANNOT_SAY), "an excuse that nobody needs"
+
+
+SECOND = 1_800_000_000
+CAR_KEY = Ed25519PrivateKey.from_private_bytes(bytes([21]) * 32)
+QUESTION = vouchers.time_question(bytes(8), 70_000)
+START, END = vouchers.Look(SECOND, SECOND + 4, 48_211_370, 1000), vouchers.Look(SECOND + 60, None)
+VOUCHERS = [("time-question", QUESTION)]
+VOUCHERS += [("signed-time", vouchers.time_answer(tokens.Issuer("perche", CAR_KEY), QUESTION, SECOND))]
+VOUCHERS += [
+    ("receipt", vouchers.Slip(
+        "perche", bytes(8), 7, 42, token, event, lock, START, None if event == "opened" else END, True, None, False,
+        ["door_open"],
+    ).signed(CAR_KEY))
+    for event, lock, token in zip(vouchers.EVENTS, [*vouchers.LOCKS, "done", "done"], 3 * [b"token", None], strict=True)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "data"), VOUCHERS)
+def test_signed_time_and_receipts_are_as_the_cddl_says_and_nothing_else(rule: str, data: bytes) -> None:
+    assert SCHEMA.validate(data, rule).valid
+    for other in {"time-question", "signed-time", "receipt", "token", "revocation-list"} - {rule}:
+        assert not SCHEMA.validate(data, other).valid, other
+    assert not SCHEMA.validate(data[:-1], rule).valid
+
+
+@pytest.mark.parametrize("key", range(1, 11))
+@pytest.mark.parametrize("value", [None, -1, 1 << 53, True, b"", "", [], {}, [SECOND, SECOND, 0, 1001]])
+def test_a_receipt_is_of_the_shape_exactly_when_the_car_reads_it(key: int, value: Any) -> None:
+    inner = dict(cbor2.loads(cbor2.loads(VOUCHERS[-1][1]).value[2])[vouchers.RECEIPT_CLAIM]) | {key: value}
+    payload = encode({1: "perche", vouchers.RECEIPT_CLAIM: inner})
+    read = not isinstance(receipt.read_receipt(payload), Refusal)
+    assert SCHEMA.validate(payload, "receipt-said").valid is read
 
 
 @pytest.mark.parametrize("data", sorted(set(TRUST)))
