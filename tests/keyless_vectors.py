@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from keyless import policy, trust, verify
+from msgspec.structs import astuple
+
+from keyless import policy, receipt, signed_time, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Interval
 from keyless.refusal import Refusal
 from keyless.token import read_remote
@@ -70,6 +72,10 @@ def decision(name: str, case: Case) -> Case:
             return _keyset(case)
         case "revocations.json":
             return _revocations(case)
+        case "signed_time.json":
+            return _signed_time(case)
+        case "receipt.json":
+            return _receipt(case)
     raise AssertionError(f"nobody runs {name}")
 
 
@@ -130,6 +136,45 @@ def _revocations(case: Case) -> Case:
     ids = sorted(name.hex() for name in read.ids)
     said = {"sequence": read.sequence, "exp": read.expires, "iat": read.iat, "ids": ids}
     return {"accept": True, "code": None, **said}
+
+
+def _signed_time(case: Case) -> Case:
+    state = case["state"]
+    read = signed_time.believe_time(
+        input_(case, "answer"),
+        {bytes.fromhex(nonce): ms * 1_000_000 for nonce, ms in state["asked"].items()},
+        keyset(case),
+        operator=state["operator"],
+        revoked=frozenset(_all(state["revoked"])),
+        now_ns=state["arrived_ms"] * 1_000_000,
+        build_s=float(state["built"]),
+    )
+    if isinstance(read, Refusal):
+        return _told(read)
+    return {"accept": True, "code": None, "time": read.time_s, "within_ms": round(read.within_s * 1000)}
+
+
+def _receipt(case: Case) -> Case:
+    state = case["state"]
+    vehicle, token = (None if state[name] is None else bytes.fromhex(state[name]) for name in ("vehicle", "token"))
+    public = bytes.fromhex(state["public"])
+    read = receipt.believe_receipt(input_(case, "receipt"), public, vehicle=vehicle, token=token)
+    if isinstance(read, Refusal):
+        return _told(read)
+    said = {
+        "iss": read.operator,
+        "vehicle": read.vehicle.hex(),
+        "number": read.number,
+        "booking": read.booking,
+        "token": None if read.token is None else read.token.hex(),
+        "event": int(read.event),
+        "lock": int(read.lock),
+        "start": list(astuple(read.start)),
+        "end": None if read.end is None else list(astuple(read.end)),
+        "states": [read.plugged, read.doors_shut, read.key_back],
+        "remarks": read.remarks,
+    }
+    return {"accept": True, "code": None, "said": said}
 
 
 def _told(outcome: Any) -> Case:

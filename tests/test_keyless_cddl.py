@@ -26,13 +26,15 @@ OBJECTS = [  # file, input, rule
     ("pair.json", "pair", "remote"),
     ("keyset.json", "keyset", "key-set"),
     ("revocations.json", "list", "revocation-list"),
+    ("signed_time.json", "answer", "signed-time"),
+    ("receipt.json", "receipt", "receipt"),
 ]
 TRUST = [bytes.fromhex(case["trust"]["keyset"]) for case in cases("token.json")]
 OF_THE_SHAPE = ("malformed", "alg")
 # CDDL describes values, not their encoding; it compares no two fields and computes no hash (the head of the file).
 CANNOT_SAY = (
     "longer head", "no stated length", "in two bytes", "wrong order", "nbf as late", "nbf after", "early + late",
-    "not its key's", "kid of another key", "a key twice", "ids of 12 bytes", "ids of 1 byte",
+    "not its key's", "kid of another key", "a key twice", "ids of 12 bytes", "ids of 1 byte", "ends before it begins",
 )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ CODES = {
     "pair.json": {"too_big", "malformed"},
     "keyset.json": {"too_big", "malformed", "signature", "superseded"},
     "revocations.json": BY_ITS_BYTES | {"issuer_role", "superseded"},
+    "signed_time.json": BY_ITS_BYTES | {"issuer_role", "revoked", "replay", "expired", "too_early"},
+    "receipt.json": BY_ITS_BYTES | {"wrong_vehicle", "holder"},
     "guard.json": {"role_action", "state_guard"},
     "stored.json": {"revoked", "superseded", "expired"},
 }
@@ -116,6 +118,17 @@ def test_d37_the_command_line_gives_the_same_answer(tmp_path: Path) -> None:
             assert said["claims"]["actions"] == expect["booking"]["actions"], case["name"]
         answered += 1
     assert answered > 230
+
+
+def test_d37_the_command_line_judges_receipts_the_same() -> None:
+    for case in cases("receipt.json"):
+        state, data = case["state"], input_(case, "receipt")
+        words = ["receipt", "--json", "--key", state["public"], data.hex() if data else "-"]
+        words += [word for name in ("vehicle", "token") if state[name] for word in (f"--{name}", state[name])]
+        result = CliRunner().invoke(command_line, words)
+        said = json.loads(result.stdout)
+        assert result.exit_code == (0 if case["expect"]["accept"] else 1), case["name"]
+        assert (said["accept"], said["code"]) == (case["expect"]["accept"], case["expect"]["code"]), case["name"]
 
 
 def test_the_page_says_what_is_in_the_files() -> None:

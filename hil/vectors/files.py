@@ -11,7 +11,9 @@ from . import (
     guards,
     keysets,
     pairs,
+    receipts,
     revocations,
+    signed_times,
     stored,
     token_rules,
     token_shapes,
@@ -33,6 +35,8 @@ def texts() -> dict[str, str]:
         "pair.json": (command_shapes.USUAL, pairs.cases()),
         "keyset.json": (keysets.USUAL, keysets.cases()),
         "revocations.json": (revocations.USUAL, revocations.cases()),
+        "signed_time.json": (signed_times.USUAL, signed_times.cases()),
+        "receipt.json": (receipts.USUAL, receipts.cases()),
     }
     return {name: _text(usual, cases) for name, (usual, cases) in files.items()}
 
