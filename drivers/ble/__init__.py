@@ -1,0 +1,1 @@
+"""Phones over Bluetooth Low Energy: framing, links, and the GATT service on BlueZ."""
