@@ -103,8 +103,8 @@ def host_has_can() -> bool:
 
 
 def needs(purposes: Sequence[str] = ()) -> list[Need]:
-    """All packages, in the order of use. purposes: `systemd`, `gpsd` and `browser` add what only tests want: those of
-    the units, of positions, of pages.
+    """All packages, in the order of use. purposes: `systemd`, `gpsd`, `dbus` and `browser` add what only tests want:
+    those of the units, of positions, of phones, of pages.
     """
     listed = [
         Need(
@@ -125,6 +125,9 @@ def needs(purposes: Sequence[str] = ()) -> list[Need]:
     if "gpsd" in purposes:
         why = "the real daemon between a receiver and the box, on loopback only"
         listed.append(Need("gpsd", why, lambda: find("gpsd") is not None))
+    if "dbus" in purposes:
+        why = "the real message bus between the box and its Bluetooth stack, a private one"
+        listed.append(Need("dbus-daemon", why, lambda: find("dbus-daemon") is not None))
     if "browser" in purposes:
         why = "opens the pages that `boitier car plot` writes, as a person would"
         listed.append(Need(BROWSER, why, lambda: browser() is not None))
