@@ -1,0 +1,36 @@
+"""The name of a car in the air: another every day, the same for everybody who holds the secret."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from keyless.nearby import day_tag
+
+SECRET = bytes(range(32))
+
+
+def by_hand(secret: bytes, text: bytes) -> bytes:
+    """RFC 2104 written out, so that the library's HMAC is not its own judge."""
+    key = secret.ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(b ^ 0x36 for b in key) + text).digest()
+    return hashlib.sha256(bytes(b ^ 0x5C for b in key) + inner).digest()
+
+
+def test_the_tag_is_the_one_of_the_specification() -> None:
+    day = 20_784  # 27 November 2026
+    assert day_tag(SECRET, day * 86_400) == by_hand(SECRET, b"nearby" + bytes.fromhex("00005130"))[:8]
+
+
+def test_it_holds_for_a_utc_day_and_changes_with_the_next() -> None:
+    day = 20_784 * 86_400
+    assert day_tag(SECRET, day) == day_tag(SECRET, day + 86_399)
+    tags = {day_tag(SECRET, day + n * 86_400) for n in range(1000)}
+    assert len(tags) == 1000
+    assert day_tag(SECRET[::-1], day) not in tags
+
+
+def test_a_secret_that_can_be_guessed_is_refused() -> None:
+    with pytest.raises(ValueError, match="16 bytes"):
+        day_tag(bytes(15), 0)
