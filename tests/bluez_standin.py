@@ -74,7 +74,8 @@ class PrivateBus:
 
 
 class Bluetoothd:
-    """calls: what was asked of it, in order. advert: the properties of what is advertised now, or `None`.
+    """calls: what was asked of it, in order. advert: the properties of what is registered, or `None`.
+    on_air: does the controller send it?
 
     refuse: a member's name that it answers with an error. hung_up: devices that the car wanted disconnected.
     """
@@ -90,6 +91,8 @@ class Bluetoothd:
     def _forget(self) -> None:
         self.application: dict[str, dict[str, dict[str, Variant]]] = {}
         self.advert: dict[str, Any] | None = None
+        self.on_air = False
+        self._met: set[str] = set()
         self.app_owner = ""
         self._asking: set[asyncio.Task[None]] = set()
 
@@ -146,6 +149,8 @@ class Bluetoothd:
             else:
                 found = await self._ask(str(call.sender), path, "org.freedesktop.DBus.Properties", "GetAll", "s", [ADVERTISEMENT])  # noqa: E501
                 self._take_advert({name: value.value for name, value in found.items()})
+                power = [ADVERTISEMENT, "TxPower", Variant("n", 7)]
+                await self._ask(str(call.sender), path, "org.freedesktop.DBus.Properties", "Set", "ssv", power)
         except (AttError, AssertionError, KeyError) as error:
             await self.bus.send(Message.new_error(call, "org.bluez.Error.Failed", repr(error)))
         else:
@@ -166,7 +171,7 @@ class Bluetoothd:
         flags, uuids = 3, sum(2 + 16 for _ in advert["ServiceUUIDs"])
         assert flags + uuids <= 31, "a legacy advertisement has 31 bytes"
         assert 2 + len(advert.get("LocalName", "")) <= 31, "so has a scan response"
-        self.advert = advert
+        self.advert, self.on_air = advert, True
 
     async def _ask(self, to: str, path: str, interface: str, member: str, signature: str, body: list[Any]) -> Any:
         async with asyncio.timeout(20):
@@ -188,6 +193,13 @@ class Bluetoothd:
         return await self._ask(self.app_owner, path, CHARACTERISTIC, member, signature, list(body))
 
     def device_signal(self, device: str, *, connected: bool) -> None:
+        if connected:
+            self.on_air = False  # as every controller does; only a disconnection or a new advertisement ends it
+        if connected and device not in self._met:
+            self._met.add(device)
+            shown = {"org.bluez.Device1": {"Connected": Variant("b", True)}}
+            self.signal("/", "org.freedesktop.DBus.ObjectManager", "InterfacesAdded", "oa{sa{sv}}", [device, shown])
+            return
         body = ["org.bluez.Device1", {"Connected": Variant("b", connected)}, []]
         self.signal(device, "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", body)
 
@@ -242,6 +254,9 @@ class Phone:
                 del self._stream[:end]
                 return found
             self._stream += await self.read()
+
+    def connect(self) -> None:
+        self._stack.device_signal(self.device, connected=True)
 
     def leave(self) -> None:
         self._stack.device_signal(self.device, connected=False)

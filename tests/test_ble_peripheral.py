@@ -23,6 +23,7 @@ ANSWER = (4, b"\x55" * 300)
 async def test_it_registers_its_service_and_an_advertisement_that_fits(car: Car, stack: Bluetoothd) -> None:
     assert stack.calls[:3] == ["Set", "RegisterApplication", "RegisterAdvertisement"]
     assert stack.advert == {"Type": "peripheral", "ServiceUUIDs": [SERVICE_UUID], "Discoverable": True}
+    assert car.counters()["bad_calls"] == 0
 
 
 async def test_the_tag_of_the_day_replaces_the_one_before(car: Car, stack: Bluetoothd) -> None:

@@ -73,6 +73,15 @@ async def test_a_phone_that_bluez_forgets_has_left(car: Car, stack: Bluetoothd) 
     assert await event(car) == LinkClosed(opened.link)
 
 
+async def test_a_phone_that_connects_and_says_nothing_hides_the_car_from_nobody(car: Car, stack: Bluetoothd) -> None:
+    for number in (1, 2, 3, 1, 2):  # a phone that BlueZ has met before is told in another way than a new one
+        Phone(stack, number).connect()
+        assert not stack.on_air
+        await until(lambda: stack.on_air)
+    assert car.counters()["adverts"] == 5
+    assert car.counters()["links"] == 0
+
+
 async def test_the_bus_itself_ends_and_comes_back(stage: Stage) -> None:
     bus, stack = stage
     car = Car(bus)

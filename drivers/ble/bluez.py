@@ -19,7 +19,7 @@ BUS_PATH: Final = "/org/freedesktop/DBus"
 WATCHED: Final = (
     f"type='signal',sender='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
     f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',member='PropertiesChanged',arg0='{DEVICE}'",
-    f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}',member='InterfacesRemoved'",
+    f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}'",
 )
 
 

@@ -10,6 +10,7 @@ What is not here: when to register (`peripheral.py`). Calls of anybody but BlueZ
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -44,6 +45,8 @@ TOO_MANY: Final = "0x81"
 COUNTERS: Final = ("strangers", "bad_calls", "held_reads", "empty_reads")
 
 Properties = dict[str, Variant]
+
+_log = logging.getLogger(__name__)
 
 
 def tree(tag: bytes) -> dict[str, dict[str, Properties]]:
@@ -84,7 +87,8 @@ class Refused(Exception):
 class GattService:
     """bluez: the unique bus name whose calls count; empty: nobody's. tag: see `tree`.
 
-    send: hands a message to the bus, at once. changed: something happened on a link. lost: BlueZ has dropped us, why.
+    send: hands a message to the bus, at once. changed: something happened on a link. covered: nobody else can find us
+    any more. lost: BlueZ has dropped us, why.
     """
 
     def __init__(
@@ -93,12 +97,13 @@ class GattService:
         clock: Clock,
         send: Callable[[Message], None],
         changed: Callable[[], None],
+        covered: Callable[[], None],
         lost: Callable[[str], None],
     ) -> None:
         self.bluez, self.adapter, self.tag = "", "", b""
         self.counters = dict.fromkeys(COUNTERS, 0)
         self._links, self._clock = links, clock
-        self._send, self._changed, self._lost = send, changed, lost
+        self._send, self._changed, self._covered, self._lost = send, changed, covered, lost
         self._held: dict[str, tuple[Message, int]] = {}  # device -> the read that waits, since when
 
     def handle(self, message: Message) -> Message | bool | None:
@@ -133,7 +138,10 @@ class GattService:
             case "org.freedesktop.DBus.Properties", "GetAll", "s":
                 shown = tree(self.tag).get(str(call.path), {}).get(call.body[0], {})
                 return Message.new_method_return(call, "a{sv}", [shown])
+            case "org.freedesktop.DBus.Properties", "Set", "ssv" if call.path == ADVERT_PATH:
+                return Message.new_method_return(call)  # BlueZ tells the power that it sends with
         self.counters["bad_calls"] += 1
+        _log.debug("refused: %s.%s(%s) of %s", call.interface, call.member, call.signature, call.path)
         raise Refused("org.bluez.Error.NotSupported", f"{call.interface}.{call.member}")
 
     def _write(self, call: Message, data: bytes, options: Mapping[str, Variant]) -> Message:
@@ -205,13 +213,24 @@ class GattService:
                 if self.bluez and body[2] != self.bluez:
                     self._lost("bluetoothd has ended")
             case "PropertiesChanged", "sa{sv}as" if signal.sender == self.bluez and body[0] == DEVICE:
-                if "Connected" in body[1] and body[1]["Connected"].value is False:
-                    self._leave(str(signal.path))
+                if "Connected" in body[1]:
+                    self._connected(str(signal.path), body[1]["Connected"].value)
+            case "InterfacesAdded", "oa{sa{sv}}" if signal.sender == self.bluez:
+                # Where BlueZ meets a phone by its connection, this tells it, and no change of a property.
+                if "Connected" in (shown := body[1].get(DEVICE, {})):
+                    self._connected(body[0], shown["Connected"].value)
             case "InterfacesRemoved", "oas" if signal.sender == self.bluez:
                 if body[0] == self.adapter:
                     self._lost("the Bluetooth adapter is gone")
                 elif DEVICE in body[1]:
                     self._leave(body[0])
+
+    def _connected(self, device: str, now: object) -> None:
+        if now is True:
+            # A controller stops advertising when somebody connects, and the kernel starts it again only when he leaves.
+            self._covered()
+        elif now is False:
+            self._leave(device)
 
     def _leave(self, device: str) -> None:
         self._held.pop(device, None)

@@ -26,7 +26,7 @@ BACKOFF_S: Final = (1.0, 30.0)
 CONNECT_S: Final = 10.0
 LOOK_S: Final = 0.5  # how often held reads and quiet links are looked at, while there are links
 TAG_BYTES: Final = 8
-COUNTERS: Final = ("registered", "lost", "absent", "tags")
+COUNTERS: Final = ("registered", "lost", "absent", "adverts")
 
 _log = logging.getLogger(__name__)
 
@@ -34,8 +34,8 @@ _log = logging.getLogger(__name__)
 class Peripheral:
     """A `PhonePort` on one adapter of BlueZ. address: the D-Bus to use. backoff_s: first and longest wait.
 
-    counters: "registered", "lost" (was registered), "absent" (could not be), "tags" changed, and those of `links.py`
-    and `gatt.py`.
+    counters: "registered", "lost" (was registered), "absent" (could not be), "adverts" begun again, and those of
+    `links.py` and `gatt.py`.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Peripheral:
         self._some = asyncio.Event()  # for who waits for an event
         self._stir = asyncio.Event()  # for the task below
         self._lost_why = ""
-        self._up = self._looking = False
+        self._up = self._looking = self._covered = False
         self._task: asyncio.Task[None] | None = None
         self._closed = False
         self._counts = dict.fromkeys(COUNTERS, 0)
@@ -158,8 +158,8 @@ class Peripheral:
             sent = bus.send(message)
             sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # the end of the bus is seen once
 
-        self._lost_why = ""
-        service = GattService(self._links, self._clock, send, self._heard, self._lose)
+        self._lost_why, self._covered = "", False
+        service = GattService(self._links, self._clock, send, self._heard, self._cover, self._lose)
         service.counters, service.adapter, service.tag = self._gatt_counts, self._adapter, self._tag
         self._service = service  # BlueZ may bring a phone before it has answered us
         bus.add_message_handler(service.handle)
@@ -172,10 +172,11 @@ class Peripheral:
         _log.info("Bluetooth: phones can find the car")
         while not self._lost_why:
             await self._look(service)
-            if service.tag != self._tag and not self._lost_why:
+            if (self._covered or service.tag != self._tag) and not self._lost_why:
+                self._covered = False
                 await bluez.take_down()
                 service.tag = self._tag
-                self._counts["tags"] += 1
+                self._counts["adverts"] += 1
                 await bluez.advertise()
         raise DeviceGone(self._lost_why)
 
@@ -195,6 +196,10 @@ class Peripheral:
         for device in self._links.quiet(now_ns):
             service.hang_up(device)
             self._some.set()
+
+    def _cover(self) -> None:
+        self._covered = True
+        self._stir.set()
 
     def _lose(self, why: str) -> None:
         self._lost_why = self._lost_why or why
