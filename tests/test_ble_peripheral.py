@@ -89,6 +89,7 @@ async def test_who_waits_for_an_answer_is_told_nothing_after_three_seconds_and_a
     car: Car, stack: Bluetoothd
 ) -> None:
     phone = Phone(stack, 1)
+    phone.connect()
     waiting = asyncio.create_task(phone.read())
     opened = await event(car)
     car.clock.advance(HOLD_NS / 1e9)
@@ -96,6 +97,7 @@ async def test_who_waits_for_an_answer_is_told_nothing_after_three_seconds_and_a
     car.answer(opened.link, 4, b"late")
     assert await phone.hear() == (4, b"late")
     assert car.counters()["empty_reads"] == 1
+    assert car.counters()["adverts"] == 1  # once for the connection, not at every look
 
 
 async def test_a_message_left_half_is_dropped_and_a_link_that_stays_silent_is_hung_up(
