@@ -262,3 +262,12 @@ def test_energy_and_times_hold_together_whatever_the_car_says(
         assert 0 <= body["energy_kwh"] <= it.kwh - 10.0 + 0.1
         assert body["why"] in ("full", "unplugged", "station_stopped", "unknown")
     assert open_ is None
+
+
+def test_a_cable_is_in_and_out_when_the_car_said_so_and_not_when_somebody_looked() -> None:
+    it = Plugging().run(3, False).run(1, plugged_at=2_600).run(20, plugged_at=2_600, **CHARGING)
+    it.run(1, False, plugged_at=23_300, **NONE).run(7, False, plugged_at=23_300, **NONE)
+    closed = it.closed()
+    assert (closed["plug_in"]["at"], closed["unplug"]["at"], closed["end"]["at"]) == (2_600, 23_300, 23_300)
+    assert closed["why"] == "unplugged"
+    assert [turn.reading["at"] for turn in it.turns] == [2_600, 23_300]

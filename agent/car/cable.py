@@ -11,7 +11,7 @@ from typing import Final
 
 from .look import Look
 from .privacy import for_leg
-from .reading import Reading
+from .reading import Reading, dated
 
 CONFIRM_MS: Final = 5_000  # as for charging: long for a contact that bounces, short for a hand that plugs and pulls
 
@@ -46,7 +46,7 @@ def step(cable: Cable, look: Look, booking: int | None, kind: str | None) -> tup
     if cable.plugged is None or said is cable.plugged:
         return Cable(said), None
     if turn is None:
-        return replace(cable, turn=Turn(for_leg(kind, now), booking)), None
+        return replace(cable, turn=Turn(for_leg(kind, dated(now, look.plugged_at)), booking)), None
     # Another boot: starting takes longer than that.
     if turn.reading["boot"] == now["boot"] and now["at"] - turn.reading["at"] < CONFIRM_MS:
         return cable, None

@@ -14,7 +14,7 @@ from typing import Any, Final
 from ..sync import stored
 from .legs import Told
 from .look import Look
-from .reading import Reading, carried, driven_km, duration_ms, spent_kwh
+from .reading import Reading, carried, dated, driven_km, duration_ms, spent_kwh
 from .watched import Watched
 
 # For so long the car must say the same before charging has begun or ended: the flag of 658 was seen stuck on some cars
@@ -134,7 +134,7 @@ def step(
 
 def _plugged_in(look: Look, booking: int | None, *, seen: bool) -> Charge:
     now = look.now
-    plug_in = now if seen else None
+    plug_in = dated(now, look.plugged_at) if seen else None
     charge = Charge(booking, now["at_station"], look.charge_point, plug_in, now, Watched.since(now))
     return _turned(charge, look, now)[0]
 
@@ -150,7 +150,8 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None) -> tuple[Charge |
     if unsure and (driven_km(before, now) or 0) > MOVED_KM:
         return None, _over(charge, charge.out_end or before, charge.out)
     if look.plugged is False and charge.out is None:
-        charge = replace(charge, out=now, out_end=now if gap_ms is not None else before)
+        out = dated(now, look.plugged_at)
+        charge = replace(charge, out=out, out_end=out if gap_ms is not None else before)
     elif look.plugged is True:
         charge = replace(charge, out=None, out_end=None)
     if charge.out is not None and charge.out_end is not None:

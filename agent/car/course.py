@@ -73,7 +73,10 @@ def worth_a_commit(before: Course, after: Course) -> bool:
 
 
 def _first(leg: Leg | None) -> object:
-    return None if leg is None else (leg.number, leg.booking, leg.start, leg.told, leg.off)
+    if leg is None:
+        return None
+    end = leg.last if leg.off else None  # which no later look tells again
+    return leg.number, leg.booking, leg.start, leg.told, leg.off, end
 
 
 def _stage(charge: Charge | None) -> tuple[bool, ...] | None:

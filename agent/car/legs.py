@@ -15,12 +15,15 @@ from ..sync import stored
 from .flow import Flow, kwh
 from .look import Look
 from .privacy import for_leg, may_keep_place
-from .reading import Reading, carried, completed, driven_km, duration_ms, spent_kwh, without
+from .reading import Reading, carried, completed, dated, driven_km, duration_ms, replaced, spent_kwh, without
 from .state import Moving
-from .watched import Watched
+from .watched import BRIDGED_MS, Watched
 
 BOUNCE_MS: Final = 3_000  # an ignition on or off for less is a contact that bounces, unless the car moved
 STOP_MS: Final = 60_000  # a traffic light is no stop
+SETTLING: Final = ("odometer_km", "soc_percent", "energy_kwh", "range_km")
+"""What the ends of a leg take from words that come a moment after the ignition: some cars must be asked for them."""
+CHARGED: Final = frozenset(SETTLING[1:])  # goes up with the cable in
 
 Told = tuple[str, dict[str, object]]
 """Kind and body of a fact."""
@@ -44,10 +47,13 @@ class Stops:
 @dataclass(frozen=True, slots=True)
 class Leg:
     """number: counts from 1 inside its booking, or of those without any. provisional: fields of `start` that nobody
-    vouched for yet. last: the newest look, which a power cut leaves us with, at most ten seconds old.
+    vouched for yet. awaited: fields of `start` that the car has not told since its ignition is on; until the beginning
+    is told, and while it stands, its first words correct them. last: the newest look, which a power cut leaves us with,
+    at most ten seconds old.
 
     told: whether its beginning is; false while it may be a bounce. off: the ignition went off at `last`, not yet for
-    long enough; distance: the band to the nearest station there, where it may be told; unseen: see `closed`.
+    long enough, and what the car tells meanwhile is of the end; distance: the band to the nearest station there, where
+    it may be told; unseen: see `closed`.
     """
 
     number: int
@@ -56,6 +62,7 @@ class Leg:
     last: Reading
     watched: Watched
     provisional: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ()
     flow: Flow = field(default_factory=Flow)
     stops: Stops = field(default_factory=Stops)
     told: bool = True
@@ -64,10 +71,14 @@ class Leg:
     unseen: tuple[str, ...] = ()
 
     @classmethod
-    def begun(cls, number: int, booking: int | None, look: Look, shown: Reading) -> Leg:
+    def begun(cls, number: int, booking: int | None, look: Look, shown: Reading, *, switched: bool) -> Leg:
+        """switched: whether the ignition was, and it is not the rest of a drive."""
         flow = Flow(kw=look.power_kw)
         stops = Stops().look(_moves(look, shown, shown), shown["at"])
-        return cls(number, booking, shown, shown, Watched.since(shown), look.recalled, flow, stops, told=False)
+        start = dated(shown, look.ignition_at) if switched else shown
+        awaited = tuple(name for name in SETTLING if name not in look.settled)
+        watched = Watched.since(shown)
+        return cls(number, booking, start, start, watched, look.recalled, awaited, flow, stops, told=False)
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()
@@ -84,12 +95,44 @@ class Leg:
         """The leg goes on. shown: the reading, as far as this leg may keep it."""
         watched, gap_ms = self.watched.look(shown)
         last = carried(self.last, shown, look.recalled)
-        start, provisional = completed(self.start, self.provisional, shown, look.recalled)
+        first = self._first_words(look)
+        begun, before = (replaced(it, shown, first) for it in (self.start, self.last))
+        start, provisional = completed(begun, self.provisional, shown, look.recalled)
         stops = self.stops if shown["boot"] == self.watched.boot else replace(self.stops, still_at=None)
         return replace(
-            self, start=start, provisional=provisional, last=last, watched=watched,
-            flow=self.flow.look(look.power_kw, gap_ms), stops=stops.look(_moves(look, self.last, last), shown["at"]),
+            self, start=start, provisional=provisional, awaited=self._still_awaited(look, first), last=last,
+            watched=watched, flow=self.flow.look(look.power_kw, gap_ms),
+            stops=stops.look(_moves(look, before, last), shown["at"]),
         )  # fmt: skip
+
+    def _first_words(self, look: Look) -> tuple[str, ...]:
+        """Fields that the car tells for the first time since it was switched on, and stands."""
+        stands = look.ignition is True and look.moving is not Moving.YES and _moment(self.start, look.now)
+        return tuple(name for name in self.awaited if stands and name in look.settled)
+
+    def _still_awaited(self, look: Look, first: Collection[str]) -> tuple[str, ...]:
+        moved = look.moving is Moving.YES or self.stops.moved
+        return () if moved or self.told else tuple(name for name in self.awaited if name not in first)
+
+    def switched_off(self, look: Look, before: Reading, distance: str | None) -> Leg:
+        """before: the look at which it was still on."""
+        floor = before["at"] if before["boot"] == self.last["boot"] else None
+        last = dated(self.last, look.ignition_at, floor)
+        return replace(self, off=True, last=last, distance=distance, unseen=look.unseen)._settled(look)
+
+    def stays_off(self, look: Look) -> Leg:
+        """What the car says while it stands where it was switched off is of the end, and only for a moment: a box that
+        was dark does not know what happened meanwhile.
+        """
+        return self._settled(look) if look.ignition is False and _moment(self.last, look.now) else self
+
+    def _settled(self, look: Look) -> Leg:
+        if look.moving is Moving.YES:
+            return self
+        plugged = look.plugged is True
+        names = tuple(it for it in SETTLING if it in look.settled and not (plugged and it in CHARGED))
+        unseen = tuple(it for it in self.unseen if it not in names)
+        return replace(self, last=replaced(self.last, look.now, names), unseen=unseen)
 
     @property
     def tally(self) -> Tally:
@@ -194,21 +237,25 @@ def step(leg: Leg | None, look: Look, booking: int | None, kind: str | None, num
         # Taken under the rules of whoever has the car now: its place is not this leg's to keep (R27).
         ended = leg if leg.off else replace(leg.look(look, {**look.now, "at_station": None}), unseen=look.unseen)
         told.append(ended.as_off())
-    begun = Leg.begun(number, booking, look, shown) if look.ignition is True else None
-    return Step(begun, tuple(told), ended=ended)
+    if look.ignition is not True:
+        return Step(None, tuple(told), ended=ended)
+    switched = leg is None or leg.off
+    return Step(Leg.begun(number, booking, look, shown, switched=switched), tuple(told), ended=ended)
 
 
 def _went_on(leg: Leg, look: Look, shown: Reading, distance: str | None) -> Step:
     """A leg of the booking that is open. It is dated from the first moment of what turned out to be true."""
     if leg.off and (look.ignition is not True or _long(leg.last, shown)):
-        return Step(None, (leg.as_off(),), ended=leg) if _long(leg.last, shown) else Step(leg)
+        over = leg.stays_off(look)
+        return Step(None, (over.as_off(),), ended=over) if _long(leg.last, shown) else Step(over)
+    before = leg.last
     leg = replace(leg.look(look, shown), off=False, distance=None, unseen=())
     told: tuple[Told, ...] = ()
     if not leg.told and leg.sure:
         leg = replace(leg, told=True)
         told = (leg.opened(),)
     if look.ignition is False:
-        off = replace(leg, off=True, distance=distance, unseen=look.unseen)
+        off = leg.switched_off(look, before, distance)
         return Step(off, told, bool(told)) if leg.told else Step(None)
     return Step(leg, told, bool(told))
 
@@ -216,6 +263,11 @@ def _went_on(leg: Leg, look: Look, shown: Reading, distance: str | None) -> Step
 def _long(begin: Reading, now: Reading) -> bool:
     """Another boot: starting takes longer than that."""
     return begin["boot"] != now["boot"] or now["at"] - begin["at"] >= BOUNCE_MS
+
+
+def _moment(begin: Reading, now: Reading) -> bool:
+    """So short a time that what is read now is still of then, where the car stands."""
+    return begin["boot"] == now["boot"] and now["at"] - begin["at"] <= BOUNCE_MS + BRIDGED_MS
 
 
 def _moves(look: Look, before: Reading, now: Reading) -> bool | None:

@@ -30,7 +30,8 @@ class Look:
     """now: with its place as far as a station's name. ignition: `None` is not known. plugged, flag, status: the car's
     fresh words about cable and charging, else `None`. power_kw: out of the battery, negative into it.
 
-    distance, charge_point: see `stations.py`. recalled, unseen: see `CarState.provisional`, `unseen`.
+    distance, charge_point: see `stations.py`. recalled, unseen: see `CarState.provisional`, `unseen`. ignition_at,
+    plugged_at: since when they say so, ms since boot. settled: see `CarState.settled`.
     """
 
     now: Reading
@@ -44,6 +45,9 @@ class Look:
     charge_point: str | None = None
     recalled: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
+    ignition_at: int | None = None
+    plugged_at: int | None = None
+    settled: tuple[str, ...] = ()
 
 
 def look_at(car: CarState, now: Instant, wall: list[int] | None) -> Look:
@@ -60,6 +64,9 @@ def look_at(car: CarState, now: Instant, wall: list[int] | None) -> Look:
         charge_point=where.charge_point,
         recalled=car.provisional(),
         unseen=car.unseen(now.ns),
+        ignition_at=_since(car, IGNITION),
+        plugged_at=_since(car, PLUGGED),
+        settled=car.settled(),
     )
 
 
@@ -74,6 +81,11 @@ def _power(car: CarState, now_ns: int) -> float | None:
     told = car.fresh(BATTERY_CURRENT)
     late = told is not None and now_ns - told.at_ns > PROMPT_NS
     return motor if late and motor is not None else -volts * amperes / 1000
+
+
+def _since(car: CarState, name: str) -> int | None:
+    since_ns = car.since_ns(name)
+    return None if since_ns is None else since_ns // 1_000_000
 
 
 def _number(car: CarState, name: str) -> float | None:

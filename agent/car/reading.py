@@ -13,6 +13,7 @@ Value = TypeVar("Value")
 
 HEARD: Final = ("odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged")
 """What the car itself tells of a reading; the rest is the box's."""
+LATE_MS: Final = 2_500  # looks come once a second; a busy disk may make one late
 
 
 class Reading(TypedDict):
@@ -70,6 +71,24 @@ def carried(last: Reading, now: Reading, recalled: Collection[str] = ()) -> Read
 def without(reading: Reading, unseen: Collection[str]) -> Reading:
     """With null for what nobody watched."""
     return Reading(**{**reading, **dict.fromkeys(unseen)})  # type: ignore[typeddict-item]
+
+
+def dated(reading: Reading, at: int | None, floor: int | None = None) -> Reading:
+    """The same, of the moment at which the word came that it is about, where one look earlier did not know it. at: ms
+    since this boot; floor: no earlier than that.
+    """
+    if at is None:
+        return reading
+    before = reading["at"] - max(at, floor if floor is not None else at)
+    if not 0 < before <= LATE_MS:
+        return reading
+    wall = reading["wall"]
+    return {**reading, "at": reading["at"] - before, "wall": None if wall is None else [it - before for it in wall]}
+
+
+def replaced(reading: Reading, seen: Reading, names: Collection[str]) -> Reading:
+    """With these fields as they were seen."""
+    return Reading(**{**reading, **{name: _of(seen, name) for name in names}})  # type: ignore[typeddict-item]
 
 
 def completed(

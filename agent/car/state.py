@@ -32,13 +32,13 @@ from config.vocabulary import (
 )
 from drivers.ports import Clock, Fix, Instant
 
+from .heard import CREEP_KMH, Turns, fields, shows_movement
 from .reading import Reading
 from .silence import Silence
 from .stations import Where, locate
 
 FIX_FRESH_NS: Final = 30_000_000_000
 NO_FIX_NS: Final = 600_000_000_000  # without a fix for so long, an end waits for none (R1)
-CREEP_KMH: Final = 1.0
 ROLLS: Final = 3  # fast fixes in a row: one alone may be a reflection, and a sleeping car must not be asked for it
 GNSS_MOVES_MPS: Final = 3.0  # a standing receiver's speed noise stays well below
 STANDS_MPS: Final = 1.0
@@ -65,6 +65,7 @@ class CarState:
         self._nowhere = Where(anywhere=not (self._stations and receiver))
         self._signals: dict[str, Signal] = {}
         self._silence = Silence()
+        self._turns = Turns()
         self._lost = False
         self._fix: Fix | None = None
         self._fix_odometer: float | None = None
@@ -86,7 +87,8 @@ class CarState:
         self._signals[signal.name] = signal
         self._silence.heard(signal.name)
         self._lost = False
-        if self._shows_movement(before, signal):
+        self._turns.heard(before, signal)
+        if shows_movement(before, signal):
             self._moved_ns = signal.at_ns
         if signal.name == LOCKED:
             for wanted, future in self._waiting:
@@ -246,15 +248,18 @@ class CarState:
         """
         return self._fields(name for name in self._silence.unseen if not self._stood(name, now_ns))
 
+    def since_ns(self, name: str) -> int | None:
+        """Since when the ignition, or the cable, says what it says now; `None` before its first word."""
+        return self._turns.at_ns.get(name)
+
+    def settled(self) -> tuple[str, ...]:
+        """Fields of a reading that the car told after its ignition was switched to what it says now."""
+        return self._fields(self._turns.told - self._silence.stale)
+
     # --- inside
 
     def _fields(self, names: Iterable[str]) -> tuple[str, ...]:
-        named = set(names)
-        charge = SOC if SOC in self._signals else SOC_FINE
-        sources = {
-            "odometer_km": ODOMETER, "soc_percent": charge, "energy_kwh": ENERGY, "range_km": RANGE, "plugged": PLUGGED,
-        }  # fmt: skip
-        return tuple(field for field, signal in sources.items() if signal in named)
+        return fields(names, shown=SOC in self._signals)
 
     def _ignition(self) -> object:
         """Its last word."""
@@ -290,11 +295,3 @@ class CarState:
         if odometer is None or self._fix_odometer is None:
             return None
         return max(0.0, odometer - self._fix_odometer) * 1000 + ODOMETER_SLACK_M
-
-    @staticmethod
-    def _shows_movement(before: Signal | None, signal: Signal) -> bool:
-        if isinstance(signal.value, str):
-            return False
-        if signal.name == SPEED:
-            return signal.value >= CREEP_KMH
-        return signal.name == ODOMETER and before is not None and signal.value != before.value

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .reading import Reading, middle
+from .reading import LATE_MS, Reading, middle
 
-BRIDGED_MS: Final = 2_500  # looks come once a second; a busy disk may make one late
+BRIDGED_MS: Final = LATE_MS
 
 
 @dataclass(frozen=True, slots=True)
