@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from config.car import Phase
-from config.vocabulary import CHARGE_STATUS, ENERGY, IGNITION, LOCKED, SOC_FINE, VOLTAGE_12V
+from config.vocabulary import CHARGE_STATUS, ENERGY, IGNITION, LOCKED, PLUGGED, SOC_FINE, VOLTAGE_12V, Signal
 from drivers.can.diag import NegativeReply
 from drivers.errors import DeviceGone
 from drivers.ports import BusState, Subscription
@@ -242,3 +242,35 @@ async def test_r10_what_is_answered_no_more_is_believed_no_more_and_the_rest_is(
     assert bench.car.fresh(SOC_FINE) is None
     assert bench.car.value(SOC_FINE) is not None
     assert bench.car.fresh(ENERGY) is not None
+
+
+READINGS = {bytes.fromhex(it) for it in ("222006", "229002", "2291C8")}
+
+
+async def test_what_legs_and_charges_read_is_asked_at_once_when_the_car_is_switched_or_plugged(
+    bench: PollingBench,
+) -> None:
+    bench.answer(ignition=IGNITION_ON)
+    await bench.telematics()
+    await bench.clock.advance(60)
+    for turn in (IGNITION_OFF, IGNITION_ON):
+        bench.answer(ignition=turn)
+        at = bench.now_s
+        await bench.clock.advance(2.6)
+        asked = bench.diagnostics.since(at)
+        first = next(number for number, payload in enumerate(asked) if payload in READINGS)
+        assert set(asked[first : first + len(READINGS)]) == READINGS, "after the word of the ignition, before all else"
+    at = bench.now_s
+    bench.car.update(Signal(PLUGGED, "yes", bench.clock.now().ns))
+    await bench.clock.advance(1.3)
+    assert READINGS <= set(bench.diagnostics.since(at))
+
+
+async def test_r10_r16_a_turn_asks_nothing_of_a_car_that_sleeps_or_may_not_be_asked(bench: PollingBench) -> None:
+    bench.car.update(Signal(PLUGGED, "yes", bench.clock.now().ns))
+    await bench.clock.advance(30)
+    bench.why = "supply"
+    await bench.telematics()
+    bench.car.update(Signal(PLUGGED, "no", bench.clock.now().ns))
+    await bench.clock.advance(30)
+    assert bench.diagnostics.asked == []

@@ -18,6 +18,7 @@ from agent.car.schedule import (
     choose,
     due_ns,
     stale,
+    wanted,
     woken,
 )
 from config.car import Phase, Poll
@@ -93,3 +94,21 @@ def test_an_answer_is_believed_for_three_periods_and_not_in_a_phase_that_does_no
     assert stale(it, entry, Phase.DRIVING, 0, 33 * S)
     assert stale(it, entry, Phase.AWAKE, 0, 1)
     assert not stale(it, entry, Phase.DRIVING, 100 * S, 101 * S), "a faster rate has had no time to ask yet"
+
+
+def test_what_is_wanted_is_asked_before_all_else_once_and_never_in_a_phase_that_does_not_ask() -> None:
+    slow, overdue = poll("slow", driving=60), poll("overdue", driving=1)
+    asked = after(Entry(), Outcome.ANSWERED, 99 * S, 99 * S)
+    book = {"slow": wanted(asked), "overdue": Entry()}
+    assert choose([overdue, slow], book, Phase.DRIVING, 100 * S)[0] is slow
+    assert choose([overdue, slow], book, Phase.PARKED, 100 * S) == (None, None)
+    for outcome in Outcome:
+        assert (due_ns(slow, after(wanted(asked), outcome, 100 * S, 100 * S), Phase.DRIVING) or 0) > 100 * S
+    assert not stale(slow, wanted(asked), Phase.DRIVING, 0, 100 * S)
+
+
+def test_what_a_unit_does_not_know_or_refuses_again_and_again_is_not_wanted() -> None:
+    assert not wanted(after(Entry(), Outcome.UNSUPPORTED, 0, 0)).wanted
+    once = after(Entry(), Outcome.SILENT, 0, 0)
+    assert wanted(once).wanted
+    assert not wanted(after(once, Outcome.REFUSED, 0, 0)).wanted

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from config.car import CarModel, Phase, Poll
-from config.vocabulary import LOCKED
+from config.vocabulary import LOCKED, PLUGGED
 from drivers.errors import DeviceError
 from drivers.ports import Clock
 
-from .schedule import GAP_NS, REFUSALS, Entry, Outcome, after, choose, stale, woken
+from .heard import READ
+from .schedule import GAP_NS, REFUSALS, Entry, Outcome, after, choose, stale, wanted, woken
 from .state import CarState
 from .vehicle import Vehicle
 
@@ -57,7 +58,9 @@ class Polling:
         self._book = {poll.name: Entry() for poll in model.polls}
         self._counts = {poll.name: dict.fromkeys(Outcome, 0) for poll in model.polls}
         self._lock_polls = tuple(poll for poll in model.polls if LOCKED in decoder.told_by(poll))
+        self._readings = tuple(poll.name for poll in model.polls if READ & set(decoder.told_by(poll)))
         self._phase, self._phase_ns = Phase.PARKED, clock.now().ns
+        self._plugged_ns = car.since_ns(PLUGGED)
         self._quiet = 0
         self.ticked_ns = clock.now().ns
         car.asked_for = frozenset(name for poll in model.polls for name in decoder.told_by(poll))
@@ -95,6 +98,9 @@ class Polling:
                 self._book = {name: woken(entry) for name, entry in self._book.items()}
                 self._quiet = 0
             self._phase, self._phase_ns = phase, now_ns
+            self._read_anew()
+        elif self._car.since_ns(PLUGGED) != self._plugged_ns:
+            self._read_anew()
         forbidden = bool(self._forbidden())
         silenced = phase is Phase.PARKED or forbidden
         self._forget(now_ns, silenced, forbidden)
@@ -111,6 +117,11 @@ class Polling:
         return LOOK_S if next_ns is None else min(LOOK_S, max(GAP_NS, next_ns - now_ns) / 1e9)
 
     # --- inside
+
+    def _read_anew(self) -> None:
+        """It was switched on or off, plugged in or out: what legs and charges read of it is asked before all else."""
+        self._plugged_ns = self._car.since_ns(PLUGGED)
+        self._book |= {name: wanted(self._book[name]) for name in self._readings}
 
     async def _pause(self, wait_s: float) -> None:
         """Until the time is over, or somebody begins to wait for the lock."""

@@ -6,7 +6,7 @@ What is not here: asking (`polling.py`) and whether the car may be asked at all.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -43,12 +43,16 @@ REFUSALS: Final[Mapping[int, Outcome]] = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One question's past. failures: in a row, each of which doubles its pause. why: its last outcome."""
+    """One question's past. failures: in a row, each of which doubles its pause. why: its last outcome.
+
+    wanted: asked before all others, whenever it was asked last.
+    """
 
     asked_ns: int | None = None
     answered_ns: int | None = None
     failures: int = 0
     why: Outcome | None = None
+    wanted: bool = False
 
     def pause_s(self, every_s: float) -> float:
         """Seconds from one question to the next: up to an hour for what the unit does not know, up to five minutes for
@@ -73,11 +77,22 @@ def woken(entry: Entry) -> Entry:
     return entry if entry.why is Outcome.UNSUPPORTED else Entry(entry.asked_ns, entry.answered_ns)
 
 
+def wanted(entry: Entry) -> Entry:
+    """The car was switched or plugged: what is read of it now is of this moment. What a unit does not know, or refuses
+    again and again, is no better known for it.
+    """
+    return replace(entry, wanted=entry.failures <= 1 and entry.why is not Outcome.UNSUPPORTED)
+
+
 def due_ns(poll: Poll, entry: Entry, phase: Phase) -> int | None:
-    """When it should be asked next; `None`: not in this phase. What was never asked was due from the beginning."""
+    """When it should be asked next; `None`: not in this phase. What was never asked was due from the beginning, and
+    what is wanted before that.
+    """
     every_s = poll.every_s.get(phase)
     if every_s is None:
         return None
+    if entry.wanted:
+        return -1
     if entry.asked_ns is None:
         return 0
     return entry.asked_ns + round(entry.pause_s(every_s) * 1e9)
