@@ -36,7 +36,7 @@ def test_a_lead_is_called_one_wherever_it_is_shown() -> None:
 
 def test_what_is_asked_and_what_is_computed_is_said() -> None:
     head = said("show", "zoe-ph2-obd").split("\n\n")[0]
-    assert "questions: 69; a second: awake 4.2, driving 5.5, charging 3.7, parked none" in head
+    assert "questions: 69; a second: awake 5.4, driving 5.5, charging 4.3, parked none" in head
     assert "range is computed, not told: energy over the mean of 200 km (17.4 kWh/100 km until then)" in head
     assert "lock by relay; read back: B, by asking" in head
     assert "read back: C\n" in said("show", "zoe-ph2-vcan")
