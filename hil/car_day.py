@@ -7,6 +7,7 @@ What is not here: what must be true of it afterwards (`scenarios/test_car_days.p
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from config import car as cars
@@ -17,10 +18,13 @@ from . import exactness
 from .ecu import TELEMATICS_EVERY_S, WAKING_S
 from .faults import Rig
 
-KM, ASIDE_KM = 1.6, 0.6
+# Each drive crosses whole kilometres, the first and the last right at their end: who reads too early there is wrong.
+BEGIN_KM, KM, ASIDE_KM = 48_211.53, 1.52, 0.48
+DOWN_S = 1.5  # so long the bus is
+STEP_KWH = 0.1  # charging begins and pauses near the middle of one, not where a second more shows another
 PACE = 5.0  # on the road so many seconds pass in one, up to which instruments show what the motor gives (`truth.py`)
 QUICK = 60.0  # and at the charge point, in the middle of a stretch: at its ends it gives what a charge point gives
-QUICK_S = 4.0
+QUICK_S = 4.0  # about
 CONFIRM_S = 5.0  # so long a car must say the same before its word about charging counts (contract)
 LOOK_S = 1.0
 ASLEEP_S = 5.0
@@ -36,6 +40,7 @@ class CarDay:
         self.rig = Rig(machine, model, {"driver": driver})
         self.world = self.rig.world
         self.world.sleep_s = None  # it sleeps when its day says so
+        self.world.truth = replace(self.world.truth, odometer_km=BEGIN_KM)
         if why == "full":
             nearly = self.world.battery.capacity_kwh - 0.2
             self.world.truth = self.world.battery.filled(self.world.truth, nearly)
@@ -81,7 +86,17 @@ class CarDay:
     async def _drives_out(self) -> None:
         await self.world.plug(False)
         await self._says(v.PLUGGED, "no")
-        await self._leg(1, self.world.drive(KM, pace=PACE))
+        await self._leg(1, self._out())
+
+    async def _out(self) -> None:
+        """On the way the bus is down for a moment."""
+        drive = asyncio.create_task(self.world.drive(KM, pace=PACE))
+        while self.world.along_m < 300 * KM:
+            await asyncio.sleep(0.1)
+        await self.rig.can("down")
+        await asyncio.sleep(DOWN_S)
+        await self.rig.can("up")
+        await drive
 
     async def _drives_back_and_the_program_dies(self) -> None:
         await self._leg(2, self._back())
@@ -102,8 +117,7 @@ class CarDay:
         await self.world.ignition(True)
         await self.rig.until(lambda it: it["can"]["phase"] == "driving")
         await drive
-        await asyncio.sleep(2 * LOOK_S)
-        await self.world.ignition(False)
+        await self.world.ignition(False)  # at once: what it told while it drove is not what it says now
         if number is None:
             await self.rig.desk.fact("unbooked_leg", 60, after=seen, event="closed")
         else:
@@ -111,6 +125,7 @@ class CarDay:
 
     async def _charges(self) -> None:
         """The charge point pauses, and meanwhile the booking ends."""
+        self.world.truth = self.world.battery.filled(self.world.truth, self._whole_kwh(0.0))
         await self.world.plug(True)
         await self._stretch()
         await self.world.charge("stop")
@@ -127,10 +142,15 @@ class CarDay:
     async def _stretch(self) -> None:
         """Quick between its first word, and what it tells of its energy last."""
         await asyncio.sleep(self.flag_s + 3 * LOOK_S)  # a look, and what a busy host may add
+        enough = self._whole_kwh(self.world.battery.charge_kw * QUICK * QUICK_S / 3600)
         self.world.charge_pace = QUICK
-        await asyncio.sleep(QUICK_S)
+        while self.world.truth.energy_kwh < enough:
+            await asyncio.sleep(0.1)
         self.world.charge_pace = 1.0
         await asyncio.sleep(self.age_s(v.ENERGY, Phase.CHARGING) + LOOK_S)
+
+    def _whole_kwh(self, more: float) -> float:
+        return round((self.world.truth.energy_kwh + more) / STEP_KWH) * STEP_KWH
 
     async def _ends_the_charge(self) -> None:
         if self.why == "out":

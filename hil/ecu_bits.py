@@ -7,10 +7,14 @@ live here: when anything is sent (`ecu.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import floor
 from typing import Any
 
 from config import car as cars
+from config.vocabulary import ODOMETER
 
+FULL = 1e-6
+"""So little short of a step a float may be that has come to it."""
 COUNTER = "Counter"
 """A field of this name counts frames, modulo its size."""
 
@@ -73,7 +77,8 @@ def _raw(signal: Any, entries: Sequence[cars.SignalMap], values: Mapping[str, fl
     if entry.text:
         text = str(value)[::-1] if entry.text == "bcd_reversed" else str(value)
         return int.from_bytes(text.encode("ascii"), "big") if entry.text == "ascii" else int(text, 16)
-    scaled = round((float(value) - float(signal.conversion.offset)) / float(signal.conversion.scale))
+    steps = (float(value) - float(signal.conversion.offset)) / float(signal.conversion.scale)
+    scaled = floor(steps + FULL) if entry.name == ODOMETER else round(steps)
     half = 1 << (signal.length - 1)
     low, high = (-half, half - 1) if signal.is_signed else (0, int(ones) - 1)
     return max(low, min(high, scaled))

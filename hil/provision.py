@@ -105,14 +105,14 @@ def tolerance(vehicle: Vehicle) -> Tolerance:
     car, usual, fine = cars.load(cars.find(vehicle.car)), Tolerance(), Fine()
     ages = {name: _asked_ms(car, name, *phases) for name, phases in ASKED_IN.items()}
     wake_ms = round(1000 * TELEMATICS_EVERY_S) if car.wake is not None else 0
-    km = exactness.step(car, v.ODOMETER) if car.mapped(v.ODOMETER) else fine.km
+    km = exactness.step(car, v.ODOMETER) if car.mapped(v.ODOMETER) else fine.step_km
     return Tolerance(
         km=max(usual.km, km),
         slack_ms=usual.slack_ms + max(ages[v.ODOMETER], ages[v.ENERGY]),
         match_ms=usual.match_ms + wake_ms,
         fine=Fine(
-            km=max(fine.km, km), ms=fine.ms + ages[v.IGNITION], odometer_ms=ages[v.ODOMETER],
-            energy_ms=ages[v.ENERGY], late_ms=fine.late_ms + wake_ms,
+            step_km=km, ms=fine.ms + ages[v.IGNITION], energy_ms=_asked_ms(car, v.ENERGY, cars.Phase.CHARGING),
+            late_ms=fine.late_ms + wake_ms,
         ),
     )  # fmt: skip
 

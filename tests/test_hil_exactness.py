@@ -41,8 +41,9 @@ def test_what_a_car_never_tells_has_no_step() -> None:
 
 def test_the_oracle_allows_only_what_the_car_cannot_tell_better() -> None:
     fine = {model: provision.tolerance(provision.Vehicle(bytes(8), model)).fine for model in LOADED}
-    assert [fine[model].km for model in LOADED] == [0.1, 1.0, 1.0, 1.0]
-    assert [fine[model].odometer_ms for model in LOADED] == [0, 0, 10_000, 10_000]
+    assert [fine[model].step_km for model in LOADED] == pytest.approx([0.01, 1.0, 1.0, 1.0])
+    assert {it.km for it in fine.values()} == {0.1}
+    assert [fine[model].energy_ms for model in LOADED] == [0, 0, 5_000, 0]
     assert {it.kwh for it in fine.values()} == {0.1}
 
 
@@ -54,3 +55,20 @@ def test_a_field_that_tells_two_things_says_what_is_true_of_both(status: str) ->
     frame = Frame(car.database.get_message_by_name("ChargePlug").frame_id, False, data, Instant("", 0))
     told = {signal.name: signal.value for signal in Decoder(car).frame(frame)}
     assert (told[v.CHARGE_STATUS], told[v.CHARGING]) == (status, flag)
+
+
+@pytest.mark.parametrize(("model", "shown"), [("zoe-ph1", 48_211.99), ("kangoo-ze", 48_211.0), ("zoe-ph2-obd", 48_211.0)])
+def test_an_odometer_counts_what_is_full(model: str, shown: float) -> None:
+    car = LOADED[model]
+    entry = car.mapped(v.ODOMETER)
+    assert entry is not None
+    data = Words(car).encode(entry.message, {v.ODOMETER: 48_211.996}, waking=False)
+    raw = car.database.get_message_by_name(entry.message).decode(data, decode_choices=False)
+    assert raw[entry.field] == pytest.approx(shown)  # type: ignore[index]
+    assert exactness.counted(car, 48_211.996) == pytest.approx(shown)
+    assert exactness.counted(car, 3 * 0.1 * 10) == pytest.approx(3.0)
+
+
+def test_a_word_may_be_late_by_a_second_and_by_its_own_period_where_that_is_no_shorter_or_it_is_asked() -> None:
+    late = {model: exactness.late_ms(LOADED[model], v.IGNITION, Phase.AWAKE, Phase.DRIVING) for model in LOADED}
+    assert late == {"zoe-ph1": 1_000, "kangoo-ze": 1_000, "zoe-ph2-obd": 2_000, "zoe-ph2-vcan": 2_000}

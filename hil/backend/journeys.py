@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import floor
 from typing import Any
 
 from ..diary import Diary, Moment
@@ -27,14 +28,15 @@ SHOWN_KW = (-75.0, 170.0)  # what the car's instruments can show
 class Fine:
     """What records of journeys may differ by. A reading of energy comes in tenths; a look is up to a second late.
 
-    odometer_ms, energy_ms: of a car that tells these only when asked, how old its last word may be. late_ms: how late a
-    look may be in all.
+    step_km: what the car's odometer counts, whole kilometres or hundredths: a leg is the difference of two of its
+    counts. energy_ms: of a car that tells its energy only when asked, how old its word of the end of charging may be.
+    late_ms: how late a look may be in all.
     """
 
     km: float = 0.1
+    step_km: float = 0.01
     kwh: float = 0.1
     ms: int = 1_500
-    odometer_ms: int = 0
     energy_ms: int = 0
     late_ms: int = LATE_MS
 
@@ -94,15 +96,14 @@ def _leg(body: dict[str, Any], diary: Diary, fine: Fine) -> Iterator[str]:
     if switched is None:
         return
     on, off = switched
-    km, kwh = untold(diary, on, off, fine)
-    driven = diary.odometer_km(off) - diary.odometer_km(on)
-    if body.get("km") is not None and abs(body["km"] - driven) > fine.km + 0.005 + km:
+    driven = counted(diary, off, fine.step_km) - counted(diary, on, fine.step_km)
+    if body.get("km") is not None and abs(body["km"] - driven) > fine.km + 0.005:
         yield f"{body['km']} km, {driven:.2f} km driven"
     if body.get("duration_ms") is not None and abs(body["duration_ms"] - (off - on)) > fine.ms + min(dark_ms, fine.ms):
         yield f"{body['duration_ms']} ms, {off - on} ms from ignition to ignition"
     used, back, shown = flows(diary, on, off)
     net = body.get("energy_kwh")
-    if net is not None and abs(net - (used - back)) > fine.kwh + 0.005 + kwh:
+    if net is not None and abs(net - (used - back)) > fine.kwh + 0.005:
         yield f"{net} kWh, {used - back:.2f} kWh really"
     for name, really in (("energy_used_kwh", used), ("energy_recovered_kwh", back)):
         said = body.get(name)
@@ -110,11 +111,9 @@ def _leg(body: dict[str, Any], diary: Diary, fine: Fine) -> Iterator[str]:
             yield f"{name} {said}, {really:.2f} kWh really"
 
 
-def untold(diary: Diary, on: float, off: float, fine: Fine) -> tuple[float, float]:
-    """Kilometres and kWh that a car which has to be asked may not have told yet, at both ends of a leg."""
-    stood = max((it.at_ms for it in diary.of("ignition") if it.value == "off" and it.at_ms < on), default=on)
-    km = sum(change(diary, "odometer_km", end, fine.odometer_ms) for end in (stood, off))
-    return km, sum(change(diary, "energy_kwh", end, fine.energy_ms) for end in (on, off))
+def counted(diary: Diary, at_ms: float, step_km: float) -> float:
+    """What an odometer of that step shows then: it counts what is full."""
+    return floor(diary.odometer_km(at_ms) / step_km + 1e-6) * step_km
 
 
 def change(diary: Diary, name: str, at_ms: float, age_ms: float) -> float:

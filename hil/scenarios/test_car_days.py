@@ -1,7 +1,10 @@
 """A day with every shared car, as its folder describes it: what the backend holds afterwards is what really happened.
 
-Allowed: 0.1 km, 0.1 kWh and a second (a second and a half on a busy host), or what the car itself cannot tell better:
-its own step, and its own period where a value must be waited or asked for, both taken from its folder.
+Allowed: 0.1 km and 0.1 kWh between what is held and what that car's own instruments showed at both ends of a leg or a
+charge: an odometer of whole kilometres must be held to the kilometre. A second between a switch and its record where
+the car tells it by itself and quickly; a second and the period of the question, or of a message that comes once a
+second or less often, where it does not (`exactness.late_ms`). Charging begins and ends with a word that is not timed:
+a second and a half, and the age of that word.
 
 `make test` lives the days of every other car, `make test-cars` those of all.
 """
@@ -21,8 +24,8 @@ from config import vocabulary as v
 from config.car import Phase, Purpose
 from hil import exactness, packages
 from hil.backend.held import Holding
-from hil.backend.journeys import Fine, change, flows, pluggings
-from hil.car_day import KM, WHY, CarDay
+from hil.backend.journeys import Fine, pluggings
+from hil.car_day import WHY, CarDay
 from hil.diary import Diary
 from hil.sky import FLERS
 
@@ -31,7 +34,7 @@ MODELS = [model for model in cars.models() if cars.load(cars.find(model)).purpos
 LIVED = MODELS if "BOITIER_ALL_CARS" in os.environ else MODELS[::2]
 KM_EXACT, KWH_EXACT = 0.1, 0.1
 LOOK_MS = Fine().ms  # a second from look to look, and half of one for two machines on a busy host
-ROUNDED = 0.005
+SAVED_MS = 10_000  # so old may the state be that a killed program finds again (D25)
 Days = dict[str, tuple[CarDay, Holding]]
 
 
@@ -76,31 +79,28 @@ class Truth:
         print(said)
         assert abs(told - really) <= allowed + 1e-9, said
 
-    def when(self, what: str, reading: dict[str, Any], really_ms: float, late_s: float) -> None:
-        """The middle of the wall interval, to a look and the car's own period."""
-        self.near(f"{what} ms late", sum(reading["wall"]) / 2 - really_ms, 0.0, LOOK_MS + 1000 * late_s)
-
-
-def exact(day: CarDay, name: str, wanted: float) -> float:
-    return max(wanted, exactness.step(day.car, name)) + ROUNDED
+    def when(self, what: str, reading: dict[str, Any], really_ms: float, late_ms: float) -> None:
+        """The middle of the wall interval."""
+        self.near(f"{what} ms late", sum(reading["wall"]) / 2 - really_ms, 0.0, late_ms)
 
 
 def leg(truth: Truth, what: str, body: dict[str, Any], on: int, off: int, woken_s: float) -> None:
+    """By the car's own odometer and its own instrument of energy: what they show at both ends is all that can be known,
+    and must have been read after it was switched.
+    """
     day, diary = truth.day, truth.diary
-    stood = max((it.at_ms for it in diary.of("ignition") if it.value == "off" and it.at_ms < on), default=on)
-    odometer_ms = 1000 * day.age_s(v.ODOMETER, Phase.DRIVING)
-    energy_ms = 1000 * day.age_s(v.ENERGY, Phase.AWAKE, Phase.DRIVING, Phase.CHARGING)
-    untold = sum(change(diary, "odometer_km", end, odometer_ms) for end in (stood, off))
-    driven = diary.odometer_km(off) - diary.odometer_km(on)
-    truth.near(f"{what} km", body["km"], driven, exact(day, v.ODOMETER, KM_EXACT) + untold)
-    used, back, _ = flows(diary, on, off)
-    untold = sum(change(diary, "energy_kwh", end, energy_ms) for end in (on, off))
-    truth.near(f"{what} kWh", body["energy_kwh"], used - back, exact(day, v.ENERGY, KWH_EXACT) + untold)
-    begins_s = day.age_s(v.IGNITION, Phase.AWAKE) + woken_s
-    ends_s = day.age_s(v.IGNITION, Phase.DRIVING)
-    truth.when(f"{what} start", body["start"], on, begins_s)
-    truth.when(f"{what} end", body["end"], off, ends_s)
-    truth.near(f"{what} ms", body["duration_ms"], off - on, LOOK_MS + 1000 * max(begins_s, ends_s))
+    before, after = (exactness.counted(day.car, diary.odometer_km(at)) for at in (on, off))
+    assert after - before > 2 * KM_EXACT, "a leg that nobody counted would pass"
+    truth.near(f"{what} km", body["km"], after - before, KM_EXACT)
+    truth.near(f"{what} odometer at its start", body["start"]["odometer_km"], before, KM_EXACT)
+    truth.near(f"{what} odometer at its end", body["end"]["odometer_km"], after, KM_EXACT)
+    before, after = (exactness.shown(day.car, v.ENERGY, diary.energy_kwh(at)) for at in (on, off))
+    truth.near(f"{what} kWh", body["energy_kwh"], before - after, KWH_EXACT)
+    begins_ms = exactness.late_ms(day.car, v.IGNITION, Phase.AWAKE) + 1000 * woken_s
+    ends_ms = exactness.late_ms(day.car, v.IGNITION, Phase.DRIVING)
+    truth.when(f"{what} start", body["start"], on, begins_ms)
+    truth.when(f"{what} end", body["end"], off, ends_ms)
+    truth.near(f"{what} ms", body["duration_ms"], off - on, max(begins_ms, ends_ms))
 
 
 def ignitions(diary: Diary, since_ms: int) -> list[tuple[int, int]]:
@@ -136,14 +136,15 @@ async def test_the_charge_is_what_flowed_and_tells_why_it_ended(lived: tuple[Car
     assert plugging.out_ms is not None
     (first, paused), (again, ended) = plugging.charged
     assert (charge["why"], charge["station"], charge["pauses"]) == (WHY[day.why], FLERS[0], 1)
-    gained = diary.energy_kwh(paused) - diary.energy_kwh(first) + diary.energy_kwh(ended) - diary.energy_kwh(again)
-    truth.near("charge kWh", charge["energy_kwh"], gained, exact(day, v.ENERGY, KWH_EXACT))
-    plug_s = day.age_s(v.PLUGGED, Phase.AWAKE, Phase.CHARGING)
-    truth.when("plug in", charge["plug_in"], plugging.in_ms, plug_s)
-    truth.when("unplug", charge["unplug"], plugging.out_ms, plug_s + (0.0 if day.why == "out" else day.woken_s))
-    truth.when("charge start", charge["start"], first, day.flag_s)
-    truth.when("charge end", charge["end"], ended, plug_s if day.why == "out" else day.flag_s)
-    truth.near("paused ms", charge["paused_ms"], again - paused, LOOK_MS + 1000 * day.flag_s)
+    kwh = [exactness.shown(day.car, v.ENERGY, diary.energy_kwh(at)) for at in (first, paused, again, ended)]
+    truth.near("charge kWh", charge["energy_kwh"], kwh[1] - kwh[0] + kwh[3] - kwh[2], KWH_EXACT)
+    plug_ms = exactness.late_ms(day.car, v.PLUGGED, Phase.AWAKE, Phase.CHARGING)
+    flag_ms = LOOK_MS + 1000 * day.flag_s
+    truth.when("plug in", charge["plug_in"], plugging.in_ms, plug_ms)
+    truth.when("unplug", charge["unplug"], plugging.out_ms, plug_ms + (0.0 if day.why == "out" else 1000 * day.woken_s))
+    truth.when("charge start", charge["start"], first, flag_ms)
+    truth.when("charge end", charge["end"], ended, plug_ms if day.why == "out" else flag_ms)
+    truth.near("paused ms", charge["paused_ms"], again - paused, flag_ms)
 
 
 async def test_r10_asleep_the_car_is_asked_nothing(lived: tuple[CarDay, Holding]) -> None:
@@ -177,10 +178,12 @@ def nothing(day: CarDay, name: str) -> list[float]:
 async def test_the_booking_has_two_legs_and_says_how_long_nobody_looked(lived: tuple[CarDay, Holding]) -> None:
     day, held = lived
     [closed] = [fact.body for fact in held.of("booking", event="closed", booking=day.booking)]
-    _, second = (fact.body for fact in held.of("leg", event="closed", booking=day.booking))
+    first, second = (fact.body for fact in held.of("leg", event="closed", booking=day.booking))
     killed = next(it.at_ms for it in day.world.diary.of("agent") if it.value == "killed")
     back = next(it.at_ms for it in day.world.diary.of("agent") if it.value == "ready" and it.at_ms > killed)
     assert (closed["how"], closed["legs"], closed["distance"]) == ("ended", 2, "at")
     assert closed["unseen_ms"] == second["unseen_ms"]
-    assert back - killed - LOOK_MS <= second["unseen_ms"] < second["duration_ms"]
-    assert closed["km"] == pytest.approx(2 * KM, abs=2 * exact(day, v.ODOMETER, KM_EXACT))
+    dark_ms = back - killed
+    assert dark_ms - LOOK_MS <= second["unseen_ms"] <= dark_ms + SAVED_MS + 2 * LOOK_MS
+    assert second["unseen_ms"] < second["duration_ms"]
+    assert closed["km"] == pytest.approx(first["km"] + second["km"], abs=KM_EXACT)
