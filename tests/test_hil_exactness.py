@@ -57,7 +57,10 @@ def test_a_field_that_tells_two_things_says_what_is_true_of_both(status: str) ->
     assert (told[v.CHARGE_STATUS], told[v.CHARGING]) == (status, flag)
 
 
-@pytest.mark.parametrize(("model", "shown"), [("zoe-ph1", 48_211.99), ("kangoo-ze", 48_211.0), ("zoe-ph2-obd", 48_211.0)])
+COUNTED = [("zoe-ph1", 48_211.99), ("kangoo-ze", 48_211.0), ("zoe-ph2-obd", 48_211.0)]
+
+
+@pytest.mark.parametrize(("model", "shown"), COUNTED)
 def test_an_odometer_counts_what_is_full(model: str, shown: float) -> None:
     car = LOADED[model]
     entry = car.mapped(v.ODOMETER)

@@ -139,7 +139,7 @@ def test_a_dated_reading_is_never_later_than_its_look_nor_much_earlier(now: int,
 
 
 def asked_for(day: Sequence[Look], every: int = 10) -> list[Look]:
-    """The same day, by a car that tells odometer and energy every so many looks, and after each turn of its ignition."""
+    """The same day, by a car that tells its numbers every so many looks, and after each turn of its ignition."""
     found, due, told, since = list[Look](), 0, day[0].now, day[0]
     for number, (last, seen) in enumerate(pairwise((day[0], *day))):
         if last.ignition is not seen.ignition:
