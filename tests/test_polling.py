@@ -274,3 +274,15 @@ async def test_r10_r16_a_turn_asks_nothing_of_a_car_that_sleeps_or_may_not_be_as
     bench.car.update(Signal(PLUGGED, "no", bench.clock.now().ns))
     await bench.clock.advance(30)
     assert bench.diagnostics.asked == []
+
+
+async def test_the_ignition_is_asked_before_all_that_is_overdue(bench: PollingBench) -> None:
+    ignition = bytes.fromhex("22200E")
+    await bench.telematics()
+    await bench.clock.advance(1.2)
+    assert bench.diagnostics.asked[0][1] == ignition
+    bench.answer(ignition=IGNITION_ON)
+    await bench.clock.advance(20)
+    asked = [at for at, payload in bench.diagnostics.asked if payload == ignition]
+    every = next(poll.every_s for poll in bench.model.polls if poll.payload == ignition)
+    assert max(b - a for a, b in pairwise(asked)) <= max(every.values()) + 0.2

@@ -16,7 +16,7 @@ from config.vocabulary import LOCKED, PLUGGED
 from drivers.errors import DeviceError
 from drivers.ports import Clock
 
-from .heard import READ
+from .heard import READ, TIMED
 from .schedule import GAP_NS, REFUSALS, Entry, Outcome, after, choose, stale, wanted, woken
 from .state import CarState
 from .vehicle import Vehicle
@@ -58,6 +58,8 @@ class Polling:
         self._book = {poll.name: Entry() for poll in model.polls}
         self._counts = {poll.name: dict.fromkeys(Outcome, 0) for poll in model.polls}
         self._lock_polls = tuple(poll for poll in model.polls if LOCKED in decoder.told_by(poll))
+        # Never behind all that a new phase makes due at once: records carry the time of their answer.
+        self._timed = tuple(poll for poll in model.polls if TIMED & set(decoder.told_by(poll)))
         self._readings = tuple(poll.name for poll in model.polls if READ & set(decoder.told_by(poll)))
         self._phase, self._phase_ns = Phase.PARKED, clock.now().ns
         self._plugged_ns = car.since_ns(PLUGGED)
@@ -110,7 +112,10 @@ class Polling:
             for about_lock in self._lock_polls:
                 await self._ask(about_lock)
             return CONFIRM_S
-        poll, next_ns = choose(self._model.polls, self._book, phase, now_ns)
+        poll, _ = choose(self._timed, self._book, phase, now_ns)
+        next_ns = None
+        if poll is None:
+            poll, next_ns = choose(self._model.polls, self._book, phase, now_ns)
         if poll is not None:
             await self._ask(poll)
             return max(0.0, (now_ns + GAP_NS - self._clock.now().ns) / 1e9)
