@@ -11,16 +11,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SETTLED = 3  # days: ended bookings are kept for two (R13)
+WHOLE = 30
 NIGHTS = 3  # looked at together: what is on its way in one of them is no growth
 SLACK = 6
 """For values of ours. The short form finds what is kept one too many for each booking, the long one also what is kept
 once a day."""
 INSIDE = 40
-"""For what plain containers hold: lists of the interpreter and the loop breathe by a dozen or two from night to night.
-The long form finds what is kept one too many for each booking."""
+"""For what plain containers hold: lists of the interpreter and the loop breathe by a dozen or two from night to night,
+and on a busy machine by forty. Only the long form looks at them: it finds what is kept one too many for each booking."""
 
 
-@pytest.mark.parametrize("days", [12, pytest.param(30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("days", [12, pytest.param(WHOLE, marks=pytest.mark.slow)])
 def test_nothing_that_lives_for_weeks_grows(tmp_path: Path, days: int) -> None:
     early = [SETTLED + night for night in range(1, NIGHTS + 1)]
     late = [days - night for night in range(NIGHTS)]
@@ -32,6 +33,8 @@ def test_nothing_that_lives_for_weeks_grows(tmp_path: Path, days: int) -> None:
     before, after = found[:NIGHTS], found[NIGHTS:]
     grown = {}
     for name in after[0].keys() - {"disk"}:
+        if name.startswith("in ") and days < WHOLE:
+            continue
         most, least = max(night.get(name, 0) for night in before), min(night.get(name, 0) for night in after)
         if least - most > (INSIDE if name.startswith("in ") else SLACK):
             grown[name] = most, least
