@@ -18,7 +18,7 @@ SLACK = 6
 once a day."""
 INSIDE = 40
 """For what plain containers hold: lists of the interpreter and the loop breathe by a dozen or two from night to night,
-and on a busy machine by forty. Only the long form looks at them: it finds what is kept one too many for each booking."""
+and on a busy machine by forty. Only the long form looks there: it finds what is kept one too many for each booking."""
 
 
 @pytest.mark.parametrize("days", [12, pytest.param(WHOLE, marks=pytest.mark.slow)])
