@@ -21,7 +21,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench coverage test-cars test-cuts test-load constraints clean
+.PHONY: help venv packages check lint test demo bench coverage test-cars test-cuts test-load test-radio constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -94,7 +94,15 @@ test-cuts: packages ## the day with CUTS=30 power cuts at random moments
 test-load: packages ## a full bus read for MINUTES=10: nothing may be lost
 	@$(RUN) -m hil.benchmarks.loss $(MINUTES)
 
-constraints: venv ## write constraints.txt from what is installed now
+.PHONY: .phones-are-here
+.phones-are-here: venv
+	@$(RUN) -c 'import bumble' 2>/dev/null || $(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[radio]'
+
+test-radio: packages .phones-are-here ## phones open the car over a real Bluetooth stack, in an emulated machine
+	@$(RUN) -m hil.packages radio
+	BOITIER_RADIO=1 $(RUN) -m pytest hil/scenarios/test_radio.py -s
+
+constraints: venv .phones-are-here ## write constraints.txt from what is installed now
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new
 	@mv constraints.new constraints.txt
 

@@ -1,8 +1,9 @@
 """What the bench needs from Debian, where it is, and how it gets here.
 
 Runs before the virtual environment exists, so it uses the standard library only. As root it installs; as an ordinary
-user it downloads and unpacks into `.cache/debian` of the project, touching nothing else. `python3 -m hil.packages` is
-what `make packages` calls. Python packages are not its business (`Makefile`, `constraints.txt`).
+user it downloads and unpacks into `.cache/debian` of the project, touching nothing else. What belongs to the radio
+bench is unpacked for root too: installed, that kernel would write boot files. `python3 -m hil.packages` is what `make
+packages` calls. Python packages are not its business (`Makefile`, `constraints.txt`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Need:
     package: str
     why: str
     present: Callable[[], bool]
+    unpacked: bool = False  # never installed, whoever asks: its installation would start or change something
 
 
 def find(program: str) -> Path | None:
@@ -65,6 +67,29 @@ def modules_folder() -> Path | None:
         if versions:
             return versions[-1]
     return None
+
+
+def emulated_kernel() -> tuple[Path, Path] | None:
+    """Image and `…/modules/VERSION` of Debian's own kernel, for the radio bench; the newest that has both."""
+    found = []
+    for top in (Path("/"), UNPACKED):
+        for image in (top / "boot").glob("vmlinuz-*-amd64"):
+            modules = top / "lib/modules" / image.name.removeprefix("vmlinuz-")
+            if os.access(image, os.R_OK) and (modules / "kernel/drivers/bluetooth").is_dir():
+                found.append((image, modules))
+    return max(found, default=None, key=lambda pair: pair[1].stat().st_mtime)
+
+
+def bluetoothd() -> Path | None:
+    """BlueZ's daemon, which is on nobody's PATH."""
+    places = [top / "usr/libexec/bluetooth/bluetoothd" for top in (Path("/"), UNPACKED)]
+    return next((place for place in places if os.access(place, os.X_OK)), None)
+
+
+def busybox() -> Path | None:
+    """One that needs no library; Debian has another of the same name that does."""
+    places = [Path("/usr/bin/busybox"), Path("/bin/busybox"), UNPACKED / "usr/bin/busybox", UNPACKED / "bin/busybox"]
+    return next((path for path in places if path.exists() and b"/ld-linux" not in path.read_bytes()), None)
 
 
 def needs_shim() -> bool:
@@ -103,8 +128,8 @@ def host_has_can() -> bool:
 
 
 def needs(purposes: Sequence[str] = ()) -> list[Need]:
-    """All packages, in the order of use. purposes: `systemd`, `gpsd`, `dbus` and `browser` add what only tests want:
-    those of the units, of positions, of phones, of pages.
+    """All packages, in the order of use. purposes: `systemd`, `gpsd`, `dbus`, `radio` and `browser` add what only
+    tests want: those of the units, of positions, of phones, of phones on a real Bluetooth stack, of pages.
     """
     listed = [
         Need(
@@ -125,13 +150,33 @@ def needs(purposes: Sequence[str] = ()) -> list[Need]:
     if "gpsd" in purposes:
         why = "the real daemon between a receiver and the box, on loopback only"
         listed.append(Need("gpsd", why, lambda: find("gpsd") is not None))
-    if "dbus" in purposes:
+    if "dbus" in purposes or "radio" in purposes:
         why = "the real message bus between the box and its Bluetooth stack, a private one"
         listed.append(Need("dbus-daemon", why, lambda: find("dbus-daemon") is not None))
+    if "radio" in purposes:
+        listed += _radio_needs()
     if "browser" in purposes:
         why = "opens the pages that `boitier car plot` writes, as a person would"
         listed.append(Need(BROWSER, why, lambda: browser() is not None))
     return listed
+
+
+def _radio_needs() -> list[Need]:
+    def emulator() -> bool:
+        return find("qemu-system-x86_64") is not None
+
+    def stack() -> bool:
+        return bluetoothd() is not None
+
+    def kernel() -> bool:
+        return emulated_kernel() is not None
+
+    return [
+        Need("qemu-system-x86", "emulates a machine whose kernel has Bluetooth", emulator, unpacked=True),
+        Need("linux-image-amd64", "Debian's kernel for that machine, never for this one", kernel, unpacked=True),
+        Need("bluez", "the real bluetoothd between phones and the box, in that machine only", stack, unpacked=True),
+        Need("busybox-static", "that machine's first program", lambda: busybox() is not None, unpacked=True),
+    ]
 
 
 def missing(purposes: Sequence[str] = ()) -> list[Need]:
@@ -146,14 +191,18 @@ def say(text: str) -> None:
 
 def provide(wanted: Sequence[str]) -> None:
     """Install (root) or unpack (ordinary user) these Debian packages. Raises SystemExit with what to do by hand."""
+    if os.geteuid() == 0 and wanted:
+        _refuse_without_apt(wanted)
+        _install(wanted)
+    else:
+        unpack(wanted)
+
+
+def _refuse_without_apt(wanted: Sequence[str]) -> None:
     if find("apt-get") is None:
         raise SystemExit(
             f"This is no Debian: apt-get is not here. Please install what provides {', '.join(wanted)}, then try again."
         )
-    if os.geteuid() == 0:
-        _install(wanted)
-    else:
-        _unpack(wanted)
 
 
 def _run(*argv: str, env: Mapping[str, str] | None = None) -> int:
@@ -174,8 +223,11 @@ def _install(wanted: Sequence[str]) -> None:
             _run("systemctl", "disable", "--now", *units)
 
 
-def _unpack(wanted: Sequence[str]) -> None:
-    """As an ordinary user: simulate the installation to learn the dependencies, download all, unpack all."""
+def unpack(wanted: Sequence[str]) -> None:
+    """Without installing: simulate the installation to learn the dependencies, download all, unpack all."""
+    if not wanted:
+        return
+    _refuse_without_apt(wanted)
     downloads = CACHE / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
     if not _download(wanted, [], downloads):
@@ -230,7 +282,8 @@ def main() -> int:
         say(f"missing: {need.package} - {need.why}")
     how = "installing" if os.geteuid() == 0 else f"not root, so unpacking into {CACHE.relative_to(ROOT)}"
     say(f"{how}:")
-    provide([need.package for need in absent])
+    provide([need.package for need in absent if not need.unpacked])
+    unpack([need.package for need in absent if need.unpacked])
     left = [need.package for need in missing(purposes)]
     if left:
         raise SystemExit(f"still missing: {', '.join(left)}; please install by hand.")

@@ -14,6 +14,7 @@ from hil import packages, setup
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ["help", "venv", "packages", "check", "lint", "test", "demo", "bench", "coverage", "test-cuts", "test-load"]
+TARGETS += ["test-radio"]
 
 
 def make(*words: str) -> str:
@@ -59,7 +60,7 @@ def test_every_direct_dependency_is_pinned_and_no_index_is_named() -> None:
 
 
 def test_the_set_up_speaks_and_leaves_no_package_unexplained() -> None:
-    for need in packages.needs(["systemd", "gpsd", "dbus", "browser"]):
+    for need in packages.needs(["systemd", "gpsd", "dbus", "radio", "browser"]):
         assert len(need.why.split()) > 3, need.package
         assert re.fullmatch(r"[a-z0-9.+-]+", need.package)
 
