@@ -166,6 +166,13 @@ def command(
     holder: ec.EllipticCurvePrivateKey, token: bytes, action: str, counter: int, expires_s: int, ident: bytes
 ) -> bytes:
     """The payload of `down/cmd`: CBOR [token, command]; the nonce field carries the backend's 16-byte id (D12)."""
+    return encode([token, bare_command(holder, token, action, counter, expires_s, ident)])
+
+
+def bare_command(
+    holder: ec.EllipticCurvePrivateKey, token: bytes, action: str, counter: int, expires_s: int, ident: bytes
+) -> bytes:
+    """The command without its token, as a phone writes it."""
     body: dict[int, Value] = {
         1: hashlib.sha256(token).digest()[:16],
         2: ident,
@@ -173,7 +180,7 @@ def command(
         4: counter,
         5: expires_s,
     }
-    return encode([token, sign1(holder, encode(body))])
+    return sign1(holder, encode(body))
 
 
 def revocations(issuer: Issuer, sequence: int, ids: Sequence[bytes], issued_s: int, expires_s: int) -> bytes:
