@@ -85,3 +85,5 @@ def test_bluetoothd_ends_and_comes_back_and_the_car_answers_again(outcome: dict[
     assert outcome["trouble without a stack"]
     assert outcome["decision after restart"] == "UNLOCK of booking 42"
     assert outcome["counters"]["registered"] == 2
+    assert outcome["counters"]["messages"] == 8  # four times token and command, each whole
+    assert outcome["counters"]["junk_writes"] == 0
