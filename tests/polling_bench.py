@@ -43,16 +43,17 @@ class StandInWatch:
 
 
 class StandInDiagnostics:
-    """answers: by question; what is not there is met with silence. Each exchange takes 20 ms."""
+    """answers: by question; what is not there is met with silence."""
 
     def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
+        self.takes_s = 0.02
         self.asked: list[tuple[float, bytes]] = []
         self.answers: dict[bytes, bytes | NegativeReply | Exception | None] = {}
 
     async def request(self, request_id: int, reply_id: int, payload: bytes, timeout_s: float) -> object:
         self.asked.append((self._clock.now().ns / 1e9, payload))
-        await self._clock.sleep(0.02)
+        await self._clock.sleep(self.takes_s)
         found = self.answers.get(payload)
         if isinstance(found, Exception):
             raise found

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from config import car as cars
 from config.car import Phase
 from config.vocabulary import CHARGE_STATUS, ENERGY, IGNITION, LOCKED, PLUGGED, SOC_FINE, VOLTAGE_12V, Signal
 from drivers.can.diag import NegativeReply
@@ -286,3 +287,14 @@ async def test_the_ignition_is_asked_before_all_that_is_overdue(bench: PollingBe
     asked = [at for at, payload in bench.diagnostics.asked if payload == ignition]
     every = next(poll.every_s for poll in bench.model.polls if poll.payload == ignition)
     assert max(b - a for a, b in pairwise(asked)) <= max(every.values()) + 0.2
+
+
+async def test_slow_answers_to_timed_questions_leave_room_for_all_others() -> None:
+    bench = PollingBench(cars.find("zoe-ph2-obd"))
+    bench.awake_and_off()
+    bench.diagnostics.takes_s = 0.55
+    for at in range(120):
+        await (bench.telematics() if at % 2 else bench.clock.advance(1))
+    asked = {it.name for it in bench.model.polls if it.payload in bench.diagnostics.since(0)}
+    assert asked >= {"odometer", "locked", "door_fl", "ignition", "plug"}
+    await bench.off()

@@ -63,6 +63,7 @@ class Polling:
         self._readings = tuple(poll.name for poll in model.polls if READ & set(decoder.told_by(poll)))
         self._phase, self._phase_ns = Phase.PARKED, clock.now().ns
         self._plugged_ns = car.since_ns(PLUGGED)
+        self._timed_row = 0  # of the timed questions in a row: where answers are slow, they would leave no room
         self._quiet = 0
         self.ticked_ns = clock.now().ns
         car.asked_for = frozenset(name for poll in model.polls for name in decoder.told_by(poll))
@@ -112,16 +113,23 @@ class Polling:
             for about_lock in self._lock_polls:
                 await self._ask(about_lock)
             return CONFIRM_S
-        poll, _ = choose(self._timed, self._book, phase, now_ns)
-        next_ns = None
-        if poll is None:
-            poll, next_ns = choose(self._model.polls, self._book, phase, now_ns)
+        poll, next_ns = self._next(phase, now_ns)
         if poll is not None:
             await self._ask(poll)
             return max(0.0, (now_ns + GAP_NS - self._clock.now().ns) / 1e9)
         return LOOK_S if next_ns is None else min(LOOK_S, max(GAP_NS, next_ns - now_ns) / 1e9)
 
     # --- inside
+
+    def _next(self, phase: Phase, now_ns: int) -> tuple[Poll | None, int | None]:
+        """The timed questions go first, but never oftener in a row than there are of them."""
+        if self._timed_row < len(self._timed):
+            poll, _ = choose(self._timed, self._book, phase, now_ns)
+            if poll is not None:
+                self._timed_row += 1
+                return poll, None
+        self._timed_row = 0
+        return choose(self._model.polls, self._book, phase, now_ns)
 
     def _read_anew(self) -> None:
         """It was switched on or off, plugged in or out: what legs and charges read of it is asked before all else."""
