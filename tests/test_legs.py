@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from agent.car.flow import Flow, areas, kwh
 from agent.car.legs import BOUNCE_MS, STOP_MS, Leg, Step, Stops, Tally, step
@@ -265,6 +266,15 @@ def test_a_start_that_was_only_recalled_is_replaced_by_the_cars_first_words() ->
 def test_readings_of_an_earlier_version_lose_what_they_no_longer_carry() -> None:
     assert stored.typed(Reading, {**reading(3), "position": [48.4, 0.1]}) == reading(3)
     assert carried(reading(1, 5.0), reading(2, None)) == reading(2, 5.0)
+
+
+def test_a_struct_takes_no_name_that_it_does_not_know_either() -> None:
+    class Told(Struct, frozen=True):
+        at: int = 0
+
+    assert stored.typed(Told, {"at": 3}) == Told(3)
+    with pytest.raises(ValueError, match="not known: att"):
+        stored.typed(Told, {"att": 3})
 
 
 @given(st.lists(st.tuples(st.sampled_from([True, False, None]), st.sampled_from([None, 7, 8]), st.integers(0, 90_000))))

@@ -29,7 +29,7 @@ def value(kind: type[_T], data: bytes) -> _T:
 
 
 def typed(kind: type[_T], found: object) -> _T:
-    """A `kind` made of what JSON gave; a dataclass takes no name that it does not know."""
+    """A `kind` made of what JSON gave; a dataclass or a struct takes no name that it does not know."""
     made = msgspec.convert(found, kind)
     strange = _strange(found, made)
     if strange:
@@ -44,9 +44,14 @@ def number(text: str) -> int | None:
 
 def _strange(found: object, made: object) -> set[str]:
     """A damaged name would otherwise pass for one that an earlier version did not write yet."""
-    if not is_dataclass(made) or not isinstance(found, dict):
+    if not isinstance(found, dict):
         return set()
-    known = {field.name for field in fields(made)}
+    if isinstance(made, msgspec.Struct):
+        known = set(made.__struct_fields__)
+    elif is_dataclass(made):
+        known = {field.name for field in fields(made)}
+    else:
+        return set()
     return (found.keys() - known).union(*(_strange(found[it], getattr(made, it)) for it in found.keys() & known))
 
 
