@@ -24,6 +24,7 @@ from agent.access.booking import (
     soft,
     tap,
 )
+from agent.car.flow import Flow
 from agent.car.legs import Tally
 from agent.car.privacy import Place
 from agent.car.reading import Reading
@@ -148,6 +149,21 @@ def test_a_takeover_closes_one_and_opens_the_other_in_one_go() -> None:
     assert (under.booking.booking, under.leg) == (8, None)
     assert dict(after.put).keys() == {"booking/open", "booking/ended/7"}
     assert after.drop == ("leg/open",)
+
+
+def test_a_leg_that_began_while_the_lock_moved_to_end_its_booking_does_not_end_before_it_began() -> None:
+    late = replace(leg(3, start=reading(11_000, 100.0), last=reading(15_000, 100.5)), told=True)
+    after = carry_out(UnderWay(OPEN, late), Plan(closes=Closing(How.ENDED, reading(10_000, 100.0))), True)
+    bodies = dict(after.facts)
+    assert (bodies["leg"]["duration_ms"], bodies["leg"]["km"]) == (4_000, 0.5)
+    assert (bodies["booking"]["duration_ms"], bodies["booking"]["km"]) == (10_000, 0.0)
+
+
+def test_a_leg_of_before_the_booking_adds_nothing_to_its_sums() -> None:
+    before = replace(leg(1, booking=None), flow=Flow(used_ws=3_600_000, known_ms=60_000))
+    after = carry_out(UnderWay(replace(OPEN, legs=0), before), Plan(closes=Closing(How.FORCED, reading(500))), True)
+    assert [kind for kind, _ in after.facts][:2] == ["unbooked_leg", "booking"]
+    assert (dict(after.facts)["booking"]["energy_used_kwh"], dict(after.facts)["booking"]["legs"]) == (0.0, 0)
 
 
 @pytest.mark.parametrize(("kind", "named"), [("private", None), ("staff", "<500 m")])

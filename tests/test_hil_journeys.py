@@ -120,6 +120,7 @@ def test_honest_records_agree_and_the_drive_braked() -> None:
         (lambda it: it["leg"].update(energy_kwh=it["leg"]["energy_kwh"] + 0.3), "kWh really"),
         (lambda it: it["leg"].update(energy_used_kwh=it["leg"]["energy_used_kwh"] + 0.2), "energy_used_kwh"),
         (lambda it: it["leg"].update(energy_recovered_kwh=0.4), "energy_recovered_kwh"),
+        (lambda it: it["leg"].update(end=it["leg"]["start"], duration_ms=-1_000), "duration_ms -1000 is negative"),
         (lambda it: it["charge"].update(energy_kwh=6.2), "6.2 kWh, 5.5"),
         (lambda it: it["charge"].update(why="full"), "ended as full instead of unplugged"),
         (lambda it: it["charge"].update(plug_in=None), "plug_in at None"),

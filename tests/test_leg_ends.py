@@ -69,6 +69,14 @@ def test_a_car_that_rolls_on_was_plugged_in_or_was_not_watched_keeps_what_it_sai
     assert driven(off(5_000), off(10, 105.0, ODOMETER, boot="bb" * 8))["km"] == 4.0
 
 
+def test_an_odometer_that_counts_back_while_its_unit_is_switched_tells_nothing() -> None:
+    assert driven(off(5_000), off(6_000, 0.0, ODOMETER))["km"] == 4.0
+    assert driven(off(5_000, 0.0, ODOMETER))["km"] == 4.0, "told before the first look that saw it off"
+    late = [look(0, 100.0), look(1_000, 40.0, settled=ODOMETER), look(2_000, 100.0, settled=ODOMETER)]
+    opened, closed = run(*late, look(4_000, 104.0, settled=ODOMETER), off(5_000, 104.0), off(9_000))
+    assert (opened["start"]["odometer_km"], closed["km"]) == (100.0, 4.0)
+
+
 def test_an_unseen_field_that_is_told_after_all_is_no_gap() -> None:
     dark = replace(off(5_000), unseen=ODOMETER)
     assert driven(dark)["km"] is None

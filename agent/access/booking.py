@@ -200,7 +200,8 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
             drop.append(LEG_KEY)
             if told is not None:
                 facts.append(told)
-                under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
+                if leg.booking == under.booking.booking:  # not one of before it, which no look saw since
+                    under.booking = replace(under.booking, tally=under.booking.tally.plus(leg.tally))
             under.leg = None
         facts.append(("booking", closed_body(under.booking, closing)))
         facts += _placed("end", under.booking.booking, closing.place)

@@ -15,7 +15,7 @@ from ..sync import stored
 from .flow import Flow, kwh
 from .look import Look
 from .privacy import for_leg, may_keep_place
-from .reading import Reading, carried, completed, dated, driven_km, duration_ms, replaced, spent_kwh, without
+from .reading import Reading, carried, completed, dated, driven_km, duration_ms, fell, replaced, spent_kwh, without
 from .state import Moving
 from .watched import BRIDGED_MS, Watched
 
@@ -23,6 +23,7 @@ BOUNCE_MS: Final = 3_000  # an ignition on or off for less is a contact that bou
 STOP_MS: Final = 60_000  # a traffic light is no stop
 SETTLING: Final = ("odometer_km", "soc_percent", "energy_kwh", "range_km")
 """What the ends of a leg take from words that come a moment after the ignition: some cars must be asked for them."""
+ODOMETER: Final = SETTLING[:1]
 CHARGED: Final = frozenset(SETTLING[1:])  # goes up with the cable in
 
 Told = tuple[str, dict[str, object]]
@@ -108,7 +109,8 @@ class Leg:
     def _first_words(self, look: Look) -> tuple[str, ...]:
         """Fields that the car tells for the first time since it was switched on, and stands."""
         stands = look.ignition is True and look.moving is not Moving.YES and _moment(self.start, look.now)
-        return tuple(name for name in self.awaited if stands and name in look.settled)
+        words = self._sane(look)
+        return tuple(name for name in self.awaited if stands and name in words)
 
     def _still_awaited(self, look: Look, first: Collection[str]) -> tuple[str, ...]:
         moved = look.moving is Moving.YES or self.stops.moved
@@ -118,6 +120,8 @@ class Leg:
         """before: the look at which it was still on."""
         floor = before["at"] if before["boot"] == self.last["boot"] else None
         last = dated(self.last, look.ignition_at, floor)
+        if fell(self.start, last):
+            last = replaced(last, before, ODOMETER)
         return replace(self, off=True, last=last, distance=distance, unseen=look.unseen)._settled(look)
 
     def stays_off(self, look: Look) -> Leg:
@@ -130,9 +134,14 @@ class Leg:
         if look.moving is Moving.YES:
             return self
         plugged = look.plugged is True
-        names = tuple(it for it in SETTLING if it in look.settled and not (plugged and it in CHARGED))
+        names = tuple(it for it in self._sane(look) if not (plugged and it in CHARGED))
         unseen = tuple(it for it in self.unseen if it not in names)
         return replace(self, last=replaced(self.last, look.now, names), unseen=unseen)
+
+    def _sane(self, look: Look) -> tuple[str, ...]:
+        """Fields told since the ignition was switched; an odometer that counts back tells nothing."""
+        back = fell(self.start, look.now)
+        return tuple(it for it in SETTLING if it in look.settled and not (back and it in ODOMETER))
 
     @property
     def tally(self) -> Tally:
@@ -148,10 +157,13 @@ class Leg:
         return _long(self.start, self.last) or (driven_km(self.start, self.last) or 0) > 0
 
     def over(self, end: Reading, distance: str | None, unseen: Collection[str] = ()) -> Told | None:
-        """Its end by somebody's word: the ignition's own comes first; `None` when nobody was told of its beginning."""
+        """Its end by somebody's word: the ignition's own comes first; `None` when nobody was told of its beginning. One
+        that began after `end` was taken, while the lock moved, ends with what was seen of it.
+        """
         if not self.told:
             return None
-        return self.as_off() if self.off else self.closed(end, distance, unseen)
+        after = self.start["boot"] == end["boot"] and self.start["at"] > end["at"]
+        return self.as_off() if self.off or after else self.closed(end, distance, unseen)
 
     def as_off(self) -> Told:
         """Its end as it was when the ignition went off."""

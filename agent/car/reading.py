@@ -33,9 +33,17 @@ class Reading(TypedDict):
 
 
 def driven_km(start: Reading, end: Reading) -> float | None:
-    """Kilometres by the car's own odometer, rounded to its finest step (10 m); null where a reading is missing."""
+    """Kilometres by the car's own odometer, rounded to its finest step (10 m); null where a reading is missing, or the
+    odometer fell: one of the two words is wrong, and nobody knows which.
+    """
     before, after = start["odometer_km"], end["odometer_km"]
-    return None if before is None or after is None else round(after - before, 2)
+    return None if before is None or after is None or after < before else round(after - before, 2)
+
+
+def fell(start: Reading, end: Reading) -> bool:
+    """Whether the odometer did: a unit that is switched on or off may say zero, or an old count, for a moment."""
+    before, after = start["odometer_km"], end["odometer_km"]
+    return before is not None and after is not None and after < before
 
 
 def spent_kwh(start: Reading, end: Reading) -> float | None:

@@ -85,6 +85,9 @@ def _name(fact: HeldFact) -> str:
 
 
 def _leg(body: dict[str, Any], diary: Diary, fine: Fine) -> Iterator[str]:
+    for name in ("km", "duration_ms"):
+        if (body.get(name) or 0) < 0:
+            yield f"{name} {body[name]} is negative"
     start, end = middle(body.get("start")), middle(body.get("end"))
     if start is None or end is None:
         return
