@@ -51,10 +51,16 @@ def test_it_survives_as_bytes_and_junk_is_off() -> None:
     assert restored(visit.to_bytes()) == visit
     for junk in (None, b"", b"x", b"{}", b"[]", b"5", b'{"by":"x","hours":"x","boot":"","at_ns":0,"wall_s":null}'):
         assert restored(junk) is None
+    for junk in (b"[" * 100_000, visit.to_bytes().replace(b"7", b"1e999"), visit.to_bytes().replace(b"7", b"9" * 40)):
+        assert restored(junk) is None
     long = json.dumps({"by": "x", "hours": 500, "boot": "b", "at_ns": 0, "wall_s": None}).encode()
     found = restored(long)
     assert found is not None
     assert found.hours == HOURS
+
+
+def test_a_damaged_beginning_in_the_future_keeps_nothing_on() -> None:
+    assert Visit("local", 12.0, "a" * 16, at(5).ns, None).left_s(at(4), NOWHERE) <= 0
 
 
 class Workshop(DoorBench):

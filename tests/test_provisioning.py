@@ -195,7 +195,7 @@ async def test_what_was_revoked_stays_so_after_a_restart_when_the_signers_key_is
     assert again.authority.revoked == {GONE}
 
 
-@pytest.mark.parametrize("record", [None, b"{", b"[]", b'{"v":1,"check":"0"}', b"\xff"])
+@pytest.mark.parametrize("record", [None, b"{", b"[]", b'{"v":1,"check":"0"}', b"\xff", b"[" * 100_000], ids=range(6))
 async def test_a_list_that_does_not_load_is_an_alarm_until_the_next_one(desk: Desk, record: bytes | None) -> None:
     await revoking(desk)
     (desk.folder / "revoked.cose").write_bytes(b"\xd2 damaged")

@@ -61,7 +61,8 @@ def test_missing_values_change_nothing() -> None:
 def test_it_survives_and_junk_is_as_if_nothing_had_been_driven() -> None:
     state, _, _ = drive(Consumption(), 60, 15.0, 5_000.0, 45.0)
     assert restored(state.to_bytes()) == Consumption(state.pieces)
-    for junk in (None, b"", b"x", b"{}", b"[[1]]", b'[["a",1]]', b"[[5,500]]", b"[[0,0]]"):
+    endless, huge = b"[" * 100_000, b"[[1%s,1]]" % (b"0" * 400)
+    for junk in (None, b"", b"x", b"{}", b"[[1]]", b'[["a",1]]', b"[[5,500]]", b"[[0,0]]", endless, huge):
         assert restored(junk) == Consumption()
 
 

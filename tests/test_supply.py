@@ -113,7 +113,10 @@ def test_what_was_learnt_and_the_warning_survive_and_junk_is_as_if_nothing_were_
     state, _ = look(state, 12.2, True, at_s, 100)
     again = restored(state.to_bytes())
     assert (again.nights, again.low, again.limit) == (state.nights, True, state.limit)
-    for junk in (None, b"", b"x", b"[]", b'{"nights":["a"]}', b'{"nights":[3.0],"low":true}', b'{"nights":5}'):
+    huge = b'{"nights":[1%s]}' % (b"0" * 400)
+    for junk in (None, b"", b"x", b"[]", b'{"nights":["a"]}', b'{"nights":[3.0],"low":true}', b'{"nights":5}', huge):
+        assert restored(junk) == Supply()
+    for junk in (b"[" * 100_000, b'{"nights":' * 10_000):
         assert restored(junk) == Supply()
 
 

@@ -112,7 +112,7 @@ async def test_the_floor_is_written_at_most_every_ten_minutes_otherwise(tmp_path
 FORGED = b'{"v":1,"floor_s":9e99,"boot":"x","anchor":null,"check":"0"}'
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", FORGED, b"\xff"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", FORGED, b"\xff", b"[" * 100_000], ids=range(6))
 def test_a_damaged_floor_file_is_the_build_date(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "floor.json"
     path.write_bytes(content)

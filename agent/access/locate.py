@@ -17,6 +17,7 @@ from keyless.refusal import Code, Refusal, refused
 from ..car.privacy import Place
 from ..car.reading import Reading
 from ..car.under_way import OpenBooking
+from ..sync import stored
 from ..sync.store import Fact
 
 REASONS: Final = {Action.LOCATE_THEFT: "theft", Action.LOCATE_ASSISTANCE: "assistance"}
@@ -32,7 +33,7 @@ class Moment(NamedTuple):
 
     boot: str
     at: int
-    wall: list[int] | None
+    wall: tuple[int, int] | None
 
 
 @dataclass(slots=True)
@@ -46,9 +47,8 @@ class Told:
     def load(self, vault: Mapping[str, bytes]) -> None:
         """What does not read is as if nothing had been told."""
         try:
-            found = json.loads(vault.get(TOLD_KEY, b"{}"))
-            self.last = {name: _moment(*each) for name, each in found.items()}
-        except (ValueError, IndexError, TypeError, AttributeError):
+            self.last = stored.value(dict[str, Moment], vault.get(TOLD_KEY, b"{}"))
+        except ValueError:
             self.last = {}
 
     def refusal(self, booking: Booking, command: Command, open_: OpenBooking | None, now: Reading) -> Refusal | None:
@@ -70,12 +70,8 @@ def _name(command: Command, open_: OpenBooking | None) -> str:
 
 
 def _time(now: Reading) -> Moment:
-    return Moment(now["boot"], now["at"], now["wall"])
-
-
-def _moment(boot: object, at: object, wall: object) -> Moment:
-    """As it came back from the disk. Raises `ValueError`, `TypeError`, `IndexError`."""
-    return Moment(str(boot), int(str(at)), [int(wall[0]), int(wall[1])] if isinstance(wall, list) else None)
+    wall = now["wall"]
+    return Moment(now["boot"], now["at"], None if wall is None else (wall[0], wall[1]))
 
 
 def _long_ago(last: Moment, now: Moment) -> bool:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 from drivers.ports import Clock, Instant
 from keyless.claims import Interval
 
+from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,8 @@ class Visit:
         """
         whole_s = self.hours * 3_600
         if now.boot == self.boot:
-            return whole_s - (now.ns - self.at_ns) / 1e9
+            # A beginning that is still to come is a damaged one, and would keep it on for as long as it likes.
+            return whole_s - (now.ns - self.at_ns) / 1e9 if self.at_ns <= now.ns else 0.0
         left_s = whole_s - now.ns / 1e9
         if self.wall_s is not None and time.hi_s is not None:
             left_s = min(left_s, self.wall_s + whole_s - time.lo_s)
@@ -55,13 +57,9 @@ class Visit:
 def restored(data: bytes | None) -> Visit | None:
     """From the vault; what cannot be read is as if it were off."""
     try:
-        found = json.loads(data or b"null")
-        if found is None:
-            return None
-        wall_s = found["wall_s"]
-        hours = min(HOURS, float(found["hours"]))
-        return Visit(str(found["by"]), hours, str(found["boot"]), int(found["at_ns"]), wall_s and float(wall_s))
-    except (ValueError, KeyError, TypeError):
+        found = None if data is None else stored.value(Visit, data)
+        return None if found is None else replace(found, hours=min(HOURS, found.hours))
+    except ValueError:
         return None
 
 

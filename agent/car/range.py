@@ -12,6 +12,8 @@ from typing import Final
 
 from config.car import ComputedRange
 
+from ..sync import stored
+
 PIECE_KM: Final = 5.0  # consumption is remembered by pieces of at least this length
 LEAST_KM: Final = 1.0  # or the rest of a drive, if it is worth anything
 LONGEST_KM: Final = 50.0  # a jump of the odometer while nobody looked is no drive
@@ -36,8 +38,8 @@ class Consumption:
 def restored(data: bytes | None) -> Consumption:
     """From the vault; what cannot be read is as if nothing had been driven."""
     try:
-        pieces = tuple((float(km), float(kwh)) for km, kwh in json.loads(data or b"[]"))
-    except (ValueError, TypeError):
+        pieces = tuple(stored.value(list[tuple[float, float]], data or b"[]"))
+    except ValueError:
         return Consumption()
     return Consumption(pieces) if all(_plausible(km, kwh) for km, kwh in pieces) else Consumption()
 

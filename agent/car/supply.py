@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
 
+from ..sync import stored
+
 CALM_S: Final = 3_600.0  # after driving or charging the voltage is still that of the charge
 PLAUSIBLE: Final = (12.2, 13.1)  # of a rested lead battery that is neither flat nor being charged
 READINGS: Final = 5  # a second apart, whose median is the night's value: a door that opens loads the battery
@@ -56,15 +58,23 @@ class Supply:
         return json.dumps({"nights": list(self.nights), "low": self.low}, separators=(",", ":")).encode()
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What `Supply.to_bytes` wrote."""
+
+    nights: tuple[float, ...] = ()
+    low: bool = False
+
+
 def restored(data: bytes | None) -> Supply:
     """From the vault; what cannot be read is as if nothing were known."""
     try:
-        found = json.loads(data or b"{}")
-        nights = tuple(float(it) for it in found.get("nights", ()))[-NIGHTS:]
+        found = stored.value(_Kept, data or b"{}")
+        nights = found.nights[-NIGHTS:]
         if not all(PLAUSIBLE[0] <= it <= PLAUSIBLE[1] for it in nights):
             return Supply()
-        return Supply(nights=nights, low=found.get("low") is True)
-    except (ValueError, TypeError, AttributeError):
+        return Supply(nights=nights, low=found.low)
+    except ValueError:
         return Supply()
 
 

@@ -10,11 +10,13 @@ import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from drivers.local import files
+
+from ..sync import stored
 
 ACCEPTED_FILE: Final = "accepted.json"
 
@@ -46,12 +48,12 @@ def read(folder: Path, owner: str) -> Accepted | None:
     data = files.read(folder / ACCEPTED_FILE)
     if data is None:
         return None
-    record = json.loads(data)
-    if not isinstance(record, dict) or record.pop("check", None) != _check(record):
+    record = stored.value(dict[str, Any], data)
+    if record.pop("check", None) != _check(record):
         raise ValueError("its check value is wrong")
     match record:
         case {"v": 1, "whose": str() as of, "version": int() as version, "sequence": int() as sequence, "ids": list()}:
-            ids = frozenset(bytes.fromhex(each) for each in record["ids"])
+            ids = frozenset(bytes.fromhex(each) for each in stored.typed(list[str], record["ids"]))
             return Accepted(version, sequence, ids) if of == owner else None
         case _:
             raise ValueError("it is not a record of this version")

@@ -10,11 +10,14 @@ import json
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 from drivers.local import files
 from drivers.ports import Clock, Fix, Instant
 from keyless import clock as trusted
 from keyless.claims import Interval
+
+from ..sync import stored
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +41,7 @@ class Timekeeper:
         """Start from what the last run wrote. A missing or damaged file leaves the build date as the floor."""
         try:
             data = files.read(self._path)
-            record = json.loads(data) if data is not None else None
+            record = stored.value(dict[str, Any], data) if data is not None else None
         except (OSError, ValueError) as error:
             log.warning("the floor of the clock cannot be read: %s", error)
             record = None
