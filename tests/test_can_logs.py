@@ -55,6 +55,21 @@ def test_each_form_of_line_tells_the_same_frames(tmp_path: Path, name: str) -> N
     assert recording.left_out == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", ";CANARY\n1.0 20040300 00 1 01\n"),
+        ("b.csv", "Time Stamp,ID,Extended,Bus,LEN,D1\n1,-5,false,0,1,0A\n2,FFFFFFFF,true,0,1,0A\n"),
+        ("c.crtd", "1.2 1R29 FFFFFFFFF 01\n"),
+        ("d.log", "(1.0) can0 123##0" + "AA" * 65 + "\n"),
+    ],
+)
+def test_an_id_or_a_length_that_no_bus_has_is_no_frame(tmp_path: Path, name: str, text: str) -> None:
+    recording = Recording(log(tmp_path / name, text))
+    assert told(recording.frames()) == []
+    assert recording.skipped == text.count("\n") - name.endswith(".csv")
+
+
 @pytest.mark.parametrize("version", ["1_1", "1_3", "2_0", "2_1"])
 def test_every_version_of_trc_is_read(tmp_path: Path, version: str) -> None:
     heads = {

@@ -18,6 +18,7 @@ Row = tuple[int, str, int, bool, bytes]
 SECONDS_DIGITS: Final = 15  # thirty million years
 STANDARD_MAX: Final = 0x7FF
 EXTENDED_MAX: Final = 0x1FFF_FFFF
+FD_BYTES: Final = 64
 
 CANDUMP_MANY: Final = re.compile(
     rb"^\((\d{1,15})\.(\d{6})\) (\S+) ([0-9A-Fa-f]{3}|[01][0-9A-Fa-f]{7})#((?:[0-9A-Fa-f]{2}){0,8})(?: [RT])?\r?$",

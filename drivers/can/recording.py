@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 from ..ports import Frame, Instant
-from .lines import CANDUMP_MANY, Form, Row, candump, recognise
+from .lines import CANDUMP_MANY, EXTENDED_MAX, FD_BYTES, Form, Row, candump, recognise
 
 if TYPE_CHECKING:
     import can
@@ -75,9 +75,9 @@ class Recording:
 
     bad: (line number, what is wrong) of the first lines that were left out; left_out: how many there were.
     seen: frames in the log; unwanted: those of them with another id; other_bus: of another channel; skipped: error
-    frames, remote frames and times that are no number. stepped_back: given in another order than they stand in the log,
-    because their time is before that of an earlier one; restarts: how often time began anew; late: how often it went
-    back further than frames are held.
+    frames, remote frames, and times, ids and lengths that cannot be. stepped_back: given in another order than they
+    stand in the log, because their time is before that of an earlier one; restarts: how often time began anew; late:
+    how often it went back further than frames are held.
     """
 
     def __init__(self, path: Path, *, wanted: Collection[tuple[int, bool]] | None = None, bus: str = "") -> None:
@@ -211,8 +211,8 @@ class Recording:
                 yield row
 
     def _takes(self, row: Row) -> bool:
-        """Counted, of a time that can be, and of the wanted channel and id."""
-        if abs(row[0]) >= MOST_S * 10**9:
+        """Counted, of a time and an id that can be, and of the wanted channel and id."""
+        if abs(row[0]) >= MOST_S * 10**9 or not 0 <= row[2] <= EXTENDED_MAX or len(row[4]) > FD_BYTES:
             self.skipped += 1
             return False
         self.seen += 1
