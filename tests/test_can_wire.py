@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.can import bcm
-from drivers.can.diag import answers, opens
+from drivers.can.diag import Diagnostics, answers, opens
 from drivers.can.errors import Errors
 from drivers.can.watch import BcmWatch
 from drivers.clock import SystemClock
 from drivers.ports import BusState, Subscription
+from tests.scripted_bus import Bus
 
 
 def test_the_header_is_the_kernels_on_a_64_bit_machine() -> None:
@@ -118,6 +120,15 @@ def test_a_strangers_first_frame_never_reaches_our_transport() -> None:
     assert opens(hexes("2101"), hexes("1028610400000000")) is False
     assert opens(hexes("2101"), hexes("017E000000000000")) is False
     assert opens(hexes("2101"), hexes("2101020304050607")) is None
+
+
+async def test_a_question_never_puts_the_loop_to_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    """can-isotp tries out its waiting function at each start; the door waits behind such a question."""
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    bus = Bus([b"\x03\x61\x01\x07"], 0x7BB)
+    assert await Diagnostics(bus).request(0x79B, 0x7BB, b"\x21\x01", 0.5) == b"\x61\x01\x07"  # type: ignore[arg-type]
+    assert slept == []
 
 
 @given(st.binary(min_size=1, max_size=8), st.binary(max_size=8))

@@ -136,6 +136,8 @@ class _Exchange:
             params={
                 "tx_padding": PADDING, "tx_data_min_length": 8, "blocksize": block_size, "stmin": 0,
                 "blocking_send": False,
+                # Its own threads would wait by this; we run none, but it is tried out twice at each start: 2 ms asleep.
+                "wait_func": lambda seconds: None,
             },
         )  # fmt: skip
 
