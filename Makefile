@@ -11,6 +11,7 @@ KEEP ?=
 LANG_ ?=
 CUTS ?= 30
 MINUTES ?= 10
+RUNS ?= 1000000
 # Tests side by side: those that compute as many as there are cores; those with a machine of their own wait most of the time.
 TOGETHER := -n auto --dist worksteal
 BENCHES := -n 3 --dist loadfile --no-loadscope-reorder
@@ -21,7 +22,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench coverage test-cars test-cuts test-load test-radio constraints clean
+.PHONY: help venv packages check lint test demo bench coverage fuzz test-cars test-cuts test-load test-radio constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -84,6 +85,9 @@ bench: packages ## the numbers of docs/benchmarks.md, measured on this machine
 coverage: venv ## branches of keyless/ that no test takes: there may be none
 	$(RUN) -m coverage run --branch --source=keyless --data-file=.cache/coverage -m pytest tests/test_keyless_*.py tests/test_hil_cross.py
 	$(RUN) -m coverage report --data-file=.cache/coverage --show-missing --fail-under=100
+
+fuzz: venv ## RUNS=1000000 made-up inputs for every parser of bytes from outside (make test: 20,000)
+	$(RUN) -m tests.fuzz --runs $(RUNS)
 
 test-cars: packages ## a day of every shared car against the simulator's ledger (make test: of every other)
 	BOITIER_ALL_CARS=1 $(RUN) -m pytest hil/scenarios/test_car_days.py -s

@@ -63,7 +63,7 @@ def _runs(argv: list[str]) -> bool:
 
 def install(folder: Path) -> None:
     """The package itself, editable, with all extras for work on it; versions as `constraints.txt` says."""
-    say("installing the Python packages (about 60 MB the first time)")
+    say("installing the Python packages (about 100 MB the first time)")
     argv = [str(folder / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
     argv += ["-c", "constraints.txt", "-e", ".[dev]"]
     done = subprocess.run(argv, cwd=packages.ROOT, check=False)

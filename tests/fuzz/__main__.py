@@ -1,0 +1,110 @@
+"""Every target, one after the other, each in a process of its own: `python -m tests.fuzz [NAME ...] --runs N`.
+
+A whole round writes its line into `docs/results.md`. Reports stay in `.cache/fuzz`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from hil import results
+from tests.fuzz.one import ABSENT
+from tests.fuzz.target import TARGETS
+
+NAMES: Final = tuple(name for names in TARGETS.values() for name in names)
+REPORTS: Final = results.ROOT / ".cache" / "fuzz"
+_COUNT: Final = re.compile(r"#(\d+)\s")
+MEMORY: Final = Path("/dev/shm")
+
+
+def run(name: str, runs: int, seed: int, *, progress: bool = False) -> dict[str, Any]:
+    """The report of one target; "wrong" says what was found, or `None`."""
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    report = REPORTS / f"{name}.json"
+    report.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "tests.fuzz.one", name, "--runs", str(runs), "--seed", str(seed)]
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place,
+        subprocess.Popen(
+            [*argv, "--report", str(report)],
+            cwd=results.ROOT,
+            env={**os.environ, "TMPDIR": place},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        said = _follow(process, runs, progress=progress)
+    if report.exists():
+        return dict(json.loads(report.read_text()))
+    return {"target": name, "runs": 0, "wrong": f"ended by itself, exit {process.returncode}: {' '.join(said)}"}
+
+
+def _follow(process: subprocess.Popen[str], runs: int, *, progress: bool) -> list[str]:
+    """Its last words; on the way a mark for each tenth of the runs."""
+    last: list[str] = []
+    tenths = 0
+    assert process.stderr is not None
+    for line in process.stderr:
+        last = [*last[-20:], line.strip()]
+        found = _COUNT.match(line)
+        while progress and found and tenths < 10 * int(found[1]) // runs:
+            tenths += 1
+            print(".", end="", flush=True)
+    return last
+
+
+def summary(reports: list[dict[str, Any]], runs: int, seed: int, took_s: float) -> str:
+    """The line for `docs/results.md`."""
+    wrong = [f"{one['target']}: {str(one['wrong']).strip().splitlines()[-1]}" for one in reports if one["wrong"]]
+    told = f"{len(reports)} parsers, {runs:,} inputs each, seed {seed}: "
+    if wrong:
+        return told + f"{len(wrong)} findings: {'; '.join(wrong)}; {took_s:.0f} s"
+    slow = max(reports, key=lambda one: float(one["slowest_ms"]))
+    grown = max(float(one["mb"]) for one in reports)
+    accepted = sum(int(one["accepted"]) for one in reports)
+    return (
+        told + f"no exception, no broken promise, {accepted:,} accepted; slowest call {slow['slowest_ms']} ms of"
+        f" processor time with branches counted ({slow['target']}); memory grew by {grown:.1f} MB at most;"
+        f" {took_s:.0f} s"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], help=f"of {', '.join(NAMES)}; none: all")
+    parser.add_argument("--runs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1 << 31) + 1)
+    parser.add_argument("--results", type=Path, default=results.PAGE)
+    options = parser.parse_args()
+    if importlib.util.find_spec("atheris") is None:
+        print(ABSENT)
+        return 2
+    began, reports = time.monotonic(), list[dict[str, Any]]()
+    for name in options.names or NAMES:
+        print(f"{name:12} ", end="", flush=True)
+        reports.append(run(name, options.runs, options.seed, progress=True))
+        wrong = reports[-1].pop("wrong")
+        print(" well" if wrong is None else f" FOUND:\n{wrong}", json.dumps(reports[-1])[:400], flush=True)
+        reports[-1]["wrong"] = wrong
+    line = summary(reports, options.runs, options.seed, time.monotonic() - began)
+    print(line)
+    if not options.names:
+        results.keep(options.results, "fuzzing", line)
+    return int(any(one["wrong"] for one in reports))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

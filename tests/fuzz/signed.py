@@ -1,0 +1,207 @@
+"""Everything that is signed. "Raw" targets take bytes as they come: nothing but what the keys of this bench have signed
+may be believed. "Payload" targets sign the fuzzer's bytes with the right key, so that it reaches what lies behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from agent.access import unbelieved
+from agent.access.bookings import Authority
+from keyless import cbor, cose, issue, trust, verify
+from keyless.claims import CEILING, Action, Booking, Claims, Command, HolderKey
+from keyless.refusal import Code, Refusal
+from keyless.token import (
+    MAX_COMMAND,
+    MAX_REMOTE,
+    MAX_TOKEN,
+    read_claims,
+    read_command,
+    read_remote,
+    write_claims,
+    write_command,
+)
+from tests.fuzz.target import Target
+from tests.keyless_world import (
+    ISSUER,
+    KEYS,
+    KEYSET,
+    LEVEL_0,
+    NOW,
+    OPERATOR,
+    PHONE,
+    PUBLIC_ROOTS,
+    ROOTS,
+    STRANGER,
+    SURE,
+    VEHICLE,
+    command,
+    situation,
+    token,
+)
+
+SITUATIONS: Final = (
+    situation(),
+    situation(now=LEVEL_0),
+    situation(open_booking=42, superseded={42: 9}, revoked=frozenset({KEYS[0].key[:8]}), at_station=True),
+)
+TOKENS: Final = (
+    token(),
+    token(confirmation=HolderKey(PHONE.public)),
+    token(confirmation=HolderKey(STRANGER.public), revision=4, flags=3),
+)
+PAIR: Final = command()
+LIST: Final = issue.revocations(OPERATOR, 5, NOW + 60, NOW, [bytes(8), b"\x01" * 8], ISSUER)
+KEYSET_BYTES: Final = issue.keyset(1, NOW + 9, KEYS, ROOTS[:2])
+NESTED: Final = cbor.encode({1: [b"x", {2: "é", -3: None}], 9: [True, -1, 1 << 63]})
+SIGNED: Final = frozenset((*TOKENS, PAIR[0]))
+COMMAND_PAYLOAD: Final = cose.read_sign1(PAIR[1], limit=MAX_COMMAND, with_kid=False).payload  # type: ignore[union-attr]
+AUTHORITY: Final = Authority(VEHICLE, OPERATOR, KEYSET)
+
+
+def payload(data: bytes) -> bytes:
+    """What is signed in one of our own objects."""
+    read: Any = cose.read_sign1(data, limit=trust.MAX_LIST, with_kid=True)
+    return bytes(read.payload)
+
+
+def judge_cbor(data: bytes) -> bool:
+    value = cbor.decode(data)
+    if isinstance(value, Refusal):
+        assert value.code is Code.MALFORMED
+        return False
+    assert cbor.objection(data) is None
+    assert cbor.encode(value) == data
+    return True
+
+
+def judge_token(data: bytes) -> bool:
+    outer = cose.read_sign1(data, limit=MAX_TOKEN, with_kid=True)
+    if not isinstance(outer, Refusal):
+        assert b"\xd2" + cbor.encode([outer.protected, {}, outer.payload, outer.signature]) == data
+    found = [verify.believe(data, each) for each in SITUATIONS] + [verify.store_check(data, SITUATIONS[0], kept=True)]
+    for one in found:
+        assert isinstance(one, Booking | Refusal)
+        assert data in SIGNED or (isinstance(one, Refusal) and one.claims is None), "believed without a signature"
+    return isinstance(found[0], Booking)
+
+
+def judge_claims(data: bytes) -> bool:
+    claims = read_claims(data)
+    if isinstance(claims, Refusal):
+        assert claims.code is Code.MALFORMED
+        return False
+    assert write_claims(claims) == data
+    signed = issue.sign1(data, ISSUER)
+    for each in SITUATIONS:
+        found = verify.believe(signed, each)
+        assert found.code is not Code.SIGNATURE if isinstance(found, Refusal) else _believable(found, claims)
+    return True
+
+
+def _believable(found: Booking, claims: Claims) -> bool:
+    """No right that the role has not, no other car, no window turned round."""
+    assert not found.actions & ~CEILING[claims.role]
+    assert found.aud == VEHICLE
+    assert found.iss == OPERATOR
+    assert claims.nbf <= found.paid_from_s <= found.paid_to_s <= claims.exp
+    return True
+
+
+def judge_command(data: bytes) -> bool:
+    """data: what the holder signs."""
+    found = read_command(data, PAIR[0])
+    if isinstance(found, Refusal):
+        assert found.code in (Code.MALFORMED, Code.HOLDER)
+        return False
+    assert write_command(PAIR[0], found) == data
+    signed = issue.sign1(data, PHONE, with_kid=False)
+    for counter in (None, found.counter):
+        judged = verify.believe_command(PAIR[0], signed, SITUATIONS[0], counter)
+        if isinstance(judged, Refusal):
+            assert judged.code in (Code.EXPIRED, Code.CLOCK_UNSURE, Code.ROLE_ACTION, Code.REPLAY)
+        else:
+            assert counter is None
+            assert judged[1] == found
+            assert found.action in Action(judged[0].actions)
+    return True
+
+
+def judge_remote(data: bytes) -> bool:
+    pair = read_remote(data)
+    if isinstance(pair, Refusal):
+        assert pair.code in (Code.MALFORMED, Code.TOO_BIG)
+        return False
+    assert issue.remote(*pair) == data
+    found = verify.believe_command(*pair, SITUATIONS[0], None)
+    if isinstance(found, Refusal):
+        told = unbelieved.addressed(found, *pair)
+        assert unbelieved.signed(AUTHORITY, found, *pair) is None or pair[0] in SIGNED
+        assert "command" not in told.detail or pair[0] in SIGNED
+        return False
+    inner: Any = cose.read_sign1(pair[1], limit=MAX_COMMAND, with_kid=False)
+    assert (pair[0], inner.payload) == (PAIR[0], COMMAND_PAYLOAD), "obeyed without a signature"
+    return True
+
+
+def judge_keyset(data: bytes) -> bool:
+    trust.read_keyset_unverified(data)
+    found = trust.read_keyset(data, PUBLIC_ROOTS, 2)
+    if isinstance(found, Refusal):
+        return False
+    again = cbor.decode(data)
+    assert cbor.encode(again) == data
+    assert isinstance(again, list)
+    assert again[0] == cbor.decode(KEYSET_BYTES)[0], "believed without two roots"  # type: ignore[index]
+    return True
+
+
+def judge_keys(data: bytes) -> bool:
+    """data: what the roots sign."""
+    unsigned = trust.read_keyset_unverified(cbor.encode([data, []]))
+    if isinstance(unsigned, Refusal):
+        return False
+    message = cose.to_be_signed(b"", data, context=trust.KEYSET_CONTEXT)
+    found = trust.read_keyset(
+        cbor.encode([data, [[root.kid, root.sign(message)] for root in ROOTS[:2]]]), PUBLIC_ROOTS, 2
+    )
+    assert found == unsigned or (isinstance(found, Refusal) and found.code is Code.TOO_BIG)
+    again = issue.keyset(unsigned.version, unsigned.expires, unsigned.keys.values(), ())
+    assert again == cbor.encode([data, []])
+    return True
+
+
+def judge_revocations(data: bytes) -> bool:
+    found = trust.read_revocations(data, KEYSET, operator=OPERATOR, now=SURE)
+    assert isinstance(found, Refusal) or data == LIST, "believed without a signature"
+    return not isinstance(found, Refusal)
+
+
+def judge_revoked(data: bytes) -> bool:
+    """data: what the issuer signs."""
+    found = trust.read_revocations(issue.sign1(data, ISSUER), KEYSET, operator=OPERATOR, now=SURE)
+    if isinstance(found, Refusal):
+        assert found.code in (Code.MALFORMED, Code.ISSUER_ROLE, Code.TOO_BIG)
+        return False
+    assert all(len(each) == 8 for each in found.ids)
+    body: Any = cbor.decode(data)
+    again = issue.revocations(OPERATOR, found.sequence, found.expires, found.iat, found.ids, ISSUER)
+    assert found.ids == frozenset(body[trust.LIST_KEY][1][at : at + 8] for at in range(0, 8 * len(found.ids), 8)) or (
+        len(found.ids) < len(body[trust.LIST_KEY][1]) // 8
+    )
+    assert trust.read_revocations(again, KEYSET, operator=OPERATOR, now=SURE) == found
+    return True
+
+
+SOON: Final = Command(b"j" * 16, Action.END, 1 << 40, NOW + 5)
+TARGETS: Final = (
+    Target("cbor", judge_cbor, (NESTED, bytes.fromhex("81818181818100"), KEYSET_BYTES), MAX_REMOTE),
+    Target("token", judge_token, TOKENS, MAX_TOKEN + 9),
+    Target("claims", judge_claims, [payload(one) for one in SIGNED], MAX_TOKEN - 100),
+    Target("command", judge_command, (COMMAND_PAYLOAD, write_command(PAIR[0], SOON)), MAX_COMMAND - 100),
+    Target("remote", judge_remote, (issue.remote(*PAIR),), MAX_REMOTE + 9),
+    Target("keyset", judge_keyset, (KEYSET_BYTES,), trust.MAX_KEYSET + 9),
+    Target("keys", judge_keys, (cbor.decode(KEYSET_BYTES)[0],), trust.MAX_KEYSET - 200),  # type: ignore[index]
+    Target("revocations", judge_revocations, (LIST,), trust.MAX_LIST + 9),
+    Target("revoked", judge_revoked, (payload(LIST),), trust.MAX_LIST - 200),
+)
