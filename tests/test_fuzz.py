@@ -27,7 +27,7 @@ def test_good_inputs_are_accepted_and_abuse_breaks_nothing(module: str) -> None:
     assert tuple(target.name for target in targets(module)) == TARGETS[module]
     for target in targets(module):
         assert all(target.judge(data) for data in target.seeds), target.name
-        for data in abuse(target.longest):
+        for data in (*target.corpus, *abuse(target.longest)):
             target.judge(data)
 
 

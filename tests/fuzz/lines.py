@@ -74,6 +74,12 @@ def judge_gpsd(data: bytes) -> bool:
 LASTING_READER: Final = badge.Decoder()
 
 
+def _badge(uid: bytes) -> bytes:
+    """The frame of a badge with a right check sum, which the fuzzer would have to guess."""
+    frame = uid.ljust(5, b"\0")
+    return b"\x02" + (frame + bytes([frame[0] ^ frame[1] ^ frame[2] ^ frame[3] ^ frame[4]])).hex().encode() + b"\x03"
+
+
 def judge_reader(data: bytes) -> bool:
     whole, parts = badge.Decoder(), badge.Decoder()
     found = whole.feed(data, AT)
@@ -88,7 +94,7 @@ def judge_reader(data: bytes) -> bool:
             assert 1 <= len(one.digits) <= badge.MAX_CODE_DIGITS
             assert one.digits.isascii()
             assert one.digits.isdigit()
-    LASTING_READER.feed(data, AT)
+    LASTING_READER.feed(data + _badge(data[:5]), AT)
     return bool(found)
 
 
@@ -191,9 +197,9 @@ GPSD_WORDS: Final = (
     b'"class":"TPV"', b'"class":"SKY"', b'"device":', b'"time":"2026-02-29T24:60:60Z"', b'"mode":3', b'"lat":0', b"\n",
 )  # fmt: skip
 TARGETS: Final = (
-    Target("nmea", judge_nmea, (EPOCH, gga("101502") + ZDA), CHUNK, NMEA_WORDS, 300),
+    Target("nmea", judge_nmea, (EPOCH, gga("101502") + ZDA), CHUNK, NMEA_WORDS, 200),
     Target("gpsd", judge_gpsd, (TPV, TPV + TPV.replace(b":00.000Z", b":01Z")), MAX_LINE + 99, JSON_WORDS + GPSD_WORDS),
     Target("reader", judge_reader, (b"\x02010203040501\x0312345678#", b"\x0200112233440044\x031*23#"), CHUNK),
-    Target("control", judge_control, (ASKED, ASKED[:16]), LINE_BYTES + 99, (*JSON_WORDS, b'"op":', b"\n")),
+    Target("control", judge_control, (ASKED, ASKED[:16]), LINE_BYTES + 99, (*JSON_WORDS, b'"op":', b"\n"), 300),
     Target("log", judge_log, _logs(), 65_536),
 )

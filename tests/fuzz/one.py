@@ -30,7 +30,7 @@ HANG_NS: Final = 50_000_000  # of this thread's own processor time, so that a bu
 AGAIN: Final = 3  # a slow call is repeated: a collection of garbage is slow once, a slow parser always
 ENDLESS_S: Final = 60  # of wall time; libFuzzer then ends a call that never comes back
 MOST_MB: Final = 512
-GROWN_BLOCKS: Final = 10_000  # of Python's allocator, between a quarter of the runs and the end
+GROWN_BLOCKS: Final = 3_000  # of Python's allocator, between a quarter of the runs and the end
 GROWN_MB: Final = 64  # the same of the process: the fuzzer's own corpus grows too
 
 
@@ -63,7 +63,7 @@ class Run:
     def begin(self) -> None:
         """Good inputs and abuse, twice: what is loaded or cached at first is paid for by nobody."""
         for measured in (False, True):
-            for data in (*self._target.seeds, *abuse(self._target.longest)):
+            for data in (*self._target.seeds, *self._target.corpus, *abuse(self._target.longest)):
                 self._attempt(data, measured=measured)
         assert all(self._target.judge(data) for data in self._target.seeds), "a good input is refused"
 
@@ -125,7 +125,7 @@ def fuzz(target: Target, run: Run, seed: int, folder: Path) -> None:
 
     run.begin()
     (folder / "corpus").mkdir()
-    for number, data in enumerate(target.seeds):
+    for number, data in enumerate((*target.seeds, *target.corpus)):
         (folder / "corpus" / str(number)).write_bytes(data)
     options = [f"-seed={seed}", f"-max_len={min(target.longest, target.mutated)}", f"-timeout={ENDLESS_S}",
                f"-rss_limit_mb={MOST_MB}", f"-artifact_prefix={folder}/"]  # fmt: skip

@@ -13,6 +13,7 @@ from typing import Final
 # Module of this folder -> its targets. A name here and its `Target` there: `tests/test_fuzz.py` compares them.
 TARGETS: Final = {
     "signed": ("cbor", "token", "claims", "command", "remote", "keyset", "keys", "revocations", "revoked"),
+    "vouched": ("time", "answer", "question", "receipt", "report", "signature"),
     "kept": ("vault", "files"),
     "lines": ("nmea", "gpsd", "reader", "control", "log"),
     "bus": ("can", "isotp", "overheard", "kernel"),
@@ -26,8 +27,9 @@ LOOKED_AT: Final = ("keyless", "agent", "drivers", "pynmea2", "isotp")
 class Target:
     """judge: takes any bytes and returns whether they were accepted; raises for a broken promise, whatever it raises.
 
-    seeds: good inputs. longest: bytes that can come at once by that way; the list of abuse goes up to them. words:
-    pieces worth putting anywhere. mutated: the fuzzer's own inputs go up to so many bytes.
+    seeds: good inputs; corpus: others to begin with, good or bad. longest: bytes that can come at once by that way; the
+    list of abuse goes up to them. words: pieces worth putting anywhere. mutated: the fuzzer's own inputs go up to so
+    many bytes.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Target:
     longest: int
     words: Sequence[bytes] = ()
     mutated: int = 1024
+    corpus: Sequence[bytes] = ()
 
 
 JSON_WORDS: Final = (

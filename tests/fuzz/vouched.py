@@ -1,0 +1,90 @@
+"""Signed time, the car's receipt, and the signature layer alone, in the same two ways as `signed.py`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyless import cose, issue, receipt, signed_time
+from keyless.refusal import Code, Refusal
+from keyless.signature_only import MAX_MESSAGE, judge_sign1
+from tests.fuzz.published import published
+from tests.fuzz.signed import payload, payloads
+from tests.fuzz.target import Target
+from tests.keyless_world import ISSUER, KEYSET, NOW, OPERATOR, VEHICLE
+from tests.test_keyless_receipt import CAR, ENDED, OPENED
+from tests.test_keyless_signature_only import signed
+
+NONCE: Final = bytes(range(8))
+ANSWER: Final = issue.signed_time(OPERATOR, NONCE, NOW, ISSUER)
+QUESTION: Final = signed_time.write_question(signed_time.Question(NONCE, 7))
+RECEIPTS: Final = tuple(receipt.sealed(one, CAR.public, CAR.sign) for one in (ENDED, OPENED))
+SIGNED: Final = (signed(), signed(b"\xa0", {1: -19}), signed(payload=b""))
+TIMES: Final = published("signed_time.json", "answer")
+BILLS: Final = published("receipt.json", "receipt")
+
+
+def _believe(answer: bytes) -> signed_time.SignedTime | Refusal:
+    return signed_time.believe_time(
+        answer, {NONCE: 10**9}, KEYSET, operator=OPERATOR, revoked=frozenset(), now_ns=2 * 10**9
+    )
+
+
+def judge_time(data: bytes) -> bool:
+    found = _believe(data)
+    assert isinstance(found, Refusal) or data in (ANSWER, *TIMES), "believed without a signature"
+    return not isinstance(found, Refusal)
+
+
+def judge_answer(data: bytes) -> bool:
+    """data: what the backend signs."""
+    found = _believe(issue.sign1(data, ISSUER))
+    if isinstance(found, Refusal):
+        assert found.code not in (Code.SIGNATURE, Code.ALG)
+        return False
+    assert found.nonce == NONCE
+    assert signed_time.write_answer(OPERATOR, NONCE, found.time_s) == data
+    return True
+
+
+def judge_question(data: bytes) -> bool:
+    found = signed_time.read_question(data)
+    assert isinstance(found, Refusal) or signed_time.write_question(found) == data
+    return not isinstance(found, Refusal)
+
+
+def judge_receipt(data: bytes) -> bool:
+    found = receipt.believe_receipt(data, CAR.public, vehicle=VEHICLE)
+    assert isinstance(found, Refusal) or data in (*RECEIPTS, *BILLS), "believed without a signature"
+    return not isinstance(found, Refusal)
+
+
+def judge_report(data: bytes) -> bool:
+    """data: what the car signs."""
+    found = receipt.read_receipt(data)
+    if isinstance(found, Refusal):
+        assert found.code is Code.MALFORMED
+        return False
+    assert receipt.write_receipt(found) == data
+    assert (found.event is receipt.Event.OPENED) == (found.end is None)
+    again = receipt.believe_receipt(issue.sign1(data, CAR), CAR.public, vehicle=None)
+    assert again == found or (isinstance(again, Refusal) and again.code is Code.TOO_BIG)
+    return True
+
+
+def judge_signature(data: bytes) -> bool:
+    found = judge_sign1(data, ISSUER.public)
+    if isinstance(found, Refusal):
+        return False
+    assert found.payload in (b"content", b""), "good without a signature"
+    assert found.alg in cose.ISSUER_ALGS
+    return True
+
+
+TARGETS: Final = (
+    Target("time", judge_time, (ANSWER,), signed_time.MAX_ANSWER + 9, corpus=TIMES),
+    Target("answer", judge_answer, (payload(ANSWER),), signed_time.MAX_ANSWER - 100, corpus=payloads(TIMES)),
+    Target("question", judge_question, (QUESTION,), signed_time.MAX_QUESTION + 9),
+    Target("receipt", judge_receipt, RECEIPTS, receipt.MAX_RECEIPT + 9, corpus=BILLS),
+    Target("report", judge_report, [payload(one) for one in RECEIPTS], receipt.MAX_RECEIPT, corpus=payloads(BILLS)),
+    Target("signature", judge_signature, SIGNED, MAX_MESSAGE + 9),
+)
