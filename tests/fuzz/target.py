@@ -15,6 +15,7 @@ TARGETS: Final = {
     "signed": ("cbor", "token", "claims", "command", "remote", "keyset", "keys", "revocations", "revoked"),
     "vouched": ("time", "answer", "question", "receipt", "report", "signature"),
     "kept": ("vault", "files"),
+    "air": ("phone",),
     "lines": ("nmea", "gpsd", "reader", "control", "log"),
     "bus": ("can", "isotp", "overheard", "kernel"),
     "cloud": ("down", "payload"),
