@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,8 +108,8 @@ def test_what_is_wanted_is_asked_before_all_else_once_and_never_in_a_phase_that_
     assert not stale(slow, wanted(asked), Phase.DRIVING, 0, 100 * S)
 
 
-def test_what_a_unit_does_not_know_or_refuses_again_and_again_is_not_wanted() -> None:
-    assert not wanted(after(Entry(), Outcome.UNSUPPORTED, 0, 0)).wanted
-    once = after(Entry(), Outcome.SILENT, 0, 0)
+@pytest.mark.parametrize("outcome", [Outcome.UNSUPPORTED, Outcome.SILENT, Outcome.REFUSED])
+def test_what_a_unit_refuses_again_and_again_is_not_wanted_and_one_refusal_may_be_anothers(outcome: Outcome) -> None:
+    once = after(Entry(), outcome, 0, 0)
     assert wanted(once).wanted
-    assert not wanted(after(once, Outcome.REFUSED, 0, 0)).wanted
+    assert not wanted(after(once, outcome, 0, 0)).wanted

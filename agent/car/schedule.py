@@ -78,10 +78,10 @@ def woken(entry: Entry) -> Entry:
 
 
 def wanted(entry: Entry) -> Entry:
-    """The car was switched or plugged: what is read of it now is of this moment. What a unit does not know, or refuses
-    again and again, is no better known for it.
+    """The car was switched or plugged: what is read of it now is of this moment. What a unit refuses again and again is
+    no better known for it; a single refusal may have been meant for another tester on the bus.
     """
-    return replace(entry, wanted=entry.failures <= 1 and entry.why is not Outcome.UNSUPPORTED)
+    return replace(entry, wanted=entry.failures <= 1)
 
 
 def due_ns(poll: Poll, entry: Entry, phase: Phase) -> int | None:
