@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.car import course as courses
 from agent.car.legs import BOUNCE_MS, SETTLING, Leg, step
 from agent.car.look import Look
 from agent.car.reading import LATE_MS, dated
 from agent.car.state import Moving
+from agent.car.under_way import Course, OpenBooking
 from agent.sync.facts import problems
 from tests.test_course import CLOSES, DAY, OPENS, Box, killed
 from tests.test_legs import look, reading
@@ -202,3 +204,24 @@ def test_a_leg_of_an_earlier_version_awaits_nothing() -> None:
     del old["awaited"]
     read = Leg.from_bytes(json.dumps(old).encode())
     assert read == replace(leg, awaited=())
+
+
+def first_leg(*looks: Look, begins_km: float = 100.0) -> tuple[float, float]:
+    """Odometer of booking and leg, where both begin. begins_km: as the car last said it, to the driver before."""
+    course = Course(OpenBooking(7, "aa" * 16, None, "staff", 0, 9_999, reading(0, begins_km)))
+    for each in (look(0, begins_km, False), *looks):
+        course, _ = courses.step(course, each)
+    assert course.booking is not None
+    assert course.leg is not None
+    return course.booking.start["odometer_km"] or 0.0, course.leg.start["odometer_km"] or 0.0
+
+
+def test_the_kilometre_that_the_last_drivers_car_did_not_tell_any_more_is_not_billed_to_the_next() -> None:
+    on = look(60_000, 100.0, ignition_at=60_000)
+    late = [look(60_000 + at, 101.0 + at / 20_000, settled=ODOMETER) for at in (1_000, 2_000, 5_000, 9_000)]
+    assert first_leg(on, look(61_000, 101.0, settled=ODOMETER), *late[1:]) == (101.0, 101.0)
+    assert first_leg(look(60_000, 101.0, ignition_at=60_000, settled=ODOMETER), *late[1:]) == (101.0, 101.0)
+    assert first_leg(on, look(61_000, 103.0, settled=ODOMETER))[0] == 100.0, "so much is no last count"
+    assert first_leg(on, look(61_000, 99.0, settled=ODOMETER))[0] == 100.0
+    driving = [look(61_000 + at, 100.0 + at / 20_000) for at in (0, 1_000, 4_000, 20_000)]
+    assert first_leg(on, *driving, look(90_000, 102.0, settled=ODOMETER)) == (100.0, 100.0), "its own kilometres"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import Final
 
 from ..sync import stored
 from . import cable, charging, legs
@@ -17,8 +18,10 @@ from .cable import Cable, Turn
 from .charging import Charge
 from .legs import Leg, Told
 from .look import Look
-from .reading import completed
+from .reading import completed, driven_km, replaced
 from .under_way import BOOKING_KEY, CHARGE_KEY, COURSE_KEY, LEG_KEY, Course, OpenBooking
+
+LATE_KM: Final = 1.0  # more than a car may have kept to itself at the end of the drive before: one whole count
 
 
 def step(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
@@ -27,8 +30,9 @@ def step(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
     number, kind = (booking.booking, booking.kind) if booking is not None else (None, None)
     believed, turn = cable.step(course.cable, look, number, kind)
     charge, told = charging.step(course.charge, look, number, course.cable.plugged, believed.plugged)
-    course, left = _leg(replace(course, charge=charge, cable=believed), look)
-    return replace(course, booking=_begun(course, look)), (*_plug(believed, turn), *told, *left)
+    before, (course, left) = course.leg, _leg(replace(course, charge=charge, cable=believed), look)
+    course = replace(course, booking=_begun(course, look))
+    return replace(course, booking=_not_billed_twice(course, before)), (*_plug(believed, turn), *told, *left)
 
 
 def _plug(believed: Cable, turn: Turn | None) -> tuple[Told, ...]:
@@ -57,6 +61,21 @@ def _begun(course: Course, look: Look) -> OpenBooking | None:
         return booking
     start, provisional = completed(booking.start, booking.provisional, look.now, look.recalled)
     return replace(booking, start=start, provisional=provisional)
+
+
+def _not_billed_twice(course: Course, before: Leg | None) -> OpenBooking | None:
+    """What the first leg's first words say of the odometer is true of the booking's start too: the kilometre that the
+    last driver's car did not tell any more is his. before: the leg at the last look.
+    """
+    booking, leg = course.booking, course.leg
+    if booking is None or leg is None or (leg.booking, leg.number) != (booking.booking, 1):
+        return booking
+    if before is not None and (before.told or before.booking != booking.booking):
+        return booking
+    late_km = driven_km(booking.start, leg.start)
+    if late_km is None or not 0 < late_km <= LATE_KM:
+        return booking
+    return replace(booking, start=replaced(booking.start, leg.start, ("odometer_km",)))
 
 
 # --- what of it must be on disk, and when
