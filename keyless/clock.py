@@ -192,7 +192,7 @@ def _held(state: ClockState, boot: str, now_ns: int) -> tuple[float, float] | No
         return None
     passed = (now_ns - anchor.at_ns) / 1e9
     lo, hi = anchor.lo_s + passed * (1 - DRIFT), anchor.hi_s + passed * (1 + DRIFT)
-    return None if hi < state.floor_s - SKEW_S else (lo, hi)  # what was signed since then says that it was wrong
+    return None if hi < state.floor_s - SKEW_S else (lo, hi)  # a newer build says that it was wrong
 
 
 def _doubted(doubt: tuple[int, int, int] | None, fix_time_ms: int, now_ns: int) -> tuple[int, int, int]:

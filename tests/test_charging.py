@@ -121,6 +121,13 @@ def test_r27_a_turn_of_the_cable_names_no_station_in_a_private_booking() -> None
         assert (turn.reading["at_station"], turn.booking) == (station, 7)
 
 
+def test_a_turn_of_the_cable_before_a_power_cut_is_believed_after_it() -> None:
+    told, _ = cable.step(Cable(False), Look(reading(60_000), plugged=True), 7, "staff")
+    told, turn = cable.step(told, Look(reading(1_000, boot="bb" * 8), plugged=True), 7, "staff")
+    assert turn is not None
+    assert (told.plugged, turn.reading["at"]) == (True, 60_000)
+
+
 def test_what_the_battery_loses_in_a_pause_is_no_negative_charging() -> None:
     it = Plugging().run(1800, kw=7.2, **CHARGING).run(1200, kw=-3.0, **WAITING).run(1800, kw=7.2, **CHARGING)
     assert it.run(9, **ENDED).run(6, False).closed()["energy_kwh"] == pytest.approx(7.2, abs=0.11)

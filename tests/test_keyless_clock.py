@@ -184,6 +184,12 @@ def test_record_survives_json_and_a_restart_keeps_the_time() -> None:
     assert clock.restored(record, OTHER) == ClockState(T0 + 50, T0 + 50, OTHER)
 
 
+def test_a_time_that_lies_before_the_build_of_a_newer_version_was_wrong_and_counts_for_nothing() -> None:
+    record = clock.to_record(fixes(fresh(), T0 + 50))
+    newer = clock.restored(record, BOOT, build_s=T0 + DAY)
+    assert clock.interval(newer, BOOT, 103 * S) == Interval(T0 + DAY, None, "none")
+
+
 def test_record_without_evidence_keeps_the_floor() -> None:
     assert clock.restored(json.loads(json.dumps(clock.to_record(fresh()))), BOOT) == fresh()
 

@@ -115,6 +115,12 @@ def test_words_of_a_car_that_moves_or_was_on_for_long_correct_nothing(how: dict[
     assert leg.start["odometer_km"] == 100.0
 
 
+def test_a_start_that_was_told_is_corrected_no_more() -> None:
+    late = look(BOUNCE_MS + 2_000, settled=("energy_kwh",), energy_kwh=19.0)
+    opened, closed = run(look(0), look(BOUNCE_MS), look(BOUNCE_MS + 1_000), late, off(9_000), off(20_000))
+    assert closed["start"] == opened["start"]
+
+
 # --- the time --------------------------------------------------------------------------------------------------------
 
 
@@ -133,6 +139,12 @@ def test_the_rest_of_a_drive_begins_with_its_booking_and_no_leg_ends_before_a_lo
     assert rest.start["at"] == 2_000
     [_, closed] = run(look(0), look(60_000), off(61_000, ignition_at=59_900), off(70_000))
     assert closed["end"]["at"] == 60_000
+
+
+def test_a_look_of_before_a_power_cut_holds_back_no_word_of_after_it() -> None:
+    cut = {"boot": "bb" * 8}
+    [_, closed] = run(look(0), look(60_000), off(1_000, ignition_at=400, **cut), off(9_000, ignition_at=400, **cut))
+    assert (closed["end"]["boot"], closed["end"]["at"]) == ("bb" * 8, 400)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 10_000))

@@ -56,6 +56,8 @@ def test_only_the_words_that_the_folder_names_say_that_it_sleeps() -> None:
     assert not sleeps(WAKE, 0x6F9, False, bytes.fromhex("83C1000000000000"))
     assert not sleeps(WAKE, 0x6F8, False, bytes.fromhex("83C0000000000000"))
     assert not sleeps(WAKE, 0x6F9, True, bytes.fromhex("83C0000000000000"))
+    ends_in_zero = WakeBlock((), ((0x6F9, False, bytes.fromhex("FFFF"), bytes.fromhex("8300")),), 60.0)
+    assert not sleeps(ends_in_zero, 0x6F9, False, bytes.fromhex("83")), "what was not said is no zero"
 
 
 @given(st.lists(st.tuples(st.sampled_from(["sign", "sleep"]), st.integers(0, 300)), max_size=20), st.integers(0, 400))

@@ -216,6 +216,8 @@ def test_r10_what_this_box_did_not_ask_is_not_held_against_a_car_that_satellites
     see(car, clock, 121)
     clock.move(31)
     assert car.moving(clock.now().ns) is Moving.MAYBE, "old fixes prove nothing"
+    see(car, clock, 1)
+    assert car.moving(clock.now().ns) is Moving.MAYBE, "who knows where it was meanwhile"
     see(car, clock, 121)
     car.lost()
     assert car.moving(clock.now().ns) is Moving.MAYBE
