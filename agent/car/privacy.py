@@ -95,7 +95,7 @@ def track(
     found = rule(kind, policy, wall)
     if found is None or not may_track(kind, policy, wall):
         return None
-    if last is not None and (last.booking != booking or at_ms < last.at_ms):
+    if last is not None and last.booking != booking:
         last = None
     if last is not None and at_ms - last.at_ms < found.every_s * 1000:
         return last

@@ -42,7 +42,7 @@ class Watched:
             if gap > BRIDGED_MS:
                 return here._lit(now)._unseen(gap), None
             return here._lit(now), gap
-        if self.dark_at is not None or self.wall_ms is None:
+        if self.wall_ms is None:  # also when it is still dark from a cut before this one
             return replace(here, unseen_ms=None, dark_at=None, dark_wall_ms=None), None
         return replace(here, dark_at=now["at"], dark_wall_ms=self.wall_ms)._lit(now), None
 
