@@ -23,8 +23,6 @@ from .errors import StorageDamaged, StorageError, StorageUnavailable, sorted_out
 Connection: TypeAlias = sqlite3.Connection  # for those who are handed one and must not open any
 PAGE_BYTES: Final = 1024  # D25: 40 % less written for a lone fact than 4 KiB
 SQLITE_VERSION: Final = sqlite3.sqlite_version
-WAL_RESET_FIXED: Final = (3, 51, 3)
-SAFE_WITH_TWO_WRITERS: Final = sqlite3.sqlite_version_info >= WAL_RESET_FIXED
 _SUFFIXES: Final = ("", "-wal", "-shm")
 
 

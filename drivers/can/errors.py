@@ -13,7 +13,6 @@ from typing import Final
 from .bcm import CAN_FRAME
 
 # linux/can/error.h and linux/can/raw.h
-CAN_ERR_FLAG: Final = 0x2000_0000
 TX_TIMEOUT: Final = 0x001
 CRTL: Final = 0x004
 PROT: Final = 0x008
@@ -29,7 +28,6 @@ CAN_RAW_FILTER: Final = 1
 CAN_RAW_ERR_FILTER: Final = 2
 SO_RXQ_OVFL: Final = 40
 
-RX_OVERFLOW: Final = 0x01
 OVERFLOW: Final = 0x03
 WARNING: Final = 0x0C
 PASSIVE: Final = 0x30
