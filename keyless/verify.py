@@ -42,7 +42,6 @@ class Situation(Struct, frozen=True):
     vehicle: 8 bytes. operator: the issuer to obey; `None` (any) only for a person at a desk. open_booking: number of
     the booking under way: time never refuses those who drive it (R5). superseded: booking number to highest revision
     seen. revoked: 8-byte ids. at_station: revocation and supersession stop the open booking only there (D20).
-    early_ok: the window may begin later.
     """
 
     keyset: KeySet
@@ -53,7 +52,6 @@ class Situation(Struct, frozen=True):
     superseded: Mapping[int, int]
     revoked: frozenset[bytes]
     at_station: bool
-    early_ok: bool = False
 
     def is_open(self, claims: Claims) -> bool:
         """R5: whether these claims are of somebody who drives the booking under way. Booking 0 is none."""
@@ -196,17 +194,16 @@ def _barred(signed: _Signed, situation: Situation) -> Refusal | None:
 def _window(claims: Claims, situation: Situation) -> Refusal | str | None:
     """The note with which the time is accepted (`None`: plainly inside), or `clock_unsure`, `too_early`, `expired`."""
     lo, hi = situation.now.lo_s, situation.now.hi_s
-    start = 0 if situation.early_ok else claims.nbf
     is_open = situation.is_open(claims)
     if lo > claims.exp:
         return AFTER_END if is_open else refused(Code.EXPIRED, claims=claims, until=claims.exp)
-    if hi is not None and hi < start:
+    if hi is not None and hi < claims.nbf:
         # The booking was opened inside its window, so this clock has been set back: it is unsure, its driver is not.
         return UNSURE_ACCEPTED if is_open else refused(Code.TOO_EARLY, claims=claims, since=claims.nbf)
-    inside = hi is not None and start <= lo and hi <= claims.exp
+    inside = hi is not None and claims.nbf <= lo and hi <= claims.exp
     if inside or (hi is not None and hi - lo <= TOLERANCE_S[claims.role]):
         return None
-    if is_open or (claims.role is Role.DRIVER and start <= lo + LEVEL_0_START_S):
+    if is_open or (claims.role is Role.DRIVER and claims.nbf <= lo + LEVEL_0_START_S):
         return UNSURE_ACCEPTED  # R5, R18
     return refused(Code.CLOCK_UNSURE, claims=claims, clock=situation.now.source)
 

@@ -172,13 +172,6 @@ def test_acceptance_needs_a_moment_inside_both_the_interval_and_the_window(
             assert inside or width <= claims.TOLERANCE_S[role]
 
 
-def test_early_ok_lets_the_start_lie_ahead_and_nothing_else() -> None:
-    tomorrow = token(nbf=NOW + DAY, exp=NOW + 2 * DAY)
-    assert code(believe(tomorrow)) is Code.TOO_EARLY
-    assert isinstance(believe(tomorrow, early_ok=True), Booking)
-    assert code(believe(token(exp=NOW - 1), early_ok=True)) is Code.EXPIRED
-
-
 def test_store_check_takes_tomorrow_and_refuses_all_that_never_becomes_good() -> None:
     tomorrow = token(nbf=NOW + DAY, exp=NOW + 2 * DAY)
     assert isinstance(verify.store_check(tomorrow, situation()), Booking)
