@@ -150,3 +150,15 @@ async def test_r19_a_wrong_date_at_the_start_disarms_no_stored_booking(bench: Do
     bench.park()
     bench._zero_s -= 30 * 86_400
     assert await bench.tap(ALICE) is Feedback.OPENED
+
+
+async def test_r19_a_wrong_date_while_a_list_arrives_disarms_no_stored_booking(bench: DoorBench) -> None:
+    """By that date the issuer's key is long out of force; the tap asks again, by the right one."""
+    await bench.book(7, ALICE, 0, HOUR)
+    century_s = 100 * 365 * 86_400
+    bench._zero_s += century_s
+    bench.door.trust_changed()
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    bench._zero_s -= century_s
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.OPENED
