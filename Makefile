@@ -12,6 +12,7 @@ LANG_ ?=
 CUTS ?= 30
 MINUTES ?= 10
 RUNS ?= 1000000
+STEPS ?= 100000
 # Tests side by side: those that compute as many as there are cores; those with a machine of their own wait most of the time.
 TOGETHER := -n auto --dist worksteal
 BENCHES := -n 3 --dist loadfile --no-loadscope-reorder
@@ -22,7 +23,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench coverage fuzz test-cars test-cuts test-load test-radio constraints clean
+.PHONY: help venv packages check lint test demo bench coverage fuzz test-cars test-cuts test-machine test-load test-radio constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -94,6 +95,9 @@ test-cars: packages ## a day of every shared car against the simulator's ledger 
 
 test-cuts: packages ## the day with CUTS=30 power cuts at random moments
 	BOITIER_CUTS=$(CUTS) $(RUN) -m pytest hil/scenarios -k cuts -s
+
+test-machine: venv ## STEPS=100000 of the key's life in any order, and every broken guard found
+	BOITIER_MACHINE_STEPS=$(STEPS) $(RUN) -m pytest tests/test_door_machine.py tests/test_door_machine_teeth.py -s
 
 test-load: packages ## a full bus read for MINUTES=10: nothing may be lost
 	@$(RUN) -m hil.benchmarks.loss $(MINUTES)

@@ -82,9 +82,9 @@ def store_check(token: bytes, situation: Situation, *, kept: bool = False) -> Bo
     """The same without the time window: a booking for tomorrow may be stored today. Opens nothing.
 
     One that ended longer ago than it is kept (R13) is `expired`, unless it is stored already (kept): a clock that is
-    wrong for a while must not disarm what is there, and the tap judges the time, the keys' as well. With open_booking, the tokens of its
-    drivers are kept whatever their age, revocation or revision, wherever the car stands: which of them counts is asked
-    at the tap (R5, D20).
+    wrong for a while must not disarm what is there, and the tap judges the time, the keys' as well. With open_booking,
+    the tokens of its drivers are kept whatever their age, revocation or revision, wherever the car stands: which of
+    them counts is asked at the tap (R5, D20).
     """
     outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
     if isinstance(outer, Refusal):

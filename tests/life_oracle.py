@@ -1,0 +1,250 @@
+"""What docs/keyless.md and docs/real-life.md say about each attempt, written anew: it shares no rule with `keyless/`.
+
+A `Verdict` is MUST (who is refused was stranded), MUST_NOT (what opens was broken in) or FREE. The clock's interval is
+an input, because the rules are about it; `test_door_machine.py` holds that interval itself against the true time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import Enum
+
+DRIVER, AGENT, TECHNICIAN, EMERGENCY, BACKEND = 1, 2, 3, 4, 5
+UNLOCK, LOCK, END = 1, 2, 8
+DRIVES = (DRIVER, AGENT, TECHNICIAN)
+USE = UNLOCK | LOCK | END
+MOST_RIGHTS = {DRIVER: USE, AGENT: USE, TECHNICIAN: USE, EMERGENCY: UNLOCK, BACKEND: USE}
+DAY = 86_400
+LONGEST_S = {DRIVER: 31 * DAY, AGENT: DAY, TECHNICIAN: 43_200, EMERGENCY: 1_800, BACKEND: 31 * DAY}
+TOLERANCE_S = {DRIVER: 900, AGENT: 900, TECHNICIAN: 3_600, EMERGENCY: DAY, BACKEND: 900}
+KEY_SET_GRACE_S = 90 * DAY
+KEPT_S = 2 * DAY
+
+
+class Verdict(Enum):
+    MUST = "must"
+    MUST_NOT = "must not"
+    FREE = "free"
+
+
+def short(kind: bytes, value: bytes) -> bytes:
+    return hashlib.sha256(kind + value).digest()[:8]
+
+
+@dataclass(eq=False)
+class Permit:
+    """One token as its issuer meant it. holder: a badge's or a phone's name. sound: nothing of it was forged.
+
+    stored: whether the car has it: "yes", "no", or "maybe" where the power went meanwhile. used: the highest counter
+    that a command of it has surely used up; shown: the highest that was ever sent.
+    """
+
+    token: bytes
+    number: int
+    role: int
+    holder: str
+    kid: bytes
+    nbf: int
+    exp: int
+    paid_from: int
+    paid_to: int
+    revision: int
+    iat: int
+    rights: int
+    ids: frozenset[bytes]
+    sound: bool
+    stored: str = "no"
+    used: int = 0
+    shown: int = 0
+
+
+@dataclass(frozen=True)
+class Look:
+    """The car and its clock at one moment. hi_s: `None` without an end. place: at a station, away, or not known."""
+
+    lo_s: float
+    hi_s: float | None
+    place: bool | None
+    doors_open: bool | None
+    moving: bool
+    locked: bool | None
+
+
+@dataclass(frozen=True)
+class Key:
+    not_after: int
+    roles: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A remote command. by: the phone that signed it. known: whether its id has had an answer."""
+
+    action: int
+    counter: int
+    exp: int
+    by: str
+    known: bool
+
+
+@dataclass
+class Law:
+    """What the car ought to know, and what follows from it. floor_s: nothing is earlier, as far as it can be told."""
+
+    keys: dict[bytes, Key]
+    version: int
+    set_expires: int
+    sequence: int = 0
+    revoked: frozenset[bytes] = frozenset()
+    seen: dict[int, int] = field(default_factory=dict)
+    permits: list[Permit] = field(default_factory=list)
+    open: int | None = None
+    paid: tuple[float, float] = (0, 0)
+    ended: set[int] = field(default_factory=set)
+    floor_s: float = 0
+    erased_s: float = 0
+
+    # --- one permit
+
+    def is_open(self, it: Permit) -> bool:
+        return it.number != 0 and it.number == self.open and it.role in DRIVES
+
+    def genuine(self, it: Permit, look: Look, *, exempt: bool = True) -> bool:
+        """Steps 1 to 7. exempt: the age of keys never stops who drives the open booking (R5)."""
+        key = self.keys.get(it.kid)
+        if not it.sound or key is None or it.role not in key.roles or it.exp - it.nbf > LONGEST_S[it.role]:
+            return False
+        if exempt and self.is_open(it):
+            return True
+        if look.lo_s > key.not_after or look.lo_s > self.set_expires + KEY_SET_GRACE_S:
+            return False
+        return it.role == DRIVER or look.lo_s <= self.set_expires
+
+    def barred(self, it: Permit) -> bool:
+        """Steps 8 and 9."""
+        superseded = it.number != 0 and it.revision < self.seen.get(it.number, 0)
+        return superseded or bool((it.ids | {it.kid}) & self.revoked)
+
+    def timely(self, it: Permit, look: Look) -> bool:
+        """Step 10."""
+        lo, hi = look.lo_s, look.hi_s
+        if it.exp < max(lo, self.floor_s) or (hi is not None and hi < it.nbf):
+            return False
+        if hi is not None and ((it.nbf <= lo and hi <= it.exp) or hi - lo <= TOLERANCE_S[it.role]):
+            return True
+        return it.role == DRIVER and it.nbf <= lo + DAY  # R18
+
+    def may(self, it: Permit, look: Look) -> bool:
+        """Whether this permit opens now, for its holder. Exact: the rules leave nothing open here."""
+        if not self.genuine(it, look):
+            return False
+        if self.is_open(it):
+            return look.place is not True or not self.barred(it)  # R5, D20
+        return not self.barred(it) and self.timely(it, look)
+
+    def over(self, it: Permit, look: Look, at_station: bool) -> Verdict:
+        """R4: MUST_NOT where an ended booking begins again after its paid end or in somebody else's time."""
+        if it.number not in self.ended or it.number == self.open:
+            return Verdict.MUST
+        if at_station and look.lo_s >= it.paid_to:
+            return Verdict.MUST_NOT
+        found = Verdict.MUST
+        for other in self.permits:
+            waits = other.number not in self.ended and other.number not in (0, it.number)
+            if other.stored != "no" and waits and other.paid_from <= look.lo_s < other.paid_to:
+                if self._kept(other) and self.genuine(other, look) and not self.barred(other):
+                    return Verdict.MUST_NOT
+                found = Verdict.FREE
+        return found
+
+    # --- attempts
+
+    def tap(self, badge: str, look: Look) -> Verdict:
+        mine = [it for it in self.permits if it.holder == badge and it.stored != "no" and self.may(it, look)]
+        if look.moving or not mine:
+            return Verdict.MUST_NOT
+        if self.open is not None:
+            own = [it for it in mine if it.number == self.open]
+            return self._own(own, look) if own else self._next(mine, look)
+        fit = [it for it in mine if self.over(it, look, look.place is True) is not Verdict.MUST_NOT]
+        if not fit:
+            return Verdict.MUST_NOT
+        plain = all(self._whole(it) for it in fit)
+        ready = any(self._kept(it) and self.over(it, look, look.place is True) is Verdict.MUST for it in fit)
+        return Verdict.MUST if plain and ready else Verdict.FREE
+
+    def _own(self, own: list[Permit], look: Look) -> Verdict:
+        may_end = look.locked is False and look.place is not False
+        if may_end and look.doors_open is not False:
+            return Verdict.FREE  # R1: a hard check may stand against an end
+        ready = any(self._kept(it) and self._newest(it) for it in own)
+        return Verdict.MUST if ready and all(self._whole(it) for it in own) else Verdict.FREE
+
+    def _next(self, mine: list[Permit], look: Look) -> Verdict:
+        """R4, R7."""
+        others = [it for it in mine if it.number != 0]
+        if not others or look.place is False or look.doors_open is True or look.lo_s < self.paid[0]:
+            return Verdict.MUST_NOT
+        if look.place is not True or look.doors_open is not False or look.lo_s < self.paid[1]:
+            return Verdict.FREE
+        ready = [it for it in others if self._kept(it) and it.number not in self.ended]
+        plain = len(others) == len(mine) and all(self._whole(it) for it in mine)
+        return Verdict.MUST if ready and plain else Verdict.FREE
+
+    def _kept(self, it: Permit) -> bool:
+        """Surely still there: not erased two days after its end, unless the open booking held it."""
+        return it.stored == "yes" and (it.number == self.open or it.exp + KEPT_S >= self.erased_s)
+
+    def _newest(self, it: Permit) -> bool:
+        same = [p for p in self.permits if (p.number, p.holder, p.role) == (it.number, it.holder, it.role)]
+        return all(p.revision <= it.revision for p in same if p.stored != "no")
+
+    def _whole(self, it: Permit) -> bool:
+        return it.role in DRIVES and self.rights(it) == USE
+
+    def rights(self, it: Permit) -> int:
+        return it.rights & MOST_RIGHTS[it.role]
+
+    def command(self, it: Permit, order: Order, look: Look) -> Verdict:
+        late = look.hi_s is None or look.hi_s > order.exp
+        if order.by != it.holder or order.known or order.counter <= it.used or late or look.moving:
+            return Verdict.MUST_NOT
+        if not self.may(it, look) or not self.rights(it) & order.action:
+            return Verdict.MUST_NOT
+        forced = it.role in (BACKEND, AGENT, TECHNICIAN)
+        beside = self.open is not None and it.number != self.open
+        if beside and (not forced or (order.action == UNLOCK and it.number != 0)):
+            return Verdict.MUST_NOT  # R7
+        if order.action == END:
+            if self.open is None:
+                return Verdict.MUST_NOT
+            if not forced and look.doors_open is not False:
+                return Verdict.MUST_NOT if look.doors_open else Verdict.FREE
+        if order.action == UNLOCK and it.number in self.ended and it.number != self.open:
+            found = self.over(it, look, True)
+            if found is not Verdict.MUST:
+                return found
+        return Verdict.MUST if order.counter > it.shown else Verdict.FREE
+
+    def book(self, it: Permit, look: Look) -> Verdict:
+        """A new token must be good by itself, open booking or not (D20)."""
+        good = self.genuine(it, look, exempt=False) and not self.barred(it)
+        old = look.lo_s > it.exp + KEPT_S and not self.is_open(it)
+        return Verdict.MUST if good and not old else Verdict.MUST_NOT
+
+    # --- what came of it
+
+    def stored(self, it: Permit) -> None:
+        it.stored = "yes"
+        if it.number:
+            self.seen[it.number] = max(it.revision, self.seen.get(it.number, 0))
+            self.drop_superseded()
+        if it.number and it.number == self.open:
+            self.paid = (it.paid_to, it.paid_to)
+
+    def drop_superseded(self) -> None:
+        """A token with a newer one is erased, at once or later; one of the open booking's drivers once it is over."""
+        for it in self.permits:
+            if it.stored == "yes" and it.revision < self.seen.get(it.number, 0) and it.number not in (0, self.open):
+                it.stored = "maybe"
