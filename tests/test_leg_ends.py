@@ -117,8 +117,9 @@ def test_words_of_a_car_that_moves_or_was_on_for_long_correct_nothing(how: dict[
 
 def test_a_start_that_was_told_is_corrected_no_more() -> None:
     late = look(BOUNCE_MS + 2_000, settled=("energy_kwh",), energy_kwh=19.0)
-    opened, closed = run(look(0), look(BOUNCE_MS), look(BOUNCE_MS + 1_000), late, off(9_000), off(20_000))
-    assert closed["start"] == opened["start"]
+    for between in ((), (look(BOUNCE_MS + 1_000),)):
+        opened, closed = run(look(0), look(BOUNCE_MS), *between, late, off(9_000), off(20_000))
+        assert closed["start"] == opened["start"]
 
 
 # --- the time --------------------------------------------------------------------------------------------------------

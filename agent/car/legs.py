@@ -114,7 +114,7 @@ class Leg:
 
     def _still_awaited(self, look: Look, first: Collection[str]) -> tuple[str, ...]:
         moved = look.moving is Moving.YES or self.stops.moved
-        return () if moved or self.told else tuple(name for name in self.awaited if name not in first)
+        return () if moved else tuple(name for name in self.awaited if name not in first)
 
     def switched_off(self, look: Look, before: Reading, distance: str | None) -> Leg:
         """before: the look at which it was still on."""
@@ -264,7 +264,7 @@ def _went_on(leg: Leg, look: Look, shown: Reading, distance: str | None) -> Step
     leg = replace(leg.look(look, shown), off=False, distance=None, unseen=())
     told: tuple[Told, ...] = ()
     if not leg.told and leg.sure:
-        leg = replace(leg, told=True)
+        leg = replace(leg, told=True, awaited=())
         told = (leg.opened(),)
     if look.ignition is False:
         off = leg.switched_off(look, before, distance)
