@@ -105,6 +105,7 @@ def tolerance(vehicle: Vehicle) -> Tolerance:
     car, usual, fine = cars.load(cars.find(vehicle.car)), Tolerance(), Fine()
     ages = {name: _asked_ms(car, name, *phases) for name, phases in ASKED_IN.items()}
     wake_ms = round(1000 * TELEMATICS_EVERY_S) if car.wake is not None else 0
+    flag_ms = max(_asked_ms(car, it, cars.Phase.AWAKE, cars.Phase.CHARGING) for it in (v.CHARGING, v.CHARGE_STATUS))
     km = exactness.step(car, v.ODOMETER) if car.mapped(v.ODOMETER) else fine.step_km
     return Tolerance(
         km=max(usual.km, km),
@@ -112,7 +113,7 @@ def tolerance(vehicle: Vehicle) -> Tolerance:
         match_ms=usual.match_ms + wake_ms,
         fine=Fine(
             step_km=km, ms=fine.ms + ages[v.IGNITION], energy_ms=_asked_ms(car, v.ENERGY, cars.Phase.CHARGING),
-            late_ms=fine.late_ms + wake_ms,
+            late_ms=fine.late_ms + wake_ms, sure_ms=fine.sure_ms + wake_ms + flag_ms,
         ),
     )  # fmt: skip
 

@@ -136,6 +136,14 @@ def test_any_lie_is_found(lie: Callable[[dict[str, Any]], object], words: str) -
     assert words in "\n".join(judged(life, told))
 
 
+def test_a_charge_too_short_for_its_car_to_have_told_of_it_is_not_demanded() -> None:
+    life = a_life()
+    longest_ms = max(end - begin for plugging in pluggings(life.diary) for begin, end in plugging.charged)
+    held = holding(("leg", records(life)["leg"]))
+    assert len(charges(held, life.diary, Fine(sure_ms=longest_ms))[2]) == 1
+    assert charges(held, life.diary, Fine(sure_ms=longest_ms + 1))[2] == []
+
+
 def test_two_charges_of_one_plugging_and_one_of_none_are_found() -> None:
     life = a_life()
     charge = records(life)["charge"]

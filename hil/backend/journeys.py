@@ -18,7 +18,7 @@ from .coverage import Span
 from .held import HeldFact, Holding
 
 WHY = {"full": "full", "stop": "station_stopped", "fault": "fault"}
-SURE_MS = 15_000  # of charging in the light: the flag comes every 3 s, then it must hold for 5
+SURE_MS = 15_000  # the flag comes every 3 s, then it must hold for 5, and a box that starts hears nothing for some
 LATE_MS = 6_000  # a look is a second late at most, the flag three, and a busy machine more
 SEEN_LATE_MS = 2_000
 SHOWN_KW = (-75.0, 170.0)  # what the car's instruments can show
@@ -30,7 +30,7 @@ class Fine:
 
     step_km: what the car's odometer counts, whole kilometres or hundredths: a leg is the difference of two of its
     counts. energy_ms: of a car that tells its energy only when asked, how old its word of the end of charging may be.
-    late_ms: how late a look may be in all.
+    late_ms: how late a look may be in all. sure_ms: after so much charging in the light there must be a record.
     """
 
     km: float = 0.1
@@ -39,6 +39,7 @@ class Fine:
     ms: int = 1_500
     energy_ms: int = 0
     late_ms: int = LATE_MS
+    sure_ms: int = SURE_MS
 
 
 @dataclass(slots=True)
@@ -159,7 +160,7 @@ def charges(held: Holding, diary: Diary, fine: Fine) -> tuple[int, int, list[str
         mine = [fact for fact in waiting if _within(plugging, fact.body)]
         waiting = [fact for fact in waiting if fact not in mine]
         over = plugging.out_ms is not None and not _dark_ms(diary, plugging.out_ms - LATE_MS, plugging.out_ms + LATE_MS)
-        must = over and any(_lit(diary, span) for span in plugging.charged)
+        must = over and any(_lit(diary, span, fine.sure_ms) for span in plugging.charged)
         wanted += must
         what = f"plugged in at {plugging.in_ms}"
         if len(mine) > 1 or (must and not mine):
@@ -180,10 +181,10 @@ def _within(plugging: Plugging, body: dict[str, Any]) -> bool:
     return start is not None and (plugging.in_ms or 0) <= (start + (end or start)) / 2 <= (plugging.out_ms or 1 << 62)
 
 
-def _lit(diary: Diary, span: Span) -> bool:
-    """Some fifteen seconds of it in one piece were in the light."""
+def _lit(diary: Diary, span: Span, sure_ms: int) -> bool:
+    """So much of it in one piece was in the light."""
     cuts = [span[0], *(edge for dark in _darks(diary) for edge in dark if span[0] < edge < span[1]), span[1]]
-    return any(b - a >= SURE_MS and not _dark_ms(diary, a, b) for a, b in pairwise(cuts))
+    return any(b - a >= sure_ms and not _dark_ms(diary, a, b) for a, b in pairwise(cuts))
 
 
 def _charge(body: dict[str, Any], plugging: Plugging, diary: Diary, fine: Fine) -> Iterator[str]:
