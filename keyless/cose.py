@@ -36,6 +36,10 @@ class Sign1(Struct, frozen=True):
     payload: bytes
     signature: bytes
 
+    def is_by(self, public: bytes) -> bool:
+        """Whether this key signed it, by its own algorithm; see `verifies`."""
+        return verifies(public, self.alg, self.signature, to_be_signed(self.protected, self.payload))
+
 
 def read_sign1(data: bytes, *, limit: int, with_kid: bool) -> Sign1 | Refusal:
     """Outer shape only: `too_big`, then `malformed`. with_kid: protected is exactly {1, 4}, otherwise exactly {1}."""

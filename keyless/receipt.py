@@ -130,7 +130,7 @@ def believe_receipt(
         return refused(Code.ALG, f"alg {outer.alg}")
     if outer.kid != key_id(public):
         return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
-    if not cose.verifies(public, outer.alg, outer.signature, cose.to_be_signed(outer.protected, outer.payload)):
+    if not outer.is_by(public):
         return refused(Code.SIGNATURE)
     receipt = read_receipt(outer.payload)
     if isinstance(receipt, Refusal):

@@ -15,7 +15,7 @@ from . import cbor, cose
 from .claims import Interval, Role
 from .clock import BUILD_S
 from .refusal import Code, Refusal, refused
-from .trust import IssuerKey, KeySet, key_is_stale
+from .trust import IssuerKey, KeySet, issuer_key, key_is_stale
 
 MAX_QUESTION: Final = 32
 MAX_ANSWER: Final = 256
@@ -94,12 +94,10 @@ def believe_time(
     outer = cose.read_sign1(answer, limit=MAX_ANSWER, with_kid=True)
     if isinstance(outer, Refusal):
         return outer
-    if outer.alg not in cose.ISSUER_ALGS:
-        return refused(Code.ALG, f"alg {outer.alg}")
-    key = keyset.keys.get(outer.kid)
-    if key is None:
-        return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
-    if not cose.verifies(key.key, outer.alg, outer.signature, cose.to_be_signed(outer.protected, outer.payload)):
+    key = issuer_key(outer, keyset)
+    if isinstance(key, Refusal):
+        return key
+    if not outer.is_by(key.key):
         return refused(Code.SIGNATURE)
     said = _read_answer(outer.payload)
     if isinstance(said, Refusal):

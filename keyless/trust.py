@@ -156,6 +156,14 @@ def _read_key(entry: object) -> tuple[bytes, IssuerKey] | None:
     return kid, IssuerKey(key, start, end, roles)
 
 
+def issuer_key(outer: cose.Sign1, keyset: KeySet) -> IssuerKey | Refusal:
+    """Whose signature it should be: `alg`, `unknown_key`. Whether it is, and whether the key is in force, is next."""
+    if outer.alg not in cose.ISSUER_ALGS:
+        return refused(Code.ALG, f"alg {outer.alg}")
+    key = keyset.keys.get(outer.kid)
+    return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}") if key is None else key
+
+
 def key_is_stale(keyset: KeySet, key: IssuerKey, now: Interval) -> bool:
     """Certainly outside the key's validity, or past what an expired key set serves. Doubt is left to the window."""
     early = now.hi_s is not None and now.hi_s < key.not_before
@@ -179,12 +187,12 @@ def read_revocations(
     outer = cose.read_sign1(data, limit=MAX_LIST, with_kid=True)
     if isinstance(outer, Refusal):
         return outer
-    if outer.alg not in cose.ISSUER_ALGS:
-        return refused(Code.ALG, f"alg {outer.alg}")
-    key = keyset.keys.get(outer.kid)
-    if key is None or (not accepted_before and key_is_stale(keyset, key, now)):
+    key = issuer_key(outer, keyset)
+    if isinstance(key, Refusal):
+        return key
+    if not accepted_before and key_is_stale(keyset, key, now):
         return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
-    if not cose.verifies(key.key, outer.alg, outer.signature, cose.to_be_signed(outer.protected, outer.payload)):
+    if not outer.is_by(key.key):
         return refused(Code.SIGNATURE)
     read = _read_list(outer.payload)
     if isinstance(read, Refusal):

@@ -26,7 +26,7 @@ from .claims import (
     Role,
 )
 from .refusal import Code, Refusal, refused
-from .trust import IssuerKey, KeySet, key_is_stale
+from .trust import IssuerKey, KeySet, issuer_key, key_is_stale
 
 UNSURE_ACCEPTED: Final = "clock_unsure_accepted"
 AFTER_END: Final = "after_end_open_booking"
@@ -150,15 +150,13 @@ def _signed(outer: cose.Sign1, situation: Situation) -> _Signed | Refusal:
     A stale key refuses before its signature is looked at, unless a booking is open: then only the claims can tell
     whether this is its driver, whom no date may strand (R5).
     """
-    if outer.alg not in cose.ISSUER_ALGS:
-        return refused(Code.ALG, f"alg {outer.alg}")
-    key = situation.keyset.keys.get(outer.kid)
-    if key is None:
-        return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
+    key = issuer_key(outer, situation.keyset)
+    if isinstance(key, Refusal):
+        return key
     stale = key_is_stale(situation.keyset, key, situation.now)
     if stale and situation.open_booking is None:
         return refused(Code.UNKNOWN_KEY, "key or key set is out of date")
-    if not cose.verifies(key.key, outer.alg, outer.signature, cose.to_be_signed(outer.protected, outer.payload)):
+    if not outer.is_by(key.key):
         return refused(Code.SIGNATURE)
     claims = payloads.read_claims(outer.payload)
     if isinstance(claims, Refusal):

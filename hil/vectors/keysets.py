@@ -17,13 +17,12 @@ from .world import (
     PHONE,
     ROOTS,
     Case,
-    different,
+    case_of,
     ed25519,
     entry,
     flipped,
     key_id,
     keyset,
-    padded,
     public,
     refused,
 )
@@ -38,8 +37,7 @@ def payload(*keys: Value, version: Value = 5) -> dict[int, Value]:
     return {1: version, 2: NOW + 100 * DAY, 3: list(keys)}
 
 
-def case(name: str, data: bytes, expect: Case, *, zeros: int = 0, **situation: Any) -> Case:
-    return {"name": name, **padded("keyset", data, zeros), "state": different(USUAL, situation), "expect": expect}
+case: Final = case_of("keyset", USUAL)
 
 
 def accepted(said: dict[int, Any]) -> Case:

@@ -22,11 +22,10 @@ from .world import (
     STRANGER,
     SURE,
     Case,
+    case_of,
     cose,
-    different,
     flipped,
     key_id,
-    padded,
     refused,
     revoked_booking,
     revoked_token,
@@ -52,8 +51,7 @@ def said(ids: bytes = b"".join(IDS), sequence: Value = 17, **changes: Value) -> 
     return {**usual, **{numbers[name]: value for name, value in changes.items()}}
 
 
-def case(name: str, data: bytes, expect: Case, *, zeros: int = 0, **situation: Any) -> Case:
-    return {"name": name, **padded("list", data, zeros), "state": different(USUAL, situation), "expect": expect}
+case: Final = case_of("list", USUAL)
 
 
 def accepted(payload: dict[int, Any]) -> Case:

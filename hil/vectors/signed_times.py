@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from .. import tokens
 from ..cbor import Value, encode
@@ -20,11 +20,10 @@ from .world import (
     ROOTS,
     STRANGER,
     Case,
+    case_of,
     cose,
-    different,
     flipped,
     key_id,
-    padded,
     refused,
     signed,
 )
@@ -50,8 +49,7 @@ def said(**changes: Value) -> dict[int, Value]:
     return {**usual, **{numbers[name]: value for name, value in changes.items()}}
 
 
-def case(name: str, data: bytes, expect: Case, *, zeros: int = 0, **situation: Any) -> Case:
-    return {"name": name, **padded("answer", data, zeros), "state": different(USUAL, situation), "expect": expect}
+case: Final = case_of("answer", USUAL)
 
 
 def accepted(time: int = NOW, waited_ms: int = 2_000) -> Case:

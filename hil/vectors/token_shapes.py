@@ -23,12 +23,11 @@ from .world import (
     USUAL,
     VEHICLE,
     Case,
+    case_of,
     claims,
     cose,
-    different,
     flipped,
     key_id,
-    padded,
     refused,
     signed,
     with_booking,
@@ -37,9 +36,8 @@ from .world import (
 ED25519_ORDER: Final = 2**252 + 27742317777372353535851937790883648493
 
 
-def case(name: str, token: bytes, expect: Case, *, zeros: int = 0, **situation: object) -> Case:
-    """The case of a token that is presented. zeros: so many zero bytes follow."""
-    return {"name": name, **padded("token", token, zeros), "state": different(USUAL, situation), "expect": expect}
+case: Final = case_of("token", USUAL)
+"""The case of a token that is presented."""
 
 
 def cases() -> list[Case]:

@@ -5,7 +5,7 @@ What is not here: the cases themselves, one module for each object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -174,6 +174,18 @@ def different(usual: Case, changes: Case) -> Case:
 def padded(name: str, data: bytes, zeros: int) -> Case:
     """An input in hex digits, and so many zero bytes behind it, which need not be written out."""
     return {name: data.hex(), "zeros": zeros} if zeros else {name: data.hex()}
+
+
+def case_of(field: str, usual: Case) -> Callable[..., Case]:
+    """How the cases of one object are written down. field: the name of its bytes; usual: what its `state` leaves out.
+
+    The function takes name, bytes and expected decision, `zeros` as of `padded`, and what differs from the usual.
+    """
+
+    def case(name: str, data: bytes, expect: Case, *, zeros: int = 0, **situation: Any) -> Case:
+        return {"name": name, **padded(field, data, zeros), "state": different(usual, situation), "expect": expect}
+
+    return case
 
 
 def refused(code: str, **more: Any) -> Case:
