@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from agent.access.bookings import Authority, Bookings
+from agent.access.decisions import Decisions
 from agent.access.door import Door
 from agent.access.lockwork import Lockwork
 from agent.access.remote import Remote
@@ -40,12 +41,12 @@ from config.vocabulary import (
     SPEED,
     Signal,
 )
-from drivers.errors import DeviceError, DeviceTimeout
-from drivers.ports import BadgeTap, CodeEntered, Feedback, Fix, Instant, LockAction, LockPort, TokenPort
+from drivers.ports import BadgeTap, Feedback, Fix, Instant, LockPort, TokenPort
 from keyless import issue
 from keyless.claims import Action, BadgeId, Claims, Command, HolderKey, Interval, Role, badge_id
 from keyless.trust import IssuerKey, KeySet, read_keyset
 from tests.fakes.clock import ManualClock
+from tests.fakes.door import Answers, StandInLock, StandInReader
 
 VEHICLE = bytes.fromhex("0011223344556677")
 OPERATOR = "clem.example"
@@ -60,63 +61,6 @@ NAMES = {
     "ignition": IGNITION, "speed": SPEED, "odometer": ODOMETER, "locked": LOCKED, "plugged": PLUGGED,
     "door": DOOR_FRONT_LEFT, "soc": SOC, "energy": ENERGY, "charging": CHARGING, "status": CHARGE_STATUS,
 }  # fmt: skip
-
-
-class Cut(BaseException):
-    """The power went while the actuator moved."""
-
-
-class StandInLock:
-    """Records what the disk held when it moved; obeys, fails, or loses the power, as told."""
-
-    def __init__(self, bench: DoorBench) -> None:
-        self._bench = bench
-        self.moves: list[LockAction] = []
-        self.trouble = ""
-        self.mode = "obeys"  # obeys, silent (no read-back), gone, unsure, cut
-        self.seen_pending: list[bool] = []
-
-    async def act(self, action: LockAction) -> None:
-        if self.mode == "gone":
-            raise DeviceError("no such device")
-        held = await self._bench.store.read("access/pending")
-        self.seen_pending.append(bool(held) or self._bench.store.broken)
-        self.moves.append(action)
-        if self.mode == "cut":
-            raise Cut
-        if self.mode == "unsure":
-            raise DeviceTimeout("no answer")
-        if self.mode == "obeys":
-            self._bench.say(locked="yes" if action is LockAction.LOCK else "no")
-
-    def counters(self) -> dict[str, int]:
-        return {}
-
-    def close(self) -> None:
-        return
-
-
-class StandInReader:
-    def __init__(self) -> None:
-        self.presented: asyncio.Queue[BadgeTap | CodeEntered] = asyncio.Queue()
-        self.shown: list[Feedback] = []
-
-    async def next_presented(self) -> BadgeTap | CodeEntered:
-        return await self.presented.get()
-
-    def show(self, feedback: Feedback) -> None:
-        self.shown.append(feedback)
-
-    def counters(self) -> dict[str, int]:
-        return {}
-
-    def close(self) -> None:
-        return
-
-
-class Answers(list[tuple[str, str, str, int | None]]):
-    def __call__(self, name: str, code: str, why: str, fact: int | None) -> None:
-        self.append((name, code, why, fact))
 
 
 class DoorBench:
@@ -172,8 +116,10 @@ class DoorBench:
         folder = self.folder / "bookings"
         bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)
         remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers)
+        decisions = Decisions(self.store, scene, bookings, lockwork)
         self.door = Door(
-            self.clock, self.store, scene, bookings, lockwork, remote, reader or self.reader, auto_close_s=600
+            self.clock, self.store, scene, bookings, lockwork, decisions, remote, reader or self.reader,
+            auto_close_s=600,
         )
         self.journey = Journey(self.clock, self.store, self.car, self.under, self.stamp, self.policy)
         await self.door.load()

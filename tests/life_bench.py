@@ -24,7 +24,8 @@ from keyless import issue
 from keyless.claims import Interval
 from keyless.clock import ClockState, to_record
 from keyless.trust import IssuerKey
-from tests.door_bench import OPERATOR, T0, VEHICLE, Cut, DoorBench, StandInLock
+from tests.door_bench import OPERATOR, T0, VEHICLE, DoorBench
+from tests.fakes.door import Cut, StandInLock
 
 ROOTS = tuple(issue.SigningKey(bytes([0x51, n]) * 16) for n in range(3))
 STRANGER = issue.SigningKey(b"\x77" * 32)  # no key set names it

@@ -22,7 +22,8 @@ from drivers.ports import LockAction
 from keyless import issue
 from keyless.claims import BadgeId, Claims, HolderKey, Role, badge_id
 from keyless.clock import BUILD_S
-from tests.door_bench import ALICE, BOB, HOUR, OPERATOR, T0, VEHICLE, Cut
+from tests.door_bench import ALICE, BOB, HOUR, OPERATOR, T0, VEHICLE
+from tests.fakes.door import Cut
 from tests.life_bench import LIMITED, MAIN, PHONES, STRANGER, LifeBench, keyset
 from tests.life_oracle import (
     BACKEND,

@@ -12,11 +12,11 @@ from tests.door_bench import (  # noqa: F401 (fixtures)
     ALICE,
     BOB,
     HOUR,
-    Cut,
     DoorBench,
     the_bench,
 )
 from tests.fakes.clock import settle
+from tests.fakes.door import Cut
 
 
 async def cut_while_moving(bench: DoorBench, uid: bytes) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from agent.access.door import ERASING
 from agent.access.lockwork import PENDING
+from agent.run import erasing as last_act
 from agent.run.app import House
 from agent.run.records import KEEP, UNDER_WAY, Records, erase_all
 from agent.sync import wiping, wire
@@ -121,7 +122,7 @@ async def test_r5_a_superseded_token_stays_so_through_erasing_everything(bench: 
 
 def a_house(state: Path, *, lose_unsent: bool) -> Any:
     settings = SimpleNamespace(
-        buffer=SimpleNamespace(max_mib=4), vehicle=SimpleNamespace(id=VEHICLE, car="zoe-ph1")
+        state=str(state), buffer=SimpleNamespace(max_mib=4), vehicle=SimpleNamespace(id=VEHICLE, car="zoe-ph1")
     )
     now = SimpleNamespace(boot="0", ns=0)
     return SimpleNamespace(
@@ -138,6 +139,7 @@ async def test_p8_the_last_act_asks_again_and_gives_up(
     if came == "booking":
         await box.store.commit(put={"booking/open": b'{"booking":33}'})
     await box.store.close()
-    House.erase_all(a_house(box.path.parent, lose_unsent=came == "booking"))
+    house = a_house(box.path.parent, lose_unsent=came == "booking")
+    last_act.all_of_it(house.settings, house.clock, house.lose_unsent)
     assert "nothing is erased" in caplog.text
     assert SECRET in everything(box.path.parent)

@@ -1,7 +1,7 @@
-"""Service: what is presented at the car becomes a decision, a durable intent, a movement and a durable outcome.
+"""Service: what may move the lock waits here for its turn; the reader is listened to, forgotten bookings end.
 
-What is not here: the rules (`booking.py`, `keyless/`), the order of durability (`lockwork.py`), remote commands
-(`remote.py`).
+What is not here: what becomes of a badge or a phone (`decisions.py`), the rules (`booking.py`, `keyless/`), the order
+of durability (`lockwork.py`), remote commands (`remote.py`).
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
 from drivers.errors import DeviceError
-from drivers.ports import BadgeTap, Clock, CodeEntered, Feedback, LockAction, LockOutcome, TokenPort
-from keyless.claims import Action, Booking, badge_id
-from keyless.refusal import Code, Refusal, refused
+from drivers.ports import BadgeTap, Clock, CodeEntered, Feedback, LockAction, TokenPort
+from keyless.claims import Booking
+from keyless.refusal import Refusal
 
 from ..car.legs import Leg
 from ..car.state import Moving
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking
-from ..sync import facts, stored
+from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
-from .booking import How, Plan, Tap, hard, may_auto_close, may_take_over, tap
+from .booking import How, Plan, may_auto_close
 from .bookings import Bookings
+from .decisions import Decisions
 from .lockwork import Lockwork
 from .pending import Asked
 from .remote import Remote
@@ -57,19 +58,21 @@ class Door:
         scene: Scene,
         bookings: Bookings,
         lockwork: Lockwork,
+        decisions: Decisions,
         remote: Remote,
         reader: TokenPort | None,
         *,
         auto_close_s: float,
     ) -> None:
         self._clock, self._store, self._scene = clock, store, scene
-        self._bookings, self._lockwork, self._remote = bookings, lockwork, remote
+        self._bookings, self._lockwork = bookings, lockwork
+        self._decisions, self._remote = decisions, remote
         self._reader, self._auto_close_s = reader, auto_close_s
         self._turns = Turns()
         self._shut = False
         self.ticked_ns = clock.now().ns
         self.past_s: Callable[[], float] = lambda: scene.now().lo_s  # what ended before is erased
-        self.counters = {"badges": 0, "codes": 0, "refused": 0, "reader_lost": 0}
+        self.counters = {"reader_lost": 0, "shut_out": 0}
 
     async def load(self) -> None:
         """Once, before the door is armed. With the database broken the files are enough to open (D14)."""
@@ -156,6 +159,7 @@ class Door:
             "booking": open_.booking if open_ is not None else None,
             "booking_kind": open_.kind if open_ is not None else None,
             "counters": {
+                **self._decisions.counters,
                 **self.counters,
                 **{f"lock_{name}": count for name, count in self._lockwork.counters.items()},
                 **{f"command_{name}": count for name, count in self._remote.counters.items()},
@@ -212,82 +216,14 @@ class Door:
             raise StoreBroken(ERASING)
         return await work()
 
-    # --- decisions
+    # --- in a turn
 
     async def _decide(self, presented: BadgeTap | CodeEntered) -> Feedback:
         if self._shut:  # no fact: it would be one more that waits
-            self.counters["refused"] += 1
+            self.counters["shut_out"] += 1
             log.warning("%s refused: %s", type(presented).__name__, ERASING)
             return Feedback.REFUSED
-        if isinstance(presented, CodeEntered):
-            self.counters["codes"] += 1
-            return await self._refuse("code", refused(Code.CODE, "codes are not supported by this version"))
-        self.counters["badges"] += 1
-        at_station = self._scene.car().where.at is True
-        found = self._bookings.for_badge(badge_id(presented.uid), self._scene.now(), at_station)
-        if isinstance(found, Refusal):
-            return await self._refuse("badge", found)
-        open_ = self._scene.under.booking
-        if open_ is not None and open_.booking != found.booking:
-            return await self._next_driver(found, open_)
-        return await self._holder(found, open_)
-
-    async def _holder(self, booking: Booking, open_: OpenBooking | None) -> Feedback:
-        """The driver of the open booking, or of the one that is about to open."""
-        car = self._scene.car()
-        wish = tap(car)
-        if open_ is None and (booking.booking or wish is Tap.UNLOCK):
-            wish = Tap.UNLOCK  # nobody has the car: whatever it says of its lock, this is a beginning
-        elif open_ is None:
-            wish = Tap.PAUSE  # a token without a booking leaves nothing to end
-        if wish is Tap.UNLOCK:
-            opens = self._scene.opening(booking)
-            return await self._move(booking, Action.UNLOCK, Plan(opens=opens), Feedback.OPENED)
-        if wish is Tap.PAUSE:
-            return await self._move(booking, Action.LOCK, Plan(), Feedback.PAUSED)
-        reasons = hard(car)
-        if reasons:
-            return await self._refuse(
-                "badge", refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
-            )
-        return await self._move(booking, Action.END, Plan(closes=self._scene.closing(How.ENDED)), Feedback.ENDED)
-
-    async def _next_driver(self, booking: Booking, open_: OpenBooking) -> Feedback:
-        """R4 and R7: another booking has the car."""
-        if not booking.booking or not may_take_over(open_, self._scene.car(), self._scene.now().lo_s):
-            refusal = refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
-            return await self._refuse("badge", refusal)
-        plan = Plan(opens=self._scene.opening(booking), closes=self._scene.closing(How.TAKEOVER))
-        return await self._move(booking, Action.UNLOCK, plan, Feedback.OPENED)
-
-    async def _move(self, booking: Booking, action: Action, plan: Plan, good: Feedback) -> Feedback:
-        refusal = self._scene.guard(booking, action)
-        if refusal is not None:
-            return await self._refuse("badge", refusal)
-        asked = Asked(
-            via="badge",
-            booking=booking.booking or None,
-            token=booking.cti.hex(),
-            holder=booking.confirmation.id.hex(),
-            clock=self._scene.now().source,
-            note=booking.note,
-        )
-        lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
-        moved = await self._lockwork.move(lock, asked, plan)
-        # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
-        # "ended".
-        shown = good is Feedback.ENDED and moved.outcome is not LockOutcome.FAILED
-        return Feedback.UNSURE if moved.surprising and not shown else good
-
-    async def _refuse(self, via: str, refusal: Refusal) -> Feedback:
-        """A refusal is a fact with its code; it moves nothing."""
-        self.counters["refused"] += 1
-        log.info("%s refused: %s", via, refusal.code.value)
-        try:
-            await self._store.commit((Fact("refused", facts.refused(via, refusal)),))
-        except StoreBroken:
-            log.warning("the database is broken; the refusal is kept in memory")
-        return Feedback.REFUSED
+        return (await self._decisions.presented(presented)).feedback
 
     async def _prove(self) -> dict[str, object]:
         car = self._scene.car()

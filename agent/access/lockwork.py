@@ -1,6 +1,6 @@
 """Moves the lock once, in the only order that survives a power cut: intent on disk, movement, outcome on disk.
 
-What is not here: whether it may move (`door.py`, `remote.py`) and how (`drivers/lock/`).
+What is not here: whether it may move (`decisions.py`, `remote.py`) and how (`drivers/lock/`).
 """
 
 from __future__ import annotations

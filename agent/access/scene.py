@@ -1,6 +1,6 @@
 """One look at the car and the clock, as the rules want it: what badge and remote command have in common.
 
-What is not here: the rules (`booking.py`) and what is done about them (`door.py`, `remote.py`).
+What is not here: the rules (`booking.py`) and what is done about them (`decisions.py`, `remote.py`).
 """
 
 from __future__ import annotations

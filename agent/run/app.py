@@ -17,7 +17,6 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from buffer.errors import StorageError
 from config import car as cars
 from config import privacy
 from config.car import LockBlock
@@ -30,6 +29,7 @@ from drivers.ports import LockPort
 from drivers.reader.badge import Reader
 
 from ..access.bookings import Authority, Bookings
+from ..access.decisions import Decisions
 from ..access.door import Door
 from ..access.lockwork import Lockwork
 from ..access.remote import Remote
@@ -39,7 +39,7 @@ from ..car.state import CarState
 from ..car.under_way import UnderWay
 from ..car.vehicle import Vehicle
 from ..sync.store import Opened, Store, StoreBroken
-from . import startup
+from . import erasing, startup
 from .health import Alarms, Health
 from .provisioning import Provisioning
 from .startup import Chosen
@@ -89,13 +89,21 @@ class House:
         self.health = Health(clock, self.store, self.alarms)
 
         # the car: its lock signal now, the rest of its folder after READY
-        self.folder, lock, told_lock = self._car()
+        self.folder, lock, self.told_lock = self._car()
         self.car = CarState(clock, settings.station, receiver=settings.gnss.fitted)
         self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
         self.under = UnderWay()
         self.journey = Journey(clock, self.store, self.car, self.under, stamp, self.policy)
 
-        # who may open
+        self._who_may_open()
+        timeout_s = self.notifier.watchdog_timeout_s
+        period_s = LOOK_EVERY_S if timeout_s is None else timeout_s / 3
+        self.opened: Opened | None = None
+        self.watchdog = Watchdog(clock, (self.store, self.door), WITHIN_S, self.notifier, period_s)
+
+    def _who_may_open(self) -> None:
+        """Keys, bookings, the lock and the one door before it."""
+        clock, settings, told_lock, stamp = self.clock, self.settings, self.told_lock, self.timekeeper.stamp
         self.authority = Authority(bytes.fromhex(settings.vehicle.id), settings.keyless.operator)
         heard, interval = self.timekeeper.heard, self.timekeeper.interval
         self.provisioning = Provisioning(settings, self.authority, self.store, interval, heard)
@@ -111,22 +119,19 @@ class House:
         scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, self.policy)
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
+        decisions = Decisions(self.store, scene, self.bookings, lockwork)
         self.door = Door(
-            clock, self.store, scene, self.bookings, lockwork, self.remote, self.reader,
+            clock, self.store, scene, self.bookings, lockwork, decisions, self.remote, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,
         )  # fmt: skip
         self.provisioning.changed = self.door.trust_changed
-        timeout_s = self.notifier.watchdog_timeout_s
-        period_s = LOOK_EVERY_S if timeout_s is None else timeout_s / 3
-        self.opened: Opened | None = None
-        self.watchdog = Watchdog(clock, (self.store, self.door), WITHIN_S, self.notifier, period_s)
 
     async def open_door(self) -> None:
         """Up to READY: records, keys, bookings, then the parts that a tap needs."""
         self.timekeeper.load()
         (self.state / "bookings").mkdir(parents=True, exist_ok=True)
         try:
-            self._finish_erasing()
+            erasing.finish(self.state)
             self.opened = await self.store.open()
         except StoreBroken as error:
             log.error("starting without the database: %s", error)
@@ -158,37 +163,6 @@ class House:
     def standing_names(self) -> list[str]:
         """Alarms that stand; the store writes its own down, and is asked for it here."""
         return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
-
-    def _finish_erasing(self) -> None:
-        """The power was cut while everything was erased: nothing of that may be opened again."""
-        if not os.path.exists(self.state / "records.db.erasing"):
-            return
-        from ..sync import wiping
-
-        try:
-            wiping.finish(self.state / "records.db", self.state / "bookings")
-            log.warning("everything of people is erased, as it was begun before this start")
-        except (StorageError, OSError) as error:
-            log.critical("not everything could be erased: %s", error)
-
-    def erase_all(self) -> None:
-        """The store is closed, and the next start makes all anew. What could not be erased is told in the journal."""
-        from ..sync.disk import Disk
-        from ..sync.record import When
-        from .records import erase_all
-
-        settings, now = self.settings, self.clock.now()
-        size, vehicle = settings.buffer.max_mib << 20, settings.vehicle
-        try:
-            erase_all(
-                self.state, lambda path: Disk(path, size, vehicle.id, VERSION, vehicle.car),
-                When(now.boot, now.ns // 1_000_000, None, "none"), lose_unsent=self.lose_unsent,
-            )  # fmt: skip
-            log.warning("everything of people is erased")
-        except ValueError as error:
-            log.critical("nothing is erased: %s", error)
-        except (StorageError, OSError) as error:
-            log.critical("not everything could be erased: %s", error)
 
     def _part_off(self, name: str, why: str) -> None:
         self.alarms.raised(name, why=why)
@@ -252,7 +226,7 @@ async def run(chosen: Chosen) -> int:
         house.reader.close()
     house.notifier.close()
     if house.erasing:
-        house.erase_all()
+        erasing.all_of_it(house.settings, house.clock, house.lose_unsent)
     if failed is not None:
         log.critical("ended because a vital part failed: %s", failed)
     return 0 if failed is None else 1

@@ -1,0 +1,69 @@
+"""What stands in for lock and reader on the door's bench, and who hears the answers to commands."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from drivers.errors import DeviceError, DeviceTimeout
+from drivers.ports import BadgeTap, CodeEntered, Feedback, LockAction
+
+if TYPE_CHECKING:
+    from tests.door_bench import DoorBench
+
+
+class Cut(BaseException):
+    """The power went while the actuator moved."""
+
+
+class StandInLock:
+    """Records what the disk held when it moved; obeys, fails, or loses the power, as told."""
+
+    def __init__(self, bench: DoorBench) -> None:
+        self._bench = bench
+        self.moves: list[LockAction] = []
+        self.trouble = ""
+        self.mode = "obeys"  # obeys, silent (no read-back), gone, unsure, cut
+        self.seen_pending: list[bool] = []
+
+    async def act(self, action: LockAction) -> None:
+        if self.mode == "gone":
+            raise DeviceError("no such device")
+        held = await self._bench.store.read("access/pending")
+        self.seen_pending.append(bool(held) or self._bench.store.broken)
+        self.moves.append(action)
+        if self.mode == "cut":
+            raise Cut
+        if self.mode == "unsure":
+            raise DeviceTimeout("no answer")
+        if self.mode == "obeys":
+            self._bench.say(locked="yes" if action is LockAction.LOCK else "no")
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        return
+
+
+class StandInReader:
+    def __init__(self) -> None:
+        self.presented: asyncio.Queue[BadgeTap | CodeEntered] = asyncio.Queue()
+        self.shown: list[Feedback] = []
+
+    async def next_presented(self) -> BadgeTap | CodeEntered:
+        return await self.presented.get()
+
+    def show(self, feedback: Feedback) -> None:
+        self.shown.append(feedback)
+
+    def counters(self) -> dict[str, int]:
+        return {}
+
+    def close(self) -> None:
+        return
+
+
+class Answers(list[tuple[str, str, str, int | None]]):
+    def __call__(self, name: str, code: str, why: str, fact: int | None) -> None:
+        self.append((name, code, why, fact))
