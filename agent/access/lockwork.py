@@ -34,11 +34,15 @@ UNPROVEN: Final = "the lock signal is not proven on this car"
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """facts: their numbers, the last one is the result of a remote command; empty while the database is broken."""
+    """facts: their numbers, the last one is the result of a remote command; empty while the database is broken.
+
+    receipt: what the car signs for whoever asked (docs/keyless.md 1.7); `None` where there is none.
+    """
 
     outcome: LockOutcome
     why: str
     facts: tuple[int, ...] = ()
+    receipt: bytes | None = None
 
     @property
     def surprising(self) -> bool:
