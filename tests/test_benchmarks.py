@@ -14,7 +14,9 @@ import pytest
 from hil.benchmarks import bus, loss, page
 from hil.benchmarks.__main__ import NAMES, read_options
 from hil.benchmarks.figure import Figure, number, percentile, share
+from hil.benchmarks.guest_use import GuestUse
 from hil.benchmarks.road import COLUMNS, rows
+from hil.machine import HostMachine
 
 ROOT = Path(__file__).resolve().parents[1]
 KEYS = {
@@ -74,10 +76,18 @@ def test_a_target_is_judged_by_the_value_or_by_the_ratio(
     assert figure.target == target
 
 
-def test_one_readers_share_is_the_median_of_its_rate() -> None:
-    slices = [{"rate": 500, "cpu_s": cpu, "seconds": 10.0} for cpu in (2.0, 9.0, 1.0)]
-    slices += [{"rate": 4000, "cpu_s": 3.0, "seconds": 10.0}]
-    assert bus.by_rate(slices, 20) == pytest.approx({500: 1.0, 4000: 1.5})
+def test_of_a_guest_counts_what_it_used_and_of_a_host_what_reader_and_sender_did() -> None:
+    guest = [{"rate": 500, "used_s": used, "cpu_s": 99.0, "seconds": 10.0} for used in (2.0, 9.0, 1.0)]
+    host = [{"rate": 4000, "used_s": None, "cpu_s": 3.0, "sender_cpu_s": 1.0, "seconds": 10.0}]
+    assert bus.percent([*guest, *host]) == pytest.approx({500: 20.0, 4000: 40.0})
+
+
+def test_between_two_looks_the_guest_used_evenly() -> None:
+    use = GuestUse(HostMachine())
+    assert use.used_s(10.0, 11.0) is None
+    use._samples = [(10.0, 0), (12.0, 1_000_000_000), (13.0, 1_000_000_000)]
+    assert use.used_s(10.5, 12.5) == pytest.approx(0.75)
+    assert use.used_s(9.0, 20.0) == pytest.approx(1.0), "nothing is known before the first and after the last look"
 
 
 def a_long_run(**changes: object) -> dict[str, Any]:

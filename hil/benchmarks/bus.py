@@ -13,7 +13,7 @@ from typing import Any
 
 from ..machine import choose
 from .figure import ROOT, Figure, Say
-from .kept_waiting import KeptWaiting
+from .guest_use import GuestUse
 
 SECONDS, QUICK_SECONDS = 10, 1
 RECV_LIMIT, DECODE_LIMIT = 1 / 50, 1 / 100
@@ -29,29 +29,30 @@ async def measure(quick: bool, say: Say) -> list[Figure]:
 
 
 async def run(what: str, seconds: float, say: Say) -> tuple[dict[str, Any], str]:
-    """What the program tells, and where it ran; CPU times without what the host kept the guest waiting (given: the
-    share that is left). Raises RuntimeError with its output when it failed.
+    """What the program tells, and where it ran. used_s of each slice: what the whole guest used of the host meanwhile,
+    `None` where it ran on the host. Raises RuntimeError with its output when it failed.
     """
     machine = choose()
     where = type(machine).__name__.removesuffix("Machine").lower()
-    async with machine, KeptWaiting(machine) as kept:
+    async with machine, GuestUse(machine) as use:
         say(f"bus: reading in the {where}")
         argv = [sys.executable, "-m", "tests.measured.full_bus", what, machine.channel, str(seconds)]
         told = await machine.call({"do": "run", "argv": argv, "cwd": str(ROOT)})
     if told["exit"]:
         raise RuntimeError(f"the bus could not be read: {told['output']}")
     found = json.loads(told["output"].splitlines()[-1])
-    for one in (*found.get("slices", ()), *(found[name] for name in ("alone", "recv", "decode") if name in found)):
-        given = kept.given(one["since"], one["since"] + one["seconds"])
-        one |= {"given": given} | {name: given * one[name] for name in ("cpu_s", "sender_cpu_s") if name in one}
+    others = [found[name] for name in ("recv", "decode") if name in found]
+    for one in (*found.get("alone", ()), *found.get("slices", ()), *others):
+        one["used_s"] = use.used_s(one["since"], one["since"] + one["seconds"])
     return found, where
 
 
 def figures(found: dict[str, Any], where: str) -> list[Figure]:
     copies, full = found["copies"], max(one["rate"] for one in found["slices"])
-    cpu = by_rate(found["slices"], copies)
-    growth = 100 * (cpu[full] / cpu[min(cpu)] - 1) if cpu[min(cpu)] else 0.0
-    recv, decode = (100 * found[name]["cpu_s"] / found[name]["seconds"] for name in ("recv", "decode"))
+    alone = percent(found["alone"])
+    cpu = {rate: (each - alone[rate]) / copies for rate, each in percent(found["slices"]).items()}
+    growth = 100 * (cpu[full] / cpu[min(cpu)] - 1)
+    recv, decode = (percent([found[name]])[full] - alone[full] for name in ("recv", "decode"))
     lost, seen = losses(found["meters"], found["compared"])
     missed = found["decode"]["sent"] - found["decode"]["frames"]
     mapped = f"{found['messages']} messages with {found['signals']} signals mapped"
@@ -71,11 +72,14 @@ def figures(found: dict[str, Any], where: str) -> list[Figure]:
     ]  # fmt: skip
 
 
-def by_rate(slices: list[dict[str, Any]], copies: int) -> dict[int, float]:
-    """Percent of a core for one reader, median of the slices of each rate."""
+def percent(slices: list[dict[str, Any]]) -> dict[int, float]:
+    """Percent of a core for each rate, median of its slices: of the whole guest, or of reader and sender on a host."""
     found: dict[int, list[float]] = {}
     for one in slices:
-        found.setdefault(one["rate"], []).append(100 * one["cpu_s"] / one["seconds"] / copies)
+        used_s = one.get("used_s")
+        if used_s is None:
+            used_s = one["sender_cpu_s"] + one.get("cpu_s", 0.0)
+        found.setdefault(one["rate"], []).append(100 * used_s / one["seconds"])
     return {rate: median(each) for rate, each in found.items()}
 
 
@@ -91,20 +95,13 @@ def how(found: dict[str, Any], where: str, full: int) -> str:
     slices = [one for one in found["slices"] if one["rate"] == full]
     seconds = sum(one["seconds"] for one in slices)
     rate, events = (sum(one[name] for one in slices) / seconds for name in ("sent", "events"))
-    alone, beside = (one["sender_cpu_s"] / one["seconds"] for one in (found["alone"], median_of(slices)))
-    kernel = max(0.0, 100 * (beside - alone) / found["copies"])
     return (
         f"{where}, kernel {found['machine']}; {rate:,.0f} frames/s sent, {events / found['copies']:.1f} events/s reach "
-        f"Python, at the rates of the folder for a drive (1 to 10 s, doors, lock, plug and ignition at once). CPU is "
-        f"counted in ticks of 10 ms there, so {found['copies']} such readers ran in one process and this is one's "
-        f"share, without the time for which the host kept the guest waiting. What the kernel spends on comparing is "
-        f"counted in the sender: about {kernel:.2f} % of a core for one reader. " + received(found["recv"])
+        f"Python, at the rates of the folder for a drive (1 to 10 s, doors, lock, plug and ignition at once). It is "
+        f"what the whole guest uses of the host, to the nanosecond and without waiting, less what it uses while nobody "
+        f"reads: so what its kernel spends on comparing is in it. {found['copies']} such readers ran in one process, "
+        f"and this is one's share. " + received(found["recv"])
     )
-
-
-def median_of(slices: list[dict[str, Any]]) -> dict[str, Any]:
-    """The one in the middle, by what the sender used."""
-    return sorted(slices, key=lambda one: one["sender_cpu_s"])[len(slices) // 2]
 
 
 def received(other: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ from drivers.can.frame import subscriptions
 from .bus_traffic import FOLDER
 
 FULL, RATES = 4000, (500, 1000, 2000, 4000)
-COPIES, ROUNDS = 100, 6
+COPIES, ROUNDS, ALONE_ROUNDS = 100, 6, 4
 WARM_S, OTHER_S = 3.0, 4
 ALIVE_S = 1.0
 
@@ -54,8 +54,8 @@ class Counting(CarState):
 async def agent(channel: str, copies: int) -> None:
     """The part `vehicle` on its watch, decoder and car state; each line of standard input is answered by its meters.
 
-    One of them works for a fraction of the guest's tick of 10 ms and sleeps, which such a clock cannot count. So there
-    may be many in one process, each with sockets and subscriptions of its own, begun at different moments.
+    One of them works for a thousandth of a core, which is lost in what a guest uses anyway. So there may be many in one
+    process, each with sockets and subscriptions of its own, begun at different moments.
     """
     from agent.car.vehicle import Vehicle
     from drivers.can.decode import Decoder
@@ -190,7 +190,8 @@ def cpu(channel: str, seconds: float) -> dict[str, Any]:
     """All rates in turns, so that a busy moment of the machine hits each; then the others at the full rate."""
     copies, rounds = (COPIES, ROUNDS) if seconds > ALIVE_S else (4, 1)
     with program("bus_traffic", channel) as sender:
-        found: dict[str, Any] = {**sender.first, "copies": copies, "alone": sender.ask(FULL, seconds)}
+        alone = [sender.ask(rate, seconds) for _ in range(ALONE_ROUNDS if rounds > 1 else 1) for rate in RATES]
+        found: dict[str, Any] = {**sender.first, "copies": copies, "alone": alone}
         with program("full_bus", "agent", channel, copies) as reader:
             found |= reader.first
             warm = sender.ask(FULL, max(WARM_S, ALIVE_S))
