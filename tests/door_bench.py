@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from agent.access.bookings import Authority, Bookings
+from agent.access.authority import Authority
+from agent.access.bookings import Bookings
 from agent.access.decisions import Decisions
 from agent.access.door import Door
 from agent.access.lockwork import Lockwork

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from agent.access.bookings import Authority
+from agent.access.authority import Authority
 from agent.run.provisioning import Provisioning
 from agent.run.timekeeper import Timekeeper
 from config.settings import Keyless

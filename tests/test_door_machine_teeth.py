@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from agent.access import door, scene
+from agent.access import deciding, door
 from agent.access.booking import may_auto_close
 from agent.car.under_way import BOOKING_KEY, ENDED_KEY
 from agent.run import accepted, provisioning
@@ -98,7 +98,7 @@ def any_place(patch: pytest.MonkeyPatch) -> None:
 
 
 def rolling(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(scene, "decide", lambda it, wish, car: policy.decide(it, wish, policy.CarView(policy.Moving.NO)))
+    patch.setattr(deciding, "decide", lambda it, wish, car: policy.decide(it, wish, policy.CarView(policy.Moving.NO)))
 
 
 def revoked_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ BREAKS: dict[str, Break] = {
     "late commands obeyed": late_commands,
     "P-256 signatures not checked": any_signer,
     "another car's token": another_car,
-    "takeover at any time": setting(door, "may_take_over", lambda open_, car, lo_s: True),
+    "takeover at any time": setting(deciding, "may_take_over", lambda open_, car, lo_s: True),
     "closed by itself far from home": any_place,
     "moving ignored": rolling,
     "open booking not stored": unstored(BOOKING_KEY),

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from agent.access.bookings import Authority
+from agent.access.authority import Authority
 from agent.run.provisioning import Provisioning, keyset_bytes
 from agent.sync.store import Fact
 from config.settings import Keyless, Settings, Vehicle

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from ..car.privacy import Place, for_leg, may_keep_place
 from ..car.reading import Reading, driven_km, duration_ms, spent_kwh, without
 from ..car.state import Moving
@@ -35,6 +37,13 @@ class CarNow:
     moving: Moving
     where: Where
     still_s: float
+
+
+class OpenNow(Struct, frozen=True):
+    """Of the booking under way, what decides about others. paid_to_s: seconds, without grace."""
+
+    booking: int
+    paid_to_s: int
 
 
 class How(StrEnum):
@@ -125,7 +134,7 @@ def tap(car: CarNow) -> Tap:
     return Tap.END if at_station and car.key_returned is not False else Tap.PAUSE
 
 
-def may_take_over(open_: OpenBooking, car: CarNow, lo_s: float) -> bool:
+def may_take_over(open_: OpenNow | OpenBooking, car: CarNow, lo_s: float) -> bool:
     """R4. lo_s: the earliest it can be now; grace is not counted."""
     return lo_s >= open_.paid_to_s and car.where.ends_here and car.moving is Moving.NO and not hard(car)
 

@@ -9,20 +9,22 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from drivers.local import files
 from keyless.claims import BadgeId, Booking, Claims, Interval
 from keyless.refusal import Code, Refusal, refused
-from keyless.trust import KeySet
-from keyless.verify import KEPT_S, Situation, believe, store_check
+from keyless.verify import KEPT_S, Situation, store_check
 
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, UnderWay
 from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
-from .choice import best, over
+from .authority import Authority
+from .booking import CarNow, OpenNow
+from .choice import Stored, over, waiting
+from .deciding import Known
 
 log = logging.getLogger(__name__)
 
@@ -31,26 +33,6 @@ REVISION: Final = "revision/"
 REVISED: Final = 1_024  # bookings whose revision is remembered after their tokens are gone: some years of extensions
 MOST: Final = 512  # stored tokens; a car knows a week ahead, so this is a mistake or an attack
 OURS: Final = (Code.REVOKED, Code.SUPERSEDED, Code.EXPIRED)  # refused, and yet our operator's word about this car
-
-
-@dataclass(slots=True)
-class Authority:
-    """What signatures are judged by: replaced in place when a new key set or revocation list is accepted.
-
-    keyset `None`: none was ever provisioned; every token is refused as `unknown_key`. vehicle: 8 bytes. revoked: 8-byte
-    ids.
-    """
-
-    vehicle: bytes
-    operator: str
-    keyset: KeySet | None = None
-    revoked: frozenset[bytes] = frozenset()
-
-    def trusted(self) -> KeySet | Refusal:
-        """The key set, or why nothing that is signed can be believed."""
-        if self.keyset is None:
-            return refused(Code.UNKNOWN_KEY, "this box has no key set")
-        return self.keyset
 
 
 class Bookings:
@@ -208,22 +190,30 @@ class Bookings:
             at_station=at_station,
         )
 
-    def for_badge(self, badge: bytes, now: Interval, at_station: bool) -> Booking | Refusal:
-        """The booking this badge stands for now, or why there is none. badge: see `keyless.claims.badge_id`."""
-        open_ = self._open
-        judged: list[tuple[Booking, Booking | Refusal]] = []
-        situation = self.situation(now, open_, at_station)
-        for one in self._believed.values():
-            if isinstance(situation, Situation) and one.confirmation == BadgeId(badge):
-                found = believe(one.token, situation)
-                if isinstance(found, Booking):
-                    found = self.over(found, now.lo_s, at_station) or found
-                judged.append((one, found))
-        return best(judged, open_, now.lo_s, self._under.ended)
+    def known(self, now: Interval, car: CarNow, tokens: tuple[Stored, ...]) -> Known:
+        """What is decided by, here and now. tokens: see `Known`."""
+        under = self._under.booking
+        return Known(
+            situation=self.situation(now, self._open, car.where.at is True),
+            now=now,
+            car=car,
+            open_=OpenNow(under.booking, under.paid_to_s) if under is not None else None,
+            tokens=tokens,
+            waiting=waiting(self._believed.values(), now.lo_s, self._under.ended),
+            ended=self._under.ended,
+        )
+
+    def of_badge(self, badge: bytes) -> tuple[Stored, ...]:
+        """The tokens that name this badge: see `keyless.claims.badge_id`."""
+        named = BadgeId(badge)
+        return tuple(
+            Stored(it.booking, it.nbf, it.token) for it in self._believed.values() if it.confirmation == named
+        )  # fmt: skip
 
     def over(self, booking: Booking, lo_s: float, at_station: bool) -> Refusal | None:
         """`expired` where this booking has ended and may not be opened again."""
-        return over(booking, self._believed.values(), self._open, lo_s, self._under.ended, at_station)
+        others = waiting(self._believed.values(), lo_s, self._under.ended)
+        return over(booking, others, self._open, lo_s, self._under.ended, at_station)
 
     # --- inside
 

@@ -8,34 +8,62 @@ from __future__ import annotations
 from collections.abc import Iterable, Set
 from typing import Final
 
+from msgspec import Struct
+
 from keyless.claims import Booking
 from keyless.refusal import Code, Refusal, refused
 
 NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
 
 
+class Stored(Struct, frozen=True):
+    """A stored token, or one that a phone shows. nbf: of its claims, seconds."""
+
+    booking: int
+    nbf: int
+    token: bytes
+
+
+class Window(Struct, frozen=True):
+    """The paid time of a stored booking, in seconds."""
+
+    booking: int
+    paid_from_s: int
+    paid_to_s: int
+
+
+def waiting(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> tuple[Window, ...]:
+    """Whose paid time is now and who has not had it yet: the first two, which is enough to find another than any."""
+    found: dict[int, Window] = {}
+    for it in stored:
+        if it.booking and it.booking not in ended and it.paid_from_s <= now_s < it.paid_to_s and len(found) < 2:
+            found.setdefault(it.booking, Window(it.booking, it.paid_from_s, it.paid_to_s))
+    return tuple(found.values())
+
+
 def over(
-    booking: Booking, stored: Iterable[Booking], open_: int | None, now_s: float, ended: Set[int], at_station: bool
+    booking: Booking, others: Iterable[Window], open_: int | None, now_s: float, ended: Set[int], at_station: bool
 ) -> Refusal | None:
     """Whether a booking that was closed may not be opened again: its paid time is over, or another's has begun. Grace
     is for the one who is late, not for a second drive in the next one's time.
 
     Where the car does not know that it is at a station, grace does open it again: a tap meant as a pause may have
     ended it far from home, and nobody is stranded for that (R5).
+
+    others: see `waiting`.
     """
     if booking.booking not in ended or booking.booking == open_:
         return None
     if at_station and now_s >= booking.paid_to_s:
         return refused(Code.EXPIRED, "ended, and its paid time is over", booking, until=booking.paid_to_s)
-    for other in stored:
-        waits = other.booking not in ended and other.booking not in (0, booking.booking)
-        if waits and other.paid_from_s <= now_s < other.paid_to_s:
+    for other in others:
+        if other.booking != booking.booking:
             return refused(Code.EXPIRED, "ended, and another booking has begun", booking, until=other.paid_from_s)
     return None
 
 
 def best(
-    judged: list[tuple[Booking, Booking | Refusal]], open_: int | None, now_s: float, ended: Set[int]
+    judged: list[tuple[Stored, Booking | Refusal]], open_: int | None, now_s: float, ended: Set[int]
 ) -> Booking | Refusal:
     """Among several tokens of one badge: the open booking's, then one that was not used yet, then the one whose paid
     time is now, then the earliest acceptable. ended: booking numbers that were closed before.
@@ -51,7 +79,7 @@ def best(
     if not bad:
         return refused(Code.NOT_STORED, "no stored booking names this badge")
 
-    def distance(pair: tuple[Booking, Refusal]) -> tuple[bool, int, float]:
+    def distance(pair: tuple[Stored, Refusal]) -> tuple[bool, int, float]:
         stored, refusal = pair
         rank = NEAREST.index(refusal.code) if refusal.code in NEAREST else len(NEAREST)
         return stored.booking != open_, rank, abs(stored.nbf - now_s)

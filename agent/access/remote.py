@@ -19,8 +19,9 @@ from keyless.verify import believe_command
 from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from . import locate
+from .authority import Authority
 from .booking import Closing, How, Plan, hard
-from .bookings import Authority, Bookings
+from .bookings import Bookings
 from .lockwork import RESULT, Answer, Lockwork
 from .pending import Asked
 from .scene import Scene

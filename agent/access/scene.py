@@ -11,8 +11,6 @@ from config.privacy import Policy
 from config.vocabulary import IGNITION, PLUGGED
 from drivers.ports import Clock, Instant
 from keyless.claims import Action, Booking, Interval
-from keyless.policy import CarView, Wish, decide
-from keyless.policy import Moving as Motion
 from keyless.refusal import Refusal
 
 from ..car.privacy import Place, coarse, place
@@ -20,6 +18,7 @@ from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
 from .booking import CarNow, Closing, How, soft
+from .deciding import guard
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 
@@ -63,12 +62,7 @@ class Scene:
         )
 
     def guard(self, booking: Booking, action: Action, *, remote: bool = False) -> Refusal | None:
-        """The token's rights and the car's motion. An end is never refused for what is not known (R1)."""
-        car = self.car()
-        motion = Motion(car.moving.value)
-        if action is Action.END and motion is Motion.MAYBE:
-            motion = Motion.NO
-        return decide(booking, Wish(action, remote), CarView(motion, car.ignition_on))
+        return guard(booking, action, self.car(), remote=remote)
 
     @property
     def open_number(self) -> int | None:

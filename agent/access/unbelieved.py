@@ -12,7 +12,7 @@ from keyless.claims import Command, HolderKey
 from keyless.refusal import Refusal
 from keyless.token import MAX_COMMAND, read_command
 
-from .bookings import Authority
+from .authority import Authority
 
 
 def signed(authority: Authority, refusal: Refusal, token: bytes, command: bytes) -> Command | None:

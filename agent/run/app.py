@@ -28,7 +28,8 @@ from drivers.lock.relay import RelayBoard
 from drivers.ports import LockPort
 from drivers.reader.badge import Reader
 
-from ..access.bookings import Authority, Bookings
+from ..access.authority import Authority
+from ..access.bookings import Bookings
 from ..access.decisions import Decisions
 from ..access.door import Door
 from ..access.lockwork import Lockwork

@@ -18,7 +18,7 @@ from keyless.claims import Interval
 from keyless.refusal import Refusal
 from keyless.trust import KeySet, Revocations, Trust, read_revocations
 
-from ..access.bookings import Authority
+from ..access.authority import Authority
 from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from . import accepted

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from agent.access import unbelieved
-from agent.access.bookings import Authority
+from agent.access.authority import Authority
 from keyless import cbor, cose, issue, trust, verify
 from keyless.claims import CEILING, Action, Booking, Claims, Command, HolderKey
 from keyless.refusal import Code, Refusal

@@ -1,0 +1,31 @@
+"""Whom this box believes: the value that signatures are judged by, replaced in place.
+
+What is not here: how a key set or a list gets in (`agent/run/provisioning.py`), and the judging (`keyless/verify.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from keyless.refusal import Code, Refusal, refused
+from keyless.trust import KeySet
+
+
+@dataclass(slots=True)
+class Authority:
+    """What signatures are judged by: replaced in place when a new key set or revocation list is accepted.
+
+    keyset `None`: none was ever provisioned; every token is refused as `unknown_key`. vehicle: 8 bytes. revoked: 8-byte
+    ids.
+    """
+
+    vehicle: bytes
+    operator: str
+    keyset: KeySet | None = None
+    revoked: frozenset[bytes] = frozenset()
+
+    def trusted(self) -> KeySet | Refusal:
+        """The key set, or why nothing that is signed can be believed."""
+        if self.keyset is None:
+            return refused(Code.UNKNOWN_KEY, "this box has no key set")
+        return self.keyset

@@ -1,0 +1,170 @@
+"""Pure: what is presented and what is known at that moment in, a `Verdict` out. The door and the replay both ask here.
+
+What is not here: taking that moment (`scene.py`, `bookings.py`), carrying a verdict out (`decisions.py`, `remote.py`),
+and the rules themselves (`booking.py`, `choice.py`, `keyless/`), of which this is the order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+
+from msgspec import Struct
+
+from keyless.claims import Action, Booking, Interval
+from keyless.policy import CarView, Wish, decide
+from keyless.policy import Moving as Motion
+from keyless.refusal import Code, Refusal, refused
+from keyless.verify import Situation, believe
+
+from .booking import CarNow, How, OpenNow, Tap, hard, may_take_over, tap
+from .choice import Stored, Window, best, over
+
+
+class Known(Struct, frozen=True):
+    """All that a decision rests on beside what was presented, taken at one moment.
+
+    situation: a refusal while there is no key set. tokens: those that the badge, the code or the phone stands for.
+    waiting: see `choice.waiting`. ended: numbers of bookings that were closed.
+    """
+
+    situation: Situation | Refusal
+    now: Interval
+    car: CarNow
+    open_: OpenNow | None
+    tokens: tuple[Stored, ...]
+    waiting: tuple[Window, ...]
+    ended: Set[int]
+
+    @property
+    def open_number(self) -> int | None:
+        return self.open_.booking if self.open_ is not None else None
+
+    @property
+    def at_station(self) -> bool:
+        return self.car.where.at is True
+
+
+class Verdict(Struct, frozen=True):
+    """action: UNLOCK, LOCK or END, by the right of `booking`, or `None` with the refusal. opens: this booking. closes:
+    the one under way.
+    """
+
+    booking: Booking | None = None
+    action: Action | None = None
+    refusal: Refusal | None = None
+    opens: bool = False
+    closes: How | None = None
+
+
+def at_reader(known: Known) -> Verdict:
+    """A badge or a code, which says only who it is."""
+    found = _chosen(known)
+    if isinstance(found, Refusal):
+        return Verdict(refusal=found)
+    if known.open_ is not None and known.open_.booking != found.booking:
+        return _next_driver(found, known.open_, known)
+    return _tapped(found, known)
+
+
+def by_phone(wish: Action, known: Known) -> Verdict:
+    """A phone, which says what it wants; its token is judged again, for it may have waited for its turn."""
+    found = _judged(known.tokens[0], known)
+    if isinstance(found, Refusal):
+        return Verdict(refusal=found)
+    return wished(found, wish, known)
+
+
+def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
+    """UNLOCK, LOCK or END, by a booking that is believed."""
+    open_ = known.open_
+    if open_ is not None and open_.booking != booking.booking:
+        if wish is Action.UNLOCK:
+            return _next_driver(booking, open_, known)
+        return Verdict(booking, refusal=_occupied(booking, open_))
+    if wish is Action.UNLOCK:
+        refusal = _over(booking, known)
+        return _unlock(booking, known) if refusal is None else Verdict(booking, refusal=refusal)
+    if wish is Action.LOCK:
+        return _guarded(Verdict(booking, Action.LOCK), known)
+    if wish is not Action.END:
+        return Verdict(booking, refusal=refused(Code.ROLE_ACTION, "this box has no such actuator", booking))
+    if open_ is None:
+        return Verdict(booking, refusal=refused(Code.STATE_GUARD, "no booking is open", booking))
+    return _end(booking, known)
+
+
+def guard(booking: Booking, action: Action, car: CarNow, *, remote: bool = False) -> Refusal | None:
+    """The token's rights and the car's motion. An end is never refused for what is not known (R1)."""
+    motion = Motion(car.moving.value)
+    if action is Action.END and motion is Motion.MAYBE:
+        motion = Motion.NO
+    return decide(booking, Wish(action, remote), CarView(motion, car.ignition_on))
+
+
+# --- inside
+
+
+def _chosen(known: Known) -> Booking | Refusal:
+    """The booking that these tokens stand for now, or why there is none."""
+    judged: list[tuple[Stored, Booking | Refusal]] = []
+    for one in known.tokens:
+        found = _judged(one, known)
+        if isinstance(found, Booking):
+            found = _over(found, known) or found
+        judged.append((one, found))
+    return best(judged, known.open_number, known.now.lo_s, known.ended)
+
+
+def _judged(one: Stored, known: Known) -> Booking | Refusal:
+    situation = known.situation
+    return situation if isinstance(situation, Refusal) else believe(one.token, situation)
+
+
+def _over(booking: Booking, known: Known) -> Refusal | None:
+    return over(booking, known.waiting, known.open_number, known.now.lo_s, known.ended, known.at_station)
+
+
+def _tapped(booking: Booking, known: Known) -> Verdict:
+    """The driver of the open booking, or of the one that is about to open (R3)."""
+    wish = tap(known.car)
+    if known.open_ is None and (booking.booking or wish is Tap.UNLOCK):
+        wish = Tap.UNLOCK  # nobody has the car: whatever it says of its lock, this is a beginning
+    elif known.open_ is None:
+        wish = Tap.PAUSE  # a token without a booking leaves nothing to end
+    if wish is Tap.UNLOCK:
+        return _unlock(booking, known)
+    if wish is Tap.PAUSE:
+        return _guarded(Verdict(booking, Action.LOCK), known)
+    return _end(booking, known)
+
+
+def _unlock(booking: Booking, known: Known) -> Verdict:
+    opens = booking.booking not in (0, known.open_number)
+    return _guarded(Verdict(booking, Action.UNLOCK, opens=opens), known)
+
+
+def _end(booking: Booking, known: Known) -> Verdict:
+    reasons = hard(known.car)
+    if reasons:
+        why = refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
+        return Verdict(booking, refusal=why)
+    return _guarded(Verdict(booking, Action.END, closes=How.ENDED), known)
+
+
+def _next_driver(booking: Booking, open_: OpenNow, known: Known) -> Verdict:
+    """R4 and R7: another booking has the car."""
+    if not booking.booking or not may_take_over(open_, known.car, known.now.lo_s):
+        return Verdict(booking, refusal=_occupied(booking, open_))
+    return _guarded(Verdict(booking, Action.UNLOCK, opens=True, closes=How.TAKEOVER), known)
+
+
+def _occupied(booking: Booking, open_: OpenNow) -> Refusal:
+    return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
+
+
+def _guarded(verdict: Verdict, known: Known) -> Verdict:
+    """The same, unless the token's rights or the car's motion forbid it."""
+    assert verdict.booking is not None
+    assert verdict.action is not None
+    refusal = guard(verdict.booking, verdict.action, known.car)
+    return verdict if refusal is None else Verdict(verdict.booking, refusal=refusal)
