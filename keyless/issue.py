@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from . import cbor, cose
+from . import cbor, cose, near
 from .claims import Claims, Command, key_id
 from .signed_time import write_answer
 from .token import write_claims, write_command
@@ -81,6 +81,11 @@ def token(claims: Claims, key: SigningKey) -> bytes:
 def command(token: bytes, wish: Command, holder: SigningKey) -> bytes:
     """A command on a token, signed by the token's holder."""
     return sign1(write_command(token, wish), holder, with_kid=False)
+
+
+def near_command(token: bytes, wish: near.NearCommand, holder: SigningKey) -> bytes:
+    """A command beside the car, as a phone or a laptop signs it."""
+    return sign1(near.write_command(token, wish), holder, with_kid=False)
 
 
 def remote(token: bytes, command: bytes) -> bytes:

@@ -111,8 +111,23 @@ def believe_command(
     The caller stores `Command.counter` before it acts. A `replay` carries the command's id as `detail["command"]`, 32
     hex digits: where that id is known, the stored result is the answer and nothing moves.
     """
+    pair = believe_pair(token, command, situation, limit=payloads.MAX_COMMAND)
+    if isinstance(pair, Refusal):
+        return pair
+    booking, payload = pair
+    read = payloads.read_command(payload, token)
+    if isinstance(read, Refusal):
+        return replace(read, claims=booking)
+    return _untimely(booking, read, situation.now, counter) or (booking, read)
+
+
+def believe_pair(token: bytes, command: bytes, situation: Situation, *, limit: int) -> tuple[Booking, bytes] | Refusal:
+    """A believed token, and the payload that its holder has signed, unread: what commands of each kind have in common.
+
+    limit: of the command, in bytes. The shape of both counts first, then the command's `alg`, then the token's steps.
+    """
     outer = cose.read_sign1(token, limit=payloads.MAX_TOKEN, with_kid=True)
-    inner = cose.read_sign1(command, limit=payloads.MAX_COMMAND, with_kid=False)
+    inner = cose.read_sign1(command, limit=limit, with_kid=False)
     if isinstance(outer, Refusal) or isinstance(inner, Refusal):
         both = [one for one in (outer, inner) if isinstance(one, Refusal)]
         return min(both, key=lambda refusal: _STEP.index(refusal.code))
@@ -124,10 +139,7 @@ def believe_command(
     holder, message = booking.confirmation, cose.to_be_signed(inner.protected, inner.payload)
     if not isinstance(holder, HolderKey) or not cose.verifies(holder.public, inner.alg, inner.signature, message):
         return refused(Code.HOLDER, "the command is not signed by the token's holder", booking)
-    read = payloads.read_command(inner.payload, token)
-    if isinstance(read, Refusal):
-        return replace(read, claims=booking)
-    return _untimely(booking, read, situation.now, counter) or (booking, read)
+    return booking, inner.payload
 
 
 def _believe(outer: cose.Sign1, token: bytes, situation: Situation) -> Booking | Refusal:

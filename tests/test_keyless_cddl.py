@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hil import tokens, vouchers
 from hil.cbor import encode
-from keyless import receipt
-from keyless.refusal import Refusal
+from keyless import near, receipt
+from keyless.refusal import Code, Refusal
 from tests.keyless_vectors import FOLDER, cases, input_
 
 TEXT = (FOLDER.parents[1] / "keyless.cddl").read_text(encoding="utf-8")
@@ -105,6 +105,23 @@ def test_a_receipt_is_of_the_shape_exactly_when_the_car_reads_it(key: int, value
     payload = encode({1: "perche", vouchers.RECEIPT_CLAIM: inner})
     read = not isinstance(receipt.read_receipt(payload), Refusal)
     assert SCHEMA.validate(payload, "receipt-said").valid is read
+
+
+NEAR = [
+    ("hello", near.write_hello(near.Hello(bytes(16), SECOND, None, "none", 0, 0, 0, QUESTION))),
+    ("hello", near.write_hello(near.Hello(bytes(16), SECOND, SECOND + 4, "gnss", 3, 17, 4711))),
+    ("answer", near.write_answer(near.Answer(near.Said.DONE, bytes(16), False))),
+    ("answer", near.write_answer(
+        near.Answer(near.Said.REFUSED, bytes(16), None, Code.STATE_GUARD, ("moving",), 1, 2, 3, 4, "Arrêtez-vous.")
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "data"), NEAR)
+def test_what_the_car_says_to_a_phone_is_as_the_cddl_says(rule: str, data: bytes) -> None:
+    assert SCHEMA.validate(data, rule).valid
+    assert not SCHEMA.validate(data, {"hello": "answer", "answer": "hello"}[rule]).valid
+    assert not SCHEMA.validate(data[:-1], rule).valid
 
 
 @pytest.mark.parametrize("data", sorted(set(TRUST)))
