@@ -35,7 +35,7 @@ def test_an_ignition_off_for_three_seconds_is_a_leg_of_its_own_and_both_carry_th
 
 
 def test_a_leg_that_moved_is_told_however_short_it_was() -> None:
-    _, told = drive([look(0, 100.0), look(1_000, 100.0), look(2_000, 100.1, False)])
+    _, told = drive([look(0, 100.0), look(1_000, 100.0, settled=("odometer_km",)), look(2_000, 100.1, False)])
     assert (told[1][1]["km"], told[1][1]["duration_ms"]) == (0.1, 2_000)
 
 

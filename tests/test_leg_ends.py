@@ -106,13 +106,21 @@ def test_first_words_after_the_ignition_went_on_correct_the_start_and_are_no_mov
     assert (closed["start"]["odometer_km"], closed["km"], closed["stops"]) == (101.0, 3.0, 0)
 
 
-@pytest.mark.parametrize("how", [{"moving": Moving.YES}, {"at": BOUNCE_MS + LATE_MS + 1}, {"ignition": False}])
+@pytest.mark.parametrize("how", [{"moving": Moving.YES}, {"at": BOUNCE_MS + LATE_MS + 1}])
 def test_words_of_a_car_that_moves_or_was_on_for_long_correct_nothing(how: dict[str, Any]) -> None:
-    at, ignition = how.get("at", 1_000), how.get("ignition", True)
-    second = look(at, 101.0, ignition, settled=ODOMETER, moving=how.get("moving", Moving.NO))
+    second = look(how.get("at", 1_000), 101.0, settled=ODOMETER, moving=how.get("moving", Moving.NO))
     leg = step(step(None, look(0, 100.0), 7, "staff", 1).leg, second, 7, "staff", 1).leg
     assert leg is not None
     assert leg.start["odometer_km"] == 100.0
+
+
+def test_an_ignition_that_was_on_for_a_moment_bills_no_kilometre_that_the_car_told_too_late() -> None:
+    """The odometer's first word since the drive before comes when it is off again."""
+    late = look(1_000, 101.0, False, settled=ODOMETER)
+    assert run(look(0, 100.0), late, off(4_000, 101.0, ODOMETER)) == []
+    counts = look(1_000, 101.1, settled=ODOMETER)
+    told = run(look(0, 101.0, settled=ODOMETER), counts, off(2_000, 101.1, ODOMETER), off(9_000, 101.1, ODOMETER))
+    assert [body["event"] for body in told] == ["opened", "closed"], "one that counts on while it is on does move"
 
 
 def test_a_start_that_was_told_is_corrected_no_more() -> None:

@@ -148,7 +148,7 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None) -> tuple[Charge |
     # It drove: then the cable was out, although nobody saw it. With the cable in sight all the time it is the last
     # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes.
     if unsure and (driven_km(before, now) or 0) > MOVED_KM:
-        return None, _over(charge, charge.out_end or before, charge.out)
+        return None, _over(charge, charge.out_end or before)
     if look.plugged is False and charge.out is None:
         out = dated(now, look.plugged_at)
         charge = replace(charge, out=out, out_end=out if gap_ms is not None else before)
@@ -156,7 +156,7 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None) -> tuple[Charge |
         charge = replace(charge, out=None, out_end=None)
     if charge.out is not None and charge.out_end is not None:
         # Nothing else counts meanwhile: that charging stopped follows from it.
-        return (charge, []) if plugged is True else (None, _over(charge, charge.out_end, charge.out))
+        return (charge, []) if plugged is True else (None, _over(charge, charge.out_end))
     if charge.station is None:  # it stands: a fix that came late tells where it was plugged in
         charge = replace(charge, station=now["at_station"], charge_point=look.charge_point)
     charge, told = _turned(charge, look, now)
@@ -199,8 +199,11 @@ def _ends(charge: Charge, end: Reading, why: str | None) -> Charge:
     return replace(charge, since=None, end=end, why=why, turn=None, turn_why=None, sums=sums)
 
 
-def _over(charge: Charge, end: Reading, unplug: Reading | None) -> list[Told]:
-    """The cable is out. A plugging that never charged leaves no charge; end: of a stretch that is still under way."""
+def _over(charge: Charge, end: Reading) -> list[Told]:
+    """The cable is out. A plugging that never charged leaves no charge; end: of a stretch that is still under way. One
+    that was pulled in the dark was seen by nobody.
+    """
+    unplug = charge.out if charge.out == charge.out_end else None
     if charge.since is not None:
         why = charge.turn_why or ("unplugged" if end == unplug else None)
         charge = _ends(charge, charge.turn or end, why)

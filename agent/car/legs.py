@@ -153,8 +153,11 @@ class Leg:
 
     @property
     def sure(self) -> bool:
-        """Whether the ignition was on for long enough, or the car moved."""
-        return _long(self.start, self.last) or (driven_km(self.start, self.last) or 0) > 0
+        """Whether the ignition was on for long enough, or the car moved. The odometer's first word is no movement: it
+        may be the last kilometre of the drive before.
+        """
+        counted = self.awaited[:1] != ODOMETER and (driven_km(self.start, self.last) or 0) > 0
+        return _long(self.start, self.last) or counted
 
     def over(self, end: Reading, distance: str | None, unseen: Collection[str] = ()) -> Told | None:
         """Its end by somebody's word: the ignition's own comes first; `None` when nobody was told of its beginning. One
