@@ -23,6 +23,7 @@ OTHERS_WORDS = {
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 TICKED = re.compile(r"`([^`\s]+)`")
 A_PATH = re.compile(r"(?:agent|buffer|config|docs|drivers|hil|keyless|systemd|tests)/[\w./@-]*|[\w-]+\.(?:py|md|toml)")
+A_TEST = re.compile(r"test_\w+")
 CITED = re.compile(r"(?<![\w-])([RDP]\d{1,2})\b(?!-)")
 IN_A_NAME = re.compile(r"def test_((?:[rdp]\d{1,2}_)+)")
 DEFINED = re.compile(r"^\| ([RDP]\d{1,2}) \| (?!(?:now|partly|later) \|)", re.MULTILINE)
@@ -80,6 +81,15 @@ def test_every_file_that_a_page_names_exists(path: Path) -> None:
     if page_of(path) == "docs/decisions.md":  # D26 decides names of files that are still to come
         text = "\n".join(line for line in text.splitlines() if not line.startswith("| D26 |"))
     assert {name for name in named_files(text) if not (ROOT / name).exists()} - LATER == set()
+
+
+def test_every_test_that_a_page_names_exists() -> None:
+    files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "hil").rglob("test_*.py")]
+    written = {name for path in files for name in re.findall(r"def (test_\w+)\(", path.read_text(encoding="utf-8"))}
+    ticked = {name for path in PAGES for name in TICKED.findall(path.read_text(encoding="utf-8"))}
+    named = {name for name in ticked if A_TEST.fullmatch(name)}
+    assert len(named) > 30
+    assert named - written == set()
 
 
 def test_every_module_of_the_product_stands_in_the_table_of_rooms() -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyless import cbor, token, trust, verify
+from keyless import cbor, receipt, signature_only, signed_time, token, trust, verify
 from keyless.refusal import Code, Refusal
-from tests.keyless_world import KEYSET, PUBLIC_ROOTS, SURE, believe, code, situation
+from tests.keyless_world import ISSUER, KEYSET, OPERATOR, PUBLIC_ROOTS, SURE, VEHICLE, believe, code, situation
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=40) | st.text(max_size=20),
@@ -29,7 +29,12 @@ def readers(data: bytes) -> list[object]:
         verify.believe_command(data, data, situation(), None),
         trust.read_keyset(data, PUBLIC_ROOTS, 2),
         trust.read_keyset_unverified(data),
-        trust.read_revocations(data, KEYSET, operator="perche", now=SURE),
+        trust.read_revocations(data, KEYSET, operator=OPERATOR, now=SURE),
+        signed_time.read_question(data),
+        signed_time.believe_time(data, {}, keyset=KEYSET, operator=OPERATOR, revoked=frozenset(), now_ns=0),
+        receipt.believe_receipt(data, ISSUER.public, vehicle=VEHICLE),
+        receipt.read_receipt(data),
+        signature_only.judge_sign1(data, ISSUER.public),
         token.read_remote(data),
         token.read_claims(data),
         token.read_command(data, b""),
@@ -43,7 +48,7 @@ def test_every_bad_item_of_the_shared_set_is_malformed(shared: Path) -> None:
         data = bytes.fromhex(item["hex"])
         assert code(cbor.decode(data)) is Code.MALFORMED, item
         for tail in (data, b"\xd2" + data, b"\x82" + data, b"\xd2\x84" + data):
-            assert [code(one) for one in readers(tail)] == [Code.MALFORMED] * 9, item
+            assert [code(one) for one in readers(tail)] == [Code.MALFORMED] * 14, item
 
 
 def test_no_good_item_of_the_shared_set_is_a_token_and_none_raises(shared: Path) -> None:

@@ -56,6 +56,18 @@ def test_every_single_bit_flip_and_truncation_of_a_command_is_refused() -> None:
     assert code(believe_command((data, wish + b"\x00"))) is Code.MALFORMED
 
 
+def test_every_single_bit_flip_of_a_whole_message_and_of_its_token_is_refused() -> None:
+    """As it comes by `down/cmd`: both objects and the frame around them."""
+    whole = issue.remote(*command())
+    for at in range(len(whole) * 8):
+        flipped = bytearray(whole)
+        flipped[at // 8] ^= 1 << at % 8
+        pair = token.read_remote(bytes(flipped))
+        assert isinstance(pair if isinstance(pair, Refusal) else believe_command(pair), Refusal), f"bit {at}"
+    for size in range(len(whole)):
+        assert code(token.read_remote(whole[:size])) is Code.MALFORMED
+
+
 def test_codes_come_in_the_order_of_the_steps() -> None:
     data, wish = command()
     big = bytes(600)

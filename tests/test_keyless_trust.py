@@ -223,6 +223,14 @@ def test_every_single_bit_flip_of_a_list_is_refused() -> None:
         assert isinstance(_read(bytes(flipped)), Refusal), f"bit {at}"
 
 
+def test_every_truncation_and_every_tail_of_a_list_is_malformed() -> None:
+    data = _list(ids=IDS[:2])
+    for size in range(len(data)):
+        assert code(_read(data[:size])) is Code.MALFORMED
+    for byte in range(256):
+        assert code(_read(data + bytes([byte]))) is Code.MALFORMED
+
+
 # --- the issuer's side -----------------------------------------------------------------------------------------------
 
 
