@@ -240,7 +240,7 @@ def _untimely(booking: Booking, command: Command, now: Interval, counter: int | 
     if counter is not None and command.counter <= counter:
         return refused(Code.REPLAY, f"counter {command.counter}, seen {counter}", booking, command=name)
     if now.lo_s > command.exp:
-        return refused(Code.EXPIRED, "the command came too late", booking, command=name)
+        return refused(Code.EXPIRED, "the command came too late", booking, command=name, reasons=["command_late"])
     if now.hi_s is None or now.hi_s > command.exp:
         return refused(Code.CLOCK_UNSURE, "the command may have come too late", booking, command=name)
     if not booking.actions & command.action:

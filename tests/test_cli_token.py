@@ -69,6 +69,7 @@ def test_refusals_exit_with_one_and_say_their_code(desk: Path) -> None:
     ):
         exit_code, said = decide(desk, text, now=now)
         assert (exit_code, said["accept"], said["code"]) == (1, False, code)
+        assert set(said["said"]) == {"en", "fr"}
         assert said["claims"]["booking"] == 42
     assert decide(desk, text, "--operator", "orne")[1]["code"] == "issuer_role"
     exit_code, said = decide(desk, text[:-4] + "AAAA")

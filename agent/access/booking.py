@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 
@@ -92,6 +92,9 @@ class Plan:
 
 
 # --- ending ----------------------------------------------------------------------------------------------------------
+
+HARD: Final = ("moving", "ignition_on", "door_open", "key_missing")
+SOFT: Final = ("not_plugged", "not_at_station", "position_unknown", "not_locked")  # the last one by `carry_out`
 
 
 def hard(car: CarNow) -> tuple[str, ...]:

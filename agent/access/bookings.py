@@ -121,7 +121,7 @@ class Bookings:
         if isinstance(found, Refusal) and found.code is Code.EXPIRED:  # neither revoked nor superseded, only old (R5)
             found = self._check(token, self._open)
         if isinstance(found, Booking) and len(self._believed) >= MOST:
-            found = refused(Code.STATE_GUARD, f"{MOST} bookings are stored already", found)
+            found = refused(Code.STATE_GUARD, f"{MOST} bookings are stored already", found, reasons=["full"])
         if isinstance(found, Refusal):
             self.counters["refused"] += 1
             await self._commit(Fact("booking", facts.booking("refused", found.claims, found.code.value)))

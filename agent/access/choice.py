@@ -55,11 +55,15 @@ def over(
     if booking.booking not in ended or booking.booking == open_:
         return None
     if at_station and now_s >= booking.paid_to_s:
-        return refused(Code.EXPIRED, "ended, and its paid time is over", booking, until=booking.paid_to_s)
+        return _ended("ended", "its paid time is over", booking, booking.paid_to_s)
     for other in others:
         if other.booking != booking.booking:
-            return refused(Code.EXPIRED, "ended, and another booking has begun", booking, until=other.paid_from_s)
+            return _ended("another_began", "another booking has begun", booking, other.paid_from_s)
     return None
+
+
+def _ended(reason: str, why: str, booking: Booking, until_s: int) -> Refusal:
+    return refused(Code.EXPIRED, f"ended, and {why}", booking, until=until_s, reasons=[reason])
 
 
 def best(

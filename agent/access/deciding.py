@@ -89,7 +89,7 @@ def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
     if wish is not Action.END:
         return Verdict(booking, refusal=refused(Code.ROLE_ACTION, "this box has no such actuator", booking))
     if open_ is None:
-        return Verdict(booking, refusal=refused(Code.STATE_GUARD, "no booking is open", booking))
+        return Verdict(booking, refusal=nothing_open(booking))
     return _end(booking, known)
 
 
@@ -160,6 +160,10 @@ def _next_driver(booking: Booking, open_: OpenNow, known: Known) -> Verdict:
 
 def _occupied(booking: Booking, open_: OpenNow) -> Refusal:
     return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
+
+
+def nothing_open(booking: Booking) -> Refusal:
+    return refused(Code.STATE_GUARD, "no booking is open", booking, reasons=["no_booking"])
 
 
 def _guarded(verdict: Verdict, known: Known) -> Verdict:

@@ -22,6 +22,7 @@ from .choice import Stored
 from .deciding import Known, Verdict, at_reader, by_phone
 from .lockwork import Lockwork, Moved
 from .pending import Asked
+from .saying import said
 from .scene import Scene
 
 log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Decisions:
     async def refuse(self, via: str, refusal: Refusal) -> Decided:
         """A refusal is a fact with its code; it moves nothing."""
         self.counters["refused"] += 1
-        log.info("%s refused: %s", via, refusal.code.value)
+        log.info("%s refused: %s (%s)", via, refusal.code.value, said(refusal, "en"))
         try:
             await self._store.commit((Fact("refused", facts.refused(via, refusal)),))
         except StoreBroken:

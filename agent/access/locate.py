@@ -55,7 +55,7 @@ class Told:
         last = self.last.get(_name(command, open_))
         if last is None or _long_ago(last, _time(now)):
             return None
-        return refused(Code.STATE_GUARD, TOO_SOON, booking)
+        return refused(Code.STATE_GUARD, TOO_SOON, booking, reasons=["located"])
 
     def note(self, command: Command, open_: OpenBooking | None, now: Reading) -> dict[str, bytes]:
         """What of it must be on disk, in one transaction with the position."""
@@ -90,7 +90,7 @@ def forbidden(booking: Booking, open_: OpenBooking | None) -> Refusal | None:
     if booking.role is not Role.DRIVER:
         return None
     if open_ is None:
-        return refused(Code.STATE_GUARD, "no booking is open", booking)
+        return refused(Code.STATE_GUARD, "no booking is open", booking, reasons=["no_booking"])
     if open_.booking != booking.booking:
         return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
     return None

@@ -22,8 +22,10 @@ from . import locate
 from .authority import Authority
 from .booking import Closing, How, Plan, hard
 from .bookings import Bookings
+from .deciding import nothing_open
 from .lockwork import RESULT, Answer, Lockwork
 from .pending import Asked
+from .saying import said
 from .scene import Scene
 from .unbelieved import addressed, signed
 
@@ -175,7 +177,7 @@ class Remote:
             return over
         if command.action is Action.END:
             if open_ is None:
-                return refused(Code.STATE_GUARD, "no booking is open", booking)
+                return nothing_open(booking)
             reasons = hard(view)
             if reasons and not forced:
                 return refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
@@ -274,6 +276,7 @@ class Remote:
         """A refusal is a fact, and where the command's id is known an answer; `put` keeps the counter that it used up.
         """
         self.counters["refused"] += 1
+        log.info("command refused: %s (%s)", refusal.code.value, said(refusal, "en"))
         why = str(refusal.detail.get("why", "")) or refusal.code.value
         body = facts.refused("command", refusal, booking, **({"command": name} if name else {}))
         vault = dict(put or {})

@@ -15,6 +15,7 @@ from keyless import cose, issue, trust, verify
 from keyless import token as payloads
 from keyless.refusal import Refusal
 
+from ..access import saying
 from . import token_judging
 from .token_bytes import Hex, as_json, read_bytes, read_file, say, unreadable
 
@@ -174,7 +175,9 @@ def verify_(token: str, trust_file: str, roots: tuple[bytes, ...], as_json: bool
     decision = verify.believe(read_bytes(token), situation)
     if isinstance(decision, Refusal):
         claims = None if decision.claims is None else _claims(decision.claims)
-        say({"accept": False, "code": decision.code, "claims": claims, "detail": dict(decision.detail)}, as_json)
+        texts = {language: saying.said(decision, language) for language in saying.LANGUAGES}
+        detail = dict(decision.detail)
+        say({"accept": False, "code": decision.code, "claims": claims, "detail": detail, "said": texts}, as_json)
         raise SystemExit(1)
     detail = {"note": decision.note, "ignored": decision.ignored}
     say({"accept": True, "code": None, "claims": _claims(decision), "detail": detail}, as_json)
