@@ -103,6 +103,17 @@ def store_check(token: bytes, situation: Situation, *, kept: bool = False) -> Bo
     return _booking(claims, token, None, full=True)
 
 
+def believe_vouched(claims: Claims, situation: Situation) -> Booking | Refusal:
+    """Claims that a secret of this car vouches for instead of a signature (`code.py`): `revoked`, `superseded` and the
+    time, as for a token.
+    """
+    recalled = _recalled(claims, (), situation)
+    if recalled is not None:
+        return recalled
+    note = _window(claims, situation)
+    return note if isinstance(note, Refusal) else _booking(claims, b"", note, full=note is None)
+
+
 def believe_command(
     token: bytes, command: bytes, situation: Situation, counter: int | None
 ) -> tuple[Booking, Command] | Refusal:
@@ -191,9 +202,14 @@ def _barred(signed: _Signed, situation: Situation) -> Refusal | None:
         return refused(Code.ISSUER_ROLE, "lasts longer than this role may", claims, longest_s=LONGEST_S[claims.role])
     if situation.keyset.expired(situation.now) and claims.role is not Role.DRIVER and not is_open:
         return refused(Code.ISSUER_ROLE, "the key set has expired: drivers only", claims)
-    if is_open and not situation.at_station:
+    return _recalled(claims, (signed.kid,), situation)
+
+
+def _recalled(claims: Claims, signers: tuple[bytes, ...], situation: Situation) -> Refusal | None:
+    """`revoked`, `superseded`. signers: kids that vouch for the claims."""
+    if situation.is_open(claims) and not situation.at_station:
         return None  # D20: revocation, and the lower revision that means the same, wait for a station
-    named = situation.revoked.intersection((signed.kid, *claims.revocation_ids))
+    named = situation.revoked.intersection((*signers, *claims.revocation_ids))
     if named:
         return refused(Code.REVOKED, claims=claims, ids=sorted(name.hex() for name in named))
     highest = situation.superseded.get(claims.booking, 0)
