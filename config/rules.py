@@ -86,6 +86,10 @@ RULES: Mapping[str, Rule] = {
     ),
     "keyless.threshold": Rule(lambda count: count >= 1, "must be at least 1"),
     "keyless.keyset": Rule(_absolute_or_none, "must be the absolute path of a signed key-set file, or \"\""),
+    "keyless.parcel_key": Rule(
+        lambda key: key == "" or HEX_64.fullmatch(key),
+        "must be the backend's X25519 public key, 64 lower-case hex digits, or \"\"",
+    ),
     "can.channel": Rule(INTERFACE.fullmatch, 'must be a CAN interface such as "can0"'),
     "gnss.device": _DEVICE, "gnss.baud": _BAUD,
     "gnss.gpsd": Rule(

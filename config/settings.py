@@ -68,12 +68,14 @@ class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     roots: Ed25519 public keys, 64 hex digits each; threshold of them must sign a key set.
     keyset: file that is read when the state folder holds none yet (provisioning).
+    parcel_key: X25519 public key of the operator's backend, 64 hex digits, for what phones carry there; "" for none.
     """
 
     operator: str
     roots: list[str]
     threshold: int = 2
     keyset: str = ""
+    parcel_key: str = ""
 
 
 class Booking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import astuple
 
-from keyless import policy, receipt, signed_time, trust, verify
+from keyless import parcel, policy, receipt, signed_time, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Interval
 from keyless.refusal import Refusal
 from keyless.token import read_remote
@@ -76,6 +76,8 @@ def decision(name: str, case: Case) -> Case:
             return _signed_time(case)
         case "receipt.json":
             return _receipt(case)
+        case "parcel.json":
+            return _parcel(case)
     raise AssertionError(f"nobody runs {name}")
 
 
@@ -175,6 +177,15 @@ def _receipt(case: Case) -> Case:
         "remarks": read.remarks,
     }
     return {"accept": True, "code": None, "said": said}
+
+
+def _parcel(case: Case) -> Case:
+    secret, public, vehicle = (bytes.fromhex(case["state"][name]) for name in ("secret", "public", "vehicle"))
+    read = parcel.opened(input_(case, "parcel"), secret, public, vehicle=vehicle)
+    if isinstance(read, Refusal):
+        return _told(read)
+    assert read.vehicle == vehicle
+    return {"accept": True, "code": None, "iss": read.operator, "facts": read.facts.hex()}
 
 
 def _told(outcome: Any) -> Case:

@@ -10,7 +10,7 @@ import pytest
 from cddl_verifier import Validator, schema_diagnostics
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hil import tokens, vouchers
+from hil import parcels, tokens, vouchers
 from hil.cbor import encode
 from keyless import near, receipt
 from keyless.refusal import Code, Refusal
@@ -90,10 +90,13 @@ VOUCHERS += [
 ]  # fmt: skip
 
 
+VOUCHERS += [("parcel-content", parcels.content("perche", bytes(8), b"facts", CAR_KEY))]
+
+
 @pytest.mark.parametrize(("rule", "data"), VOUCHERS)
-def test_signed_time_and_receipts_are_as_the_cddl_says_and_nothing_else(rule: str, data: bytes) -> None:
+def test_signed_time_receipts_and_parcels_are_as_the_cddl_says_and_nothing_else(rule: str, data: bytes) -> None:
     assert SCHEMA.validate(data, rule).valid
-    for other in {"time-question", "signed-time", "receipt", "token", "revocation-list"} - {rule}:
+    for other in ({name for name, _ in VOUCHERS} | {"token", "revocation-list"}) - {rule}:
         assert not SCHEMA.validate(data, other).valid, other
     assert not SCHEMA.validate(data[:-1], rule).valid
 
@@ -101,7 +104,7 @@ def test_signed_time_and_receipts_are_as_the_cddl_says_and_nothing_else(rule: st
 @pytest.mark.parametrize("key", range(1, 11))
 @pytest.mark.parametrize("value", [None, -1, 1 << 53, True, b"", "", [], {}, [SECOND, SECOND, 0, 1001]])
 def test_a_receipt_is_of_the_shape_exactly_when_the_car_reads_it(key: int, value: Any) -> None:
-    inner = dict(cbor2.loads(cbor2.loads(VOUCHERS[-1][1]).value[2])[vouchers.RECEIPT_CLAIM]) | {key: value}
+    inner = dict(cbor2.loads(cbor2.loads(VOUCHERS[-2][1]).value[2])[vouchers.RECEIPT_CLAIM]) | {key: value}
     payload = encode({1: "perche", vouchers.RECEIPT_CLAIM: inner})
     read = not isinstance(receipt.read_receipt(payload), Refusal)
     assert SCHEMA.validate(payload, "receipt-said").valid is read

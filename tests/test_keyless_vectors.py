@@ -36,6 +36,7 @@ CODES = {
     "keyset.json": {"too_big", "malformed", "signature", "superseded"},
     "revocations.json": BY_ITS_BYTES | {"issuer_role", "superseded"},
     "signed_time.json": BY_ITS_BYTES | {"issuer_role", "revoked", "replay", "expired", "too_early"},
+    "parcel.json": BY_ITS_BYTES | {"wrong_vehicle"},
     "receipt.json": BY_ITS_BYTES | {"wrong_vehicle", "holder"},
     "guard.json": {"role_action", "state_guard"},
     "stored.json": {"revoked", "superseded", "expired"},

@@ -142,6 +142,16 @@ def test_more_signatures_than_roots_can_never_come_together(tmp_path: Path, car:
     assert "keyless.threshold" in problems(tmp_path, text(car).replace("[lock]", "threshold = 3\n[lock]"))
 
 
+@pytest.mark.parametrize("key", ["9F" * 32, "9f" * 31, "x"])
+def test_the_key_for_parcels_has_64_hex_digits_or_is_none(tmp_path: Path, car: Path, key: str) -> None:
+    def given(key: str) -> str:
+        return text(car).replace("[lock]", f'parcel_key = "{key}"\n[lock]')
+
+    assert list(problems(tmp_path, given(key))) == ["keyless.parcel_key"]
+    assert load(write(tmp_path, given("9f" * 32))).keyless.parcel_key == "9f" * 32
+    assert load(write(tmp_path, given(""))).keyless.parcel_key == ""
+
+
 def test_two_stations_of_one_name_are_told(tmp_path: Path, car: Path) -> None:
     station = '[[station]]\nname = "a"\nlat = 48.5\nlon = 0.5\n'
     assert list(problems(tmp_path, text(car) + station * 2)) == ["station[1].name"]

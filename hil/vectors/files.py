@@ -11,6 +11,7 @@ from . import (
     guards,
     keysets,
     pairs,
+    parcels,
     receipts,
     revocations,
     signed_times,
@@ -37,6 +38,7 @@ def texts() -> dict[str, str]:
         "revocations.json": (revocations.USUAL, revocations.cases()),
         "signed_time.json": (signed_times.USUAL, signed_times.cases()),
         "receipt.json": (receipts.USUAL, receipts.cases()),
+        "parcel.json": (parcels.USUAL, parcels.cases()),
     }
     return {name: _text(usual, cases) for name, (usual, cases) in files.items()}
 

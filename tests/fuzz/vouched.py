@@ -1,16 +1,19 @@
-"""Signed time, the car's receipt, and the signature layer alone, in the same two ways as `signed.py`."""
+"""Signed time, the car's receipt and its parcel, and the signature layer alone, in the same two ways as `signed.py`."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from keyless import cose, issue, receipt, signed_time
+from hil import parcels
+from keyless import cose, issue, parcel, receipt, signed_time
 from keyless.refusal import Code, Refusal
 from keyless.signature_only import MAX_MESSAGE, judge_sign1
 from tests.fuzz.published import published
 from tests.fuzz.signed import payload, payloads
 from tests.fuzz.target import Target
 from tests.keyless_world import ISSUER, KEYSET, NOW, OPERATOR, VEHICLE
+from tests.test_hil_parcels import EPHEMERAL, RECIPIENT, SECRET
+from tests.test_keyless_parcel import FACTS, content
 from tests.test_keyless_receipt import CAR, ENDED, OPENED
 from tests.test_keyless_signature_only import signed
 
@@ -20,6 +23,8 @@ QUESTION: Final = signed_time.write_question(signed_time.Question(NONCE, 7))
 RECEIPTS: Final = tuple(receipt.sealed(one, CAR.public, CAR.sign) for one in (ENDED, OPENED))
 SIGNED: Final = (signed(), signed(b"\xa0", {1: -19}), signed(payload=b""))
 TIMES: Final = published("signed_time.json", "answer")
+CONTENT: Final = content()
+PARCEL: Final = parcels.hpke_seal(parcels.plain(CONTENT), RECIPIENT, parcels.PURPOSE + VEHICLE, EPHEMERAL)
 BILLS: Final = published("receipt.json", "receipt")
 
 
@@ -71,6 +76,21 @@ def judge_report(data: bytes) -> bool:
     return True
 
 
+def judge_parcel(data: bytes) -> bool:
+    found = parcel.opened(data, SECRET, CAR.public, vehicle=VEHICLE)
+    assert isinstance(found, Refusal) or data == PARCEL, "opened, and nobody sealed it"
+    return not isinstance(found, Refusal)
+
+
+def judge_content(data: bytes) -> bool:
+    """data: what is inside of the seal, where anybody may have put it."""
+    plain = (len(data).to_bytes(2, "big") + data).ljust(parcel.SIZES[2] - 48, b"\x00")
+    sent = parcels.hpke_seal(plain, RECIPIENT, parcels.PURPOSE + VEHICLE, EPHEMERAL)
+    found = parcel.opened(sent, SECRET, CAR.public, vehicle=VEHICLE)
+    assert isinstance(found, Refusal) or (data == CONTENT and found.facts == FACTS), "believed without a signature"
+    return not isinstance(found, Refusal)
+
+
 def judge_signature(data: bytes) -> bool:
     found = judge_sign1(data, ISSUER.public)
     if isinstance(found, Refusal):
@@ -86,5 +106,7 @@ TARGETS: Final = (
     Target("question", judge_question, (QUESTION,), signed_time.MAX_QUESTION + 9),
     Target("receipt", judge_receipt, RECEIPTS, receipt.MAX_RECEIPT + 9, corpus=BILLS),
     Target("report", judge_report, [payload(one) for one in RECEIPTS], receipt.MAX_RECEIPT, corpus=payloads(BILLS)),
+    Target("parcel", judge_parcel, (PARCEL,), parcel.SIZES[-1] + 9),
+    Target("content", judge_content, (CONTENT,), parcel.SIZES[2] - 50),
     Target("signature", judge_signature, SIGNED, MAX_MESSAGE + 9),
 )
