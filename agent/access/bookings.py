@@ -23,7 +23,7 @@ from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from .authority import Authority
 from .booking import CarNow, OpenNow
-from .choice import Stored, over, waiting
+from .choice import Stored, waiting
 from .deciding import Known
 
 log = logging.getLogger(__name__)
@@ -209,11 +209,6 @@ class Bookings:
         return tuple(
             Stored(it.booking, it.nbf, it.token) for it in self._believed.values() if it.confirmation == named
         )  # fmt: skip
-
-    def over(self, booking: Booking, lo_s: float, at_station: bool) -> Refusal | None:
-        """`expired` where this booking has ended and may not be opened again."""
-        others = waiting(self._believed.values(), lo_s, self._under.ended)
-        return over(booking, others, self._open, lo_s, self._under.ended, at_station)
 
     # --- inside
 

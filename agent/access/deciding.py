@@ -80,7 +80,7 @@ def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
     if open_ is not None and open_.booking != booking.booking:
         if wish is Action.UNLOCK:
             return _next_driver(booking, open_, known)
-        return Verdict(booking, refusal=_occupied(booking, open_))
+        return Verdict(booking, refusal=occupied(booking, open_))
     if wish is Action.UNLOCK:
         refusal = _over(booking, known)
         return _unlock(booking, known) if refusal is None else Verdict(booking, refusal=refusal)
@@ -99,6 +99,19 @@ def guard(booking: Booking, action: Action, car: CarNow, *, remote: bool = False
     if action is Action.END and motion is Motion.MAYBE:
         motion = Motion.NO
     return decide(booking, Wish(action, remote), CarView(motion, car.ignition_on))
+
+
+def over_at(booking: Booking, known: Known, *, at_station: bool) -> Refusal | None:
+    """`expired` where this booking has ended and may not be opened again."""
+    return over(booking, known.waiting, known.open_number, known.now.lo_s, known.ended, at_station)
+
+
+def occupied(booking: Booking, open_: OpenNow) -> Refusal:
+    return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
+
+
+def nothing_open(booking: Booking) -> Refusal:
+    return refused(Code.STATE_GUARD, "no booking is open", booking, reasons=["no_booking"])
 
 
 # --- inside
@@ -121,7 +134,7 @@ def _judged(one: Stored, known: Known) -> Booking | Refusal:
 
 
 def _over(booking: Booking, known: Known) -> Refusal | None:
-    return over(booking, known.waiting, known.open_number, known.now.lo_s, known.ended, known.at_station)
+    return over_at(booking, known, at_station=known.at_station)
 
 
 def _tapped(booking: Booking, known: Known) -> Verdict:
@@ -154,16 +167,8 @@ def _end(booking: Booking, known: Known) -> Verdict:
 def _next_driver(booking: Booking, open_: OpenNow, known: Known) -> Verdict:
     """R4 and R7: another booking has the car."""
     if not booking.booking or not may_take_over(open_, known.car, known.now.lo_s):
-        return Verdict(booking, refusal=_occupied(booking, open_))
+        return Verdict(booking, refusal=occupied(booking, open_))
     return _guarded(Verdict(booking, Action.UNLOCK, opens=True, closes=How.TAKEOVER), known)
-
-
-def _occupied(booking: Booking, open_: OpenNow) -> Refusal:
-    return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
-
-
-def nothing_open(booking: Booking) -> Refusal:
-    return refused(Code.STATE_GUARD, "no booking is open", booking, reasons=["no_booking"])
 
 
 def _guarded(verdict: Verdict, known: Known) -> Verdict:

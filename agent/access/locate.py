@@ -19,6 +19,7 @@ from ..car.reading import Reading
 from ..car.under_way import OpenBooking
 from ..sync import stored
 from ..sync.store import Fact
+from .booking import OpenNow
 
 REASONS: Final = {Action.LOCATE_THEFT: "theft", Action.LOCATE_ASSISTANCE: "assistance"}
 EVERY_MS: Final = 600_000  # asked for every second, the positions would be the track that a private booking has not
@@ -51,22 +52,21 @@ class Told:
         except ValueError:
             self.last = {}
 
-    def refusal(self, booking: Booking, command: Command, open_: OpenBooking | None, now: Reading) -> Refusal | None:
-        last = self.last.get(_name(command, open_))
-        if last is None or _long_ago(last, _time(now)):
-            return None
-        return refused(Code.STATE_GUARD, TOO_SOON, booking, reasons=["located"])
+    def lately(self, open_: OpenBooking | None, now: Reading) -> frozenset[Action]:
+        """What of it would be too soon again."""
+        found = {action: self.last.get(_name(action, open_)) for action in REASONS}
+        return frozenset(it for it, last in found.items() if last is not None and not _long_ago(last, _time(now)))
 
     def note(self, command: Command, open_: OpenBooking | None, now: Reading) -> dict[str, bytes]:
         """What of it must be on disk, in one transaction with the position."""
         told = _time(now)
         self.last = {name: each for name, each in self.last.items() if not _long_ago(each, told)}
-        self.last[_name(command, open_)] = told
+        self.last[_name(command.action, open_)] = told
         return {TOLD_KEY: json.dumps(self.last, separators=(",", ":")).encode()}
 
 
-def _name(command: Command, open_: OpenBooking | None) -> str:
-    return f"{REASONS[command.action]}/{open_.booking if open_ is not None else 0}"
+def _name(action: Action, open_: OpenBooking | None) -> str:
+    return f"{REASONS[action]}/{open_.booking if open_ is not None else 0}"
 
 
 def _time(now: Reading) -> Moment:
@@ -83,7 +83,7 @@ def _long_ago(last: Moment, now: Moment) -> bool:
     return last.wall is not None and now.wall is not None and now.wall[0] - last.wall[1] >= EVERY_MS
 
 
-def forbidden(booking: Booking, open_: OpenBooking | None) -> Refusal | None:
+def forbidden(booking: Booking, open_: OpenNow | None) -> Refusal | None:
     """A driver asks for himself: for the booking that has the car, and no other. Everybody else is an operator's hand,
     and on record.
     """
@@ -94,6 +94,10 @@ def forbidden(booking: Booking, open_: OpenBooking | None) -> Refusal | None:
     if open_.booking != booking.booking:
         return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
     return None
+
+
+def too_soon(booking: Booking) -> Refusal:
+    return refused(Code.STATE_GUARD, TOO_SOON, booking, reasons=["located"])
 
 
 def told(booking: Booking, command: Command, open_: OpenBooking | None, place: Place | None) -> tuple[Fact, ...]:

@@ -11,18 +11,18 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from drivers.ports import LockAction
-from keyless.claims import Action, Booking, Command, Role
+from keyless.claims import Action, Booking, Command
 from keyless.refusal import Code, Refusal, refused
 from keyless.token import read_remote, token_hash
-from keyless.verify import believe_command
 
 from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from . import locate
 from .authority import Authority
-from .booking import Closing, How, Plan, hard
+from .booking import Closing, Plan
 from .bookings import Bookings
-from .deciding import nothing_open
+from .commanded import GARAGE, Commanded, Far, by_command
+from .deciding import Verdict
 from .lockwork import RESULT, Answer, Lockwork
 from .pending import Asked
 from .saying import said
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COUNTER: Final = "command/counter/"
-GARAGE: Final = {Action.GARAGE_ON: True, Action.GARAGE_OFF: False}  # R17
-FORCES: Final = (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)  # R1: may end what the checks would refuse
 LOCKS: Final = {Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK}
 MOST: Final = 1_024  # stored answers to refused commands; beyond them the counter alone guards against a replay
 KEPT_S: Final = 86_400  # an answer outlives its command by a day: the backend may ask again, the network may be slow
@@ -81,32 +79,34 @@ class Remote:
         if self._store.broken:
             await self._refuse(None, refused(Code.STORE_BROKEN, "remote commands wait until intents can be written"))
             return
-        judged = self._judge(payload)
-        if isinstance(judged, Refusal):
-            name = judged.detail.get("command")
+        pair = read_remote(payload)
+        commanded = Commanded(Verdict(refusal=pair)) if isinstance(pair, Refusal) else self._judge(*pair)
+        command, refusal, booking = commanded.command, commanded.verdict.refusal, commanded.verdict.booking
+        if isinstance(pair, Refusal) or command is None or booking is None:
+            assert refusal is not None
+            name = refusal.detail.get("command")
             if isinstance(name, str) and name in self._results:
                 self._repeat(name)
             else:
-                await self._turn_down(payload, judged, name if isinstance(name, str) else None)
+                await self._turn_down(payload, refusal, name if isinstance(name, str) else None)
             return
-        booking, command, counter_key = judged
         name = command.id.hex()
         if name in self._results:  # the same id under another counter or token is still the same wish
             self._repeat(name)
             return
+        key = token_hash(pair[0]).hex()
         used = (command.counter, max(booking.exp, command.exp))
-        put = {COUNTER + counter_key: _json(used)}
-        refusal = self._forbidden(booking, command)
+        put = {COUNTER + key: _json(used)}
         if refusal is not None:
-            self._counters[counter_key] = used
+            self._counters[key] = used
             await self._refuse(name, refusal, booking, put, command.exp)
             return
         try:
             self.counters["taken"] += 1
-            await self._act(booking, command, put)
-            self._counters[counter_key] = used
+            await self._act(commanded, booking, command, put)
+            self._counters[key] = used
         except StoreBroken:
-            self._counters[counter_key] = used
+            self._counters[key] = used
             why = refused(Code.STORE_BROKEN, "the intent could not be written")
             await self._refuse(name, why, booking, put, command.exp)
 
@@ -126,19 +126,18 @@ class Remote:
 
     # --- inside
 
-    def _judge(self, payload: bytes) -> tuple[Booking, Command, str] | Refusal:
-        pair = read_remote(payload)
-        if isinstance(pair, Refusal):
-            return pair
-        token, command = pair
-        at_station = self._scene.car().where.at is True
-        situation = self._bookings.situation(self._scene.now(), self._scene.open_number, at_station)
-        if isinstance(situation, Refusal):
-            return situation
-        key = token_hash(token).hex()
-        counter = self._counters[key][0] if key in self._counters else None
-        found = believe_command(token, command, situation, counter)
-        return addressed(found, token, command) if isinstance(found, Refusal) else (*found, key)
+    def _judge(self, token: bytes, command: bytes) -> Commanded:
+        key, scene = token_hash(token).hex(), self._scene
+        far = Far(
+            counter=self._counters[key][0] if key in self._counters else None,
+            garage=self.garage is not None,
+            told=self._told.lately(scene.under.booking, scene.reading()),
+        )
+        found = by_command(token, command, far, self._bookings.known(scene.now(), scene.car(), ()))
+        refusal = found.verdict.refusal
+        if found.command is not None or refusal is None:
+            return found
+        return Commanded(Verdict(refusal=addressed(refusal, token, command)))
 
     async def _turn_down(self, payload: bytes, refusal: Refusal, name: str | None) -> None:
         """Who was answered "refused" must not find it done later: a command that its holder signed is used up, also
@@ -155,35 +154,9 @@ class Remote:
         put = {COUNTER + key: _json(self._counters[key])}
         await self._refuse(command.id.hex(), refusal, None, put, command.exp)
 
-    def _forbidden(self, booking: Booking, command: Command) -> Refusal | None:
-        """What the token's rights, the car and the booking under way forbid."""
-        switch, located = command.action in GARAGE and self.garage is not None, command.action in locate.REASONS
-        if command.action not in LOCKS and not switch and not located:
-            return refused(Code.ROLE_ACTION, "this box has no such actuator", booking)
-        guarded = self._scene.guard(booking, command.action, remote=True)
-        if guarded is not None or switch:
-            return guarded
-        if located:
-            open_ = self._scene.under.booking
-            soon = self._told.refusal(booking, command, open_, self._scene.reading())
-            return locate.forbidden(booking, open_) or soon
-        view, open_, forced = self._scene.car(), self._scene.under.booking, booking.role in FORCES
-        if open_ is not None and booking.booking != open_.booking:
-            opens_another = command.action is Action.UNLOCK and booking.booking != 0
-            if opens_another or not forced:
-                return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
-        over = self._bookings.over(booking, self._scene.now().lo_s, True)  # the backend can extend; nobody stands there
-        if over is not None and command.action is Action.UNLOCK:
-            return over
-        if command.action is Action.END:
-            if open_ is None:
-                return nothing_open(booking)
-            reasons = hard(view)
-            if reasons and not forced:
-                return refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
-        return None
-
-    async def _act(self, booking: Booking, command: Command, put: Mapping[str, bytes]) -> None:
+    async def _act(
+        self, commanded: Commanded, booking: Booking, command: Command, put: Mapping[str, bytes]
+    ) -> None:
         if command.action in locate.REASONS:
             await self._locate(booking, command, put)
             return
@@ -204,16 +177,13 @@ class Remote:
         # Until the outcome is known a repeat, also one after a power cut, is told so and moves nothing.
         self._results[name] = Answer(code="unknown", why="under way", until=command.exp)
         put = {**put, RESULT + name: _json(self._results[name])}
-        plan = Plan()
-        if command.action is Action.UNLOCK:
-            plan = Plan(opens=self._scene.opening(booking))
-        elif command.action is Action.END:
-            failed = hard(self._scene.car())
-            closing = self._scene.closing(How.FORCED if booking.role in FORCES else How.ENDED, failed)
-            if {"moving", "ignition_on", "door_open"} & set(failed):
-                await self._close_only(asked, closing, put)
+        verdict, closes = commanded.verdict, None
+        if verdict.closes is not None:
+            closes = self._scene.closing(verdict.closes, commanded.overridden)
+            if commanded.closes_only:
+                await self._close_only(asked, closes, put)
                 return
-            plan = Plan(closes=closing)
+        plan = Plan(self._scene.opening(booking) if verdict.opens else None, closes)
         try:
             await self._lockwork.move(LOCKS[command.action], asked, plan, put=put)
         except StoreBroken:

@@ -10,15 +10,13 @@ from collections.abc import Callable
 from config.privacy import Policy
 from config.vocabulary import IGNITION, PLUGGED
 from drivers.ports import Clock, Instant
-from keyless.claims import Action, Booking, Interval
-from keyless.refusal import Refusal
+from keyless.claims import Booking, Interval
 
 from ..car.privacy import Place, coarse, place
 from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
 from .booking import CarNow, Closing, How, soft
-from .deciding import guard
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 
@@ -60,9 +58,6 @@ class Scene:
             where=self._car.station(now_ns),
             still_s=self._car.still_s(now_ns),
         )
-
-    def guard(self, booking: Booking, action: Action, *, remote: bool = False) -> Refusal | None:
-        return guard(booking, action, self.car(), remote=remote)
 
     @property
     def open_number(self) -> int | None:

@@ -1,0 +1,101 @@
+"""Pure: a remote command and what is known at that moment in, a `Verdict` out (D12).
+
+What is not here: answers to repeats, counters and their durability (`remote.py`), and what is presented beside the car
+(`deciding.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Final
+
+from msgspec import Struct
+
+from keyless.claims import Action, Booking, Command, Role
+from keyless.refusal import Code, Refusal, refused
+from keyless.verify import believe_command
+
+from . import locate
+from .booking import How, hard
+from .deciding import Known, Verdict, guard, nothing_open, occupied, over_at
+
+GARAGE: Final = {Action.GARAGE_ON: True, Action.GARAGE_OFF: False}  # R17
+FORCES: Final = (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)  # R1: may end what the checks would refuse
+MOVES: Final = (Action.UNLOCK, Action.LOCK, Action.END)
+IN_THE_WAY: Final = frozenset({"moving", "ignition_on", "door_open"})  # the record of such an end closes, no lock moves
+
+
+class Far(Struct, frozen=True):
+    """What else decides about a command. counter: the highest one taken for its token, or `None`. garage: there is a
+    switch. told: the locating actions whose position was told lately.
+    """
+
+    counter: int | None
+    garage: bool
+    told: Set[Action] = frozenset()
+
+
+class Commanded(Struct, frozen=True):
+    """command: `None` where token or command is not believed. overridden: failed hard checks that a forced end passes
+    over.
+    """
+
+    verdict: Verdict
+    command: Command | None = None
+    overridden: tuple[str, ...] = ()
+
+    @property
+    def closes_only(self) -> bool:
+        """The record ends, and the lock of a car that stands open or runs is left alone."""
+        return bool(IN_THE_WAY.intersection(self.overridden))
+
+
+def by_command(token: bytes, command: bytes, far: Far, known: Known) -> Commanded:
+    situation = known.situation
+    if isinstance(situation, Refusal):
+        return Commanded(Verdict(refusal=situation))
+    found = believe_command(token, command, situation, far.counter)
+    if isinstance(found, Refusal):
+        return Commanded(Verdict(refusal=found))
+    booking, wish = found
+    refusal = _forbidden(booking, wish.action, far, known)
+    if refusal is not None:
+        return Commanded(Verdict(booking, refusal=refusal), wish)
+    if wish.action is Action.UNLOCK:
+        opens = booking.booking not in (0, known.open_number)
+        return Commanded(Verdict(booking, wish.action, opens=opens), wish)
+    if wish.action is Action.END:
+        how = How.FORCED if booking.role in FORCES else How.ENDED
+        return Commanded(Verdict(booking, wish.action, closes=how), wish, hard(known.car))
+    return Commanded(Verdict(booking, wish.action), wish)
+
+
+def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refusal | None:
+    """What the token's rights, the car and the booking under way forbid."""
+    switch, located = action in GARAGE and far.garage, action in locate.REASONS
+    if action not in MOVES and not switch and not located:
+        return refused(Code.ROLE_ACTION, "this box has no such actuator", booking)
+    guarded = guard(booking, action, known.car, remote=True)
+    if guarded is not None or switch:
+        return guarded
+    if located:
+        return locate.forbidden(booking, known.open_) or (locate.too_soon(booking) if action in far.told else None)
+    open_, forced = known.open_, booking.role in FORCES
+    if open_ is not None and booking.booking != open_.booking:
+        opens_another = action is Action.UNLOCK and booking.booking != 0
+        if opens_another or not forced:
+            return occupied(booking, open_)
+    if action is Action.UNLOCK:
+        return over_at(booking, known, at_station=True)  # the backend can extend; nobody stands there
+    if action is Action.END:
+        return _unfinished(booking, forced, known)
+    return None
+
+
+def _unfinished(booking: Booking, forced: bool, known: Known) -> Refusal | None:
+    if known.open_ is None:
+        return nothing_open(booking)
+    reasons = hard(known.car)
+    if reasons and not forced:
+        return refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
+    return None
