@@ -25,6 +25,8 @@ CARS = Path(__file__).resolve().parent / "cars"
 EXAMPLE_VEHICLE = "0" * 16
 EXAMPLE_ROOTS_BELOW = 1 << 16  # those of agent.toml are 1, 2 and 3: not keys that anybody holds
 LOCK_DRIVERS = ("relay", "diagnostic")
+INPUTS = ("key_holder", "card_holder", "door", "box_lid")
+PULLS = ("up", "down", "none", "as_is")
 CONTROL_SOCKET_BYTES = 107  # sun_path holds 108 with its closing zero
 
 Finding = tuple[str, str]  # what is wrong, what would be right
@@ -76,6 +78,8 @@ _BAUD = Rule(lambda value: value in BAUD_RATES, f"must be one of {', '.join(map(
 _PEM = Rule(_absolute_or_none, "must be the absolute path of a PEM file")
 _PULSE = _between(50, 5000)
 _RELAY = _between(1, 16)
+_CHIP = Rule(_absolute_or_none, 'must be a GPIO chip such as "/dev/gpiochip0", or "" when the input is not fitted')
+_PULL = Rule(lambda name: name in PULLS, f"must be one of {', '.join(PULLS)}")
 
 RULES: Mapping[str, Rule] = {
     "vehicle.id": Rule(HEX_16.fullmatch, 'must be 16 lower-case hex digits, random, such as "8f3a52c0d1e4b796"'),
@@ -105,8 +109,14 @@ RULES: Mapping[str, Rule] = {
     "lock.confirm_s": _between(0.5, 30),
     "booking.auto_close_min": _between(1, 24 * 60),
     "booking.key_holder": Rule(
-        lambda fitted: not fitted, "must be false: there is no input driver in this version; leave it false"
+        lambda fitted: not fitted, "must be false or absent: name the line of the holder under [inputs.key_holder]"
     ),
+    "inputs.debounce_ms": _between(1, 2000),
+    **{
+        f"inputs.{name}.{key}": rule
+        for name in INPUTS
+        for key, rule in (("chip", _CHIP), ("line", _between(0, 1023)), ("pull", _PULL))
+    },
     "buffer.keep_days": _between(0, 366),
     "buffer.max_mib": _between(8, 1024 * 64),
     "cloud.brokers": Rule(
@@ -155,6 +165,7 @@ def judge_together(values: Values) -> Iterator[tuple[str, Finding]]:
     """What only shows when keys are read together; a key whose value is already wrong is absent from `values`."""
     yield from _placeholders(values)
     yield from _lock(values)
+    yield from _inputs(values)
     yield from _gnss(values)
     yield from _cloud(values)
     yield from _stations(values)
@@ -193,6 +204,18 @@ def _lock(values: Values) -> Iterator[tuple[str, Finding]]:
             yield key, (f"{device!r} is {seen[device]} already", "must be a line of its own")
         elif device:
             seen[device] = key
+
+
+def _inputs(values: Values) -> Iterator[tuple[str, Finding]]:
+    seen: dict[tuple[str, int], str] = {}
+    for name in INPUTS:
+        chip, line = values.get(f"inputs.{name}.chip"), values.get(f"inputs.{name}.line")
+        if not chip or line is None:
+            continue
+        if (chip, line) in seen:
+            problem = f"line {line} of {chip} is {seen[chip, line]} already"
+            yield f"inputs.{name}.line", (problem, "must be a line of its own")
+        seen[chip, line] = f"inputs.{name}"
 
 
 def _gnss(values: Values) -> Iterator[tuple[str, Finding]]:

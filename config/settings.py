@@ -81,11 +81,39 @@ class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Booking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """auto_close_min: minutes without movement after the booked end until the box ends the booking by itself (R2).
 
-    key_holder: kept for the day an input can be read; `true` is refused until then (`rules.py`).
+    key_holder: of earlier releases, always false; a holder is fitted where its line stands in `Inputs`.
     """
 
     auto_close_min: float = 10.0
     key_holder: bool = False
+
+
+class InputLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A line of a GPIO chip. chip: its device, "" = not fitted. line: its offset on that chip. active_low: a closed
+    contact pulls it down. pull: "up", "down", "none" or "as_is" (what the board does by itself).
+    """
+
+    chip: str = ""
+    line: int = 0
+    active_low: bool = True
+    pull: str = "up"
+
+    @property
+    def fitted(self) -> bool:
+        return bool(self.chip)
+
+
+class Inputs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Contacts (R30). Active means: the key, or the charge card, is in its holder; a door, or the box's lid, is open.
+
+    debounce_ms: how long a contact must rest until it counts.
+    """
+
+    debounce_ms: int = 50
+    key_holder: InputLine = InputLine()
+    card_holder: InputLine = InputLine()
+    door: InputLine = InputLine()
+    box_lid: InputLine = InputLine()
 
 
 class Station(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,6 +162,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reader: Serial = Serial()
     lock: Lock = Lock()
     booking: Booking = Booking()
+    inputs: Inputs = Inputs()
     station: list[Station] = []
     buffer: Buffer = Buffer()
     cloud: Cloud = Cloud()

@@ -23,6 +23,7 @@ REMARKS: Final = {
     "not_plugged": 1,
     "not_at_station": 2,
     "position_unknown": 4,
+    "card_missing": 8,
     "moving": 256,
     "ignition_on": 512,
     "door_open": 1024,

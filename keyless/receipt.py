@@ -50,6 +50,7 @@ class Remark(IntFlag):
     NOT_PLUGGED = 1
     NOT_AT_STATION = 2
     POSITION_UNKNOWN = 4
+    CARD_MISSING = 8
     MOVING = 256
     IGNITION_ON = 512
     DOOR_OPEN = 1024

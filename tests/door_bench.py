@@ -21,6 +21,7 @@ from agent.access.door import Door
 from agent.access.lockwork import Lockwork
 from agent.access.remote import Remote
 from agent.access.scene import Scene
+from agent.car.inputs import Sensed
 from agent.car.journey import Journey
 from agent.car.state import CarState
 from agent.car.under_way import UnderWay
@@ -78,7 +79,7 @@ class DoorBench:
         )  # fmt: skip
         self.policy = TRACKS_STAFF
         self.clock = ManualClock()
-        self.key_returned: bool | None = not key_holder
+        self.sensed = Sensed(key_returned=not key_holder)
         self.unsure = False
         self.answers = Answers()
         self.heard: list[int] = []
@@ -111,7 +112,7 @@ class DoorBench:
             vehicle=VEHICLE.hex(), signal=self.signal, version=self.version, confirm_s=self.settings.lock.confirm_s,
         )  # fmt: skip
         scene = Scene(
-            self.clock, self.car, self.under, self.interval, self.stamp, lockwork.locked, lambda: self.key_returned,
+            self.clock, self.car, self.under, self.interval, self.stamp, lockwork.locked, lambda: self.sensed,
             self.policy,
         )  # fmt: skip
         folder = self.folder / "bookings"

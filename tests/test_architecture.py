@@ -38,7 +38,7 @@ BANS: dict[str, dict[str, str]] = {
     "buffer": dict.fromkeys(("agent", "drivers", "keyless", "config", "hil"), ONE_WAY)
     | dict.fromkeys(("asyncio", "socket", "time", "datetime", "threading", "logging"), SQL),
     "agent": {"hil": ONE_WAY, "sqlite3": STORAGE, "sqlite_utils": STORAGE, "cryptography": CRYPTO}
-    | dict.fromkeys(("can", "isotp", "serial", "paho", "pynmea2", "cantools", "dbus_fast"), PORTS),
+    | dict.fromkeys(("can", "isotp", "serial", "paho", "pynmea2", "cantools", "dbus_fast", "gpiod"), PORTS),
     "hil": dict.fromkeys(("agent", "drivers", "keyless", "buffer", "config.settings", "config.bundle"), OWN_WORDS),
 }
 # file -> module it may import in spite of the ban, and why

@@ -18,6 +18,7 @@ from agent.access.booking import (
     Tap,
     carry_out,
     closed_body,
+    doors,
     hard,
     may_auto_close,
     may_take_over,
@@ -59,10 +60,25 @@ def test_r1_each_soft_check_only_flags() -> None:
     assert soft(replace(PARKED, plugged=False)) == ("not_plugged",)
     assert soft(replace(PARKED, where=AWAY)) == ("not_at_station",)
     assert soft(replace(PARKED, where=Where())) == ("position_unknown",)
+    assert soft(replace(PARKED, card_returned=False)) == ("card_missing",)
 
 
 def test_r1_nothing_known_blocks_nothing() -> None:
-    assert hard(CarNow(None, None, None, None, None, Moving.MAYBE, Where(), 0.0)) == ()
+    assert hard(CarNow(None, None, None, None, None, Moving.MAYBE, Where(), 0.0, None)) == ()
+    assert "card_missing" not in soft(replace(PARKED, card_returned=None))
+
+
+@pytest.mark.parametrize(
+    ("told", "switch", "known"),
+    [
+        (None, None, None), (False, None, False), (None, False, False), (True, None, True), (None, True, True),
+        (True, True, True), (False, False, False), (True, False, None), (False, True, None),
+    ],
+)  # fmt: skip
+def test_r1_two_witnesses_of_the_doors_that_contradict_each_other_know_nothing(
+    told: bool | None, switch: bool | None, known: bool | None
+) -> None:
+    assert doors(told, switch) is known
 
 
 @pytest.mark.parametrize(

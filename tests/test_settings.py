@@ -123,10 +123,21 @@ def test_a_table_of_the_release_before_is_told_where_it_went(tmp_path: Path, car
     assert "privacy.toml" in found["tracking"].hint
 
 
-def test_a_key_holder_is_refused_because_nothing_would_read_it(tmp_path: Path, car: Path) -> None:
+def test_a_key_holder_of_earlier_releases_is_sent_to_its_line(tmp_path: Path, car: Path) -> None:
     found = problems(tmp_path, text(car, "booking.key_holder = true"))
     assert list(found) == ["booking.key_holder"]
-    assert "no input driver in this version; leave it false" in found["booking.key_holder"].hint
+    assert "[inputs.key_holder]" in found["booking.key_holder"].hint
+
+
+def test_r30_inputs_are_named_by_chip_and_line(tmp_path: Path, car: Path) -> None:
+    given = '[inputs.key_holder]\nchip = "/dev/gpiochip0"\nline = 17\n'
+    given += '[inputs.door]\nchip = "/dev/gpiochip0"\nline = {}\n'
+    inputs = load(write(tmp_path, text(car) + given.format(18))).inputs
+    assert (inputs.key_holder.fitted, inputs.key_holder.line, inputs.key_holder.active_low) == (True, 17, True)
+    assert not inputs.box_lid.fitted
+    found = problems(tmp_path, text(car) + given.format(17) + 'pull = "sideways"\n')
+    assert set(found) == {"inputs.door.line", "inputs.door.pull"}
+    assert "is inputs.key_holder already" in found["inputs.door.line"].problem
 
 
 def test_what_was_copied_from_the_example_must_be_replaced(tmp_path: Path, car: Path) -> None:
@@ -193,7 +204,9 @@ def test_the_commented_defaults_are_the_defaults_in_code() -> None:
         value = getattr(settings, field.name)
         if isinstance(value, msgspec.Struct):
             for inner in msgspec.structs.fields(type(value)):
-                assert re.search(rf"^{inner.name} = ", shown, re.MULTILINE), f"{field.name}.{inner.name} is not shown"
+                table = isinstance(getattr(value, inner.name), msgspec.Struct)
+                begin = rf"\[{field.name}\.{inner.name}\]$" if table else rf"{inner.name} = "
+                assert re.search(f"^{begin}", shown, re.MULTILINE), f"{field.name}.{inner.name} is not shown"
                 if not inner.required and (field.name, inner.name) != ("lock", "device"):
                     default = inner.default if inner.default is not msgspec.NODEFAULT else inner.default_factory()
                     assert getattr(value, inner.name) == default, f"{field.name}.{inner.name}"
@@ -207,7 +220,10 @@ def test_every_rule_belongs_to_a_key() -> None:
         keys.add(field.name)
         kind = rules_kind(field.type)
         if kind is not None:
-            keys |= {f"{field.name}.{inner.name}" for inner in msgspec.structs.fields(kind)}
+            for inner in msgspec.structs.fields(kind):
+                keys.add(f"{field.name}.{inner.name}")
+                if (table := rules_kind(inner.type)) is not None:
+                    keys |= {f"{field.name}.{inner.name}.{it.name}" for it in msgspec.structs.fields(table)}
     assert set(rules.RULES) <= keys
 
 

@@ -21,6 +21,7 @@ HEAVY = {
     "pynmea2": "20 ms: position is not needed to open a door",
     "sqlite_utils": "100 ms: the schema's version is read first, and it is only needed to change it",
     "dbus_fast": "50 ms: a badge opens without Bluetooth, and phones can wait until after READY",
+    "gpiod": "40 ms: an input that is not read yet is unknown, and blocks nothing",
     "click": "30 ms: the unit runs python -m agent",
     "rich": "80 ms: the daemon draws no tables",
     "pytest": "the product knows no test",
@@ -167,13 +168,39 @@ def test_d15_a_broken_car_folder_starts_with_the_relay_alone_and_an_alarm(box: B
     assert box.stop() == 0
 
 
-def test_d15_a_key_holder_in_the_settings_starts_with_an_alarm_that_nothing_reads_it(box: Box) -> None:
-    box.config.write_text(box.config.read_text() + "[booking]\nkey_holder = true\n")
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("[booking]\nkey_holder = true\n", "booking.key_holder: True does not fit"),
+        ('[inputs.door]\nchip = "/dev/gpiochip0"\npull = "sideways"\n', "inputs.door.pull: 'sideways' does not fit"),
+    ],
+)
+def test_d15_a_mistake_about_inputs_starts_with_an_alarm_and_is_no_good_copy(box: Box, more: str, words: str) -> None:
+    box.config.write_text(box.config.read_text() + more)
     box.start()
     [problem] = box.ask("status")["alarms"]["settings_broken"]["problems"]
-    assert "no input driver" in problem
+    assert words in problem
     assert box.stop() == 0
     assert not (box.state / "settings.good.toml").exists()
+
+
+def test_r1_r30_an_input_that_is_not_there_is_an_alarm_with_a_reason_and_blocks_no_end(box: Box) -> None:
+    text = box.config.read_text().replace(f'[gnss]\ndevice = "{box.gnss.device}"\n', "")
+    box.config.write_text(text + '[inputs.key_holder]\nchip = "/dev/no-gpiochip"\nline = 4\n')
+    colleague = another_badge()
+    box.store_booking()
+    box.store_booking(badge=colleague)
+    box.start()
+    assert "gpiod" not in {name.partition(".")[0] for name in box.ask("modules")["at_ready"]}
+    box.tap()
+    box.reader.wait_for(b"O\n")
+    box.tap(colleague)
+    box.reader.wait_for(b"E\n")
+    box.until(lambda: box.ask("status")["inputs"]["key_holder"]["counters"]["absent"] > 0)
+    status = box.ask("status")
+    assert "/dev/no-gpiochip:4: No such file" in status["inputs"]["key_holder"]["trouble"]
+    assert "input_unreadable" in status["alarms"]
+    assert box.stop() == 0
 
 
 @pytest.mark.parametrize("named", ["privacy.toml", "{folder}/privacy.toml", "{folder}/none.toml"])

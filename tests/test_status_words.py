@@ -8,7 +8,6 @@ import string
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from agent.car.state import CarState
 from agent.cli.said import sentences
 from agent.cli.watching import alarms, block
 from agent.cli.words import LANGUAGES, TEXTS, Words, language_of
-from agent.run.rest import Rest
+from agent.run.shown import signals
 from config import vocabulary as v
 from tests.agent_process import Box
 from tests.fakes.clock import ManualClock
@@ -115,6 +114,20 @@ def test_numbers_from_before_a_power_cut_are_said_to_be_that() -> None:
     )
 
 
+def test_r30_contacts_are_said_where_they_are_fitted_and_not_believed_where_they_cannot_be_read() -> None:
+    holder = {"active": True, "age_s": 240.0, "trouble": ""}
+    gone = {"active": None, "age_s": 2.0, "trouble": "/dev/gpiochip0:4: No such device"}
+    found = status(heard(v.SOC, 74.0), inputs={"key_holder": holder, "card_holder": holder | {"active": False}})
+    assert told(found)[-2:] == [
+        "key in its holder (unchanged for 4 min)", "charge card NOT in its holder (unchanged for 4 min)",
+    ]  # fmt: skip
+    assert told(found, FR)[-2:] == [
+        "clé sur son support (inchangé depuis 4 min)", "carte de recharge PAS sur son support (inchangé depuis 4 min)",
+    ]  # fmt: skip
+    [*_, last] = sentences(status(heard(v.SOC, 74.0), inputs={"box_lid": gone}), EN)
+    assert (last.text, last.note, last.believed) == ("lid of the box: not known", "", False)
+
+
 def test_nothing_heard_is_said() -> None:
     assert told(status()) == ["nothing heard yet (a sleeping car is silent)"]
 
@@ -202,9 +215,7 @@ def test_r27_p6_the_daemon_itself_tells_neither_and_no_age_of_what_it_only_remem
     hidden = ((v.VIN, "VF1AG000000000000"), (v.VIN_TAIL, "7654321"), (v.LATITUDE, 48.5), (v.LONGITUDE, 0.5))
     for name, value in (*hidden, (v.SPEED, 3.0)):
         car.update(v.Signal(name, value, 7_000_000_000))
-    rest = Rest.__new__(Rest)
-    rest._house = SimpleNamespace(clock=clock, car=car)  # type: ignore[assignment]
-    assert {it["name"]: it["age_s"] for it in rest._signals()} == {v.SOC: None, v.SPEED: 2.0}
+    assert {it["name"]: it["age_s"] for it in signals(car, clock.now().ns)} == {v.SOC: None, v.SPEED: 2.0}
 
 
 # --- the words

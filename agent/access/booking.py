@@ -25,8 +25,8 @@ from ..sync import stored
 class CarNow:
     """What the rules look at, taken at one moment. `None` is "not known".
 
-    key_returned: true where no holder is fitted (D16). locked: as far as it may be believed (R9). still_s: seconds
-    without movement.
+    key_returned, card_returned: true where no holder is fitted (D16). doors_open: see `doors`. locked: as far as it may
+    be believed (R9). still_s: seconds without movement.
     """
 
     ignition_on: bool | None
@@ -37,6 +37,7 @@ class CarNow:
     moving: Moving
     where: Where
     still_s: float
+    card_returned: bool | None = True
 
 
 class OpenNow(Struct, frozen=True):
@@ -108,12 +109,22 @@ def hard(car: CarNow) -> tuple[str, ...]:
     return tuple(name for name, holds in reasons.items() if holds)
 
 
+def doors(told: bool | None, switch: bool | None) -> bool | None:
+    """The car's own word and a switch's, as witnesses of one thing: where they contradict each other nothing is known,
+    so that a switch that sticks blocks no end (R1).
+    """
+    if told is None or switch is None:
+        return switch if told is None else told
+    return told if told == switch else None
+
+
 def soft(car: CarNow) -> tuple[str, ...]:
     """Flags on an end that is granted all the same (R1)."""
     reasons = {
         "not_plugged": car.plugged is False,
         "not_at_station": car.where.at is False,
         "position_unknown": car.where.at is None,
+        "card_missing": car.card_returned is False,
     }
     return tuple(name for name, holds in reasons.items() if holds)
 

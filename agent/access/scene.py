@@ -12,11 +12,12 @@ from config.vocabulary import IGNITION, PLUGGED
 from drivers.ports import Clock, Instant
 from keyless.claims import Booking, Interval
 
+from ..car.inputs import Sensed
 from ..car.privacy import Place, coarse, place
 from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
-from .booking import CarNow, Closing, How, soft
+from .booking import CarNow, Closing, How, doors, soft
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 
@@ -24,8 +25,7 @@ Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 class Scene:
     """interval: the trusted clock's answer for an instant. stamp: the same as `[lo, hi]` in ms with its source.
 
-    locked: what is believed of the lock (R9). key_returned: the key holder's input; always true where none is fitted
-    (D16).
+    locked: what is believed of the lock (R9). sensed: what contacts tell beside the car.
     """
 
     def __init__(
@@ -36,22 +36,23 @@ class Scene:
         interval: Callable[[Instant], Interval],
         stamp: Stamp,
         locked: Callable[[], bool | None],
-        key_returned: Callable[[], bool | None],
+        sensed: Callable[[], Sensed],
         policy: Policy,
     ) -> None:
         self._clock, self._car, self.under = clock, car, under
         self._interval, self._stamp, self._locked = interval, stamp, locked
-        self._key_returned, self._policy = key_returned, policy
+        self._sensed, self._policy = sensed, policy
 
     def now(self) -> Interval:
         return self._interval(self._clock.now())
 
     def car(self) -> CarNow:
-        now_ns = self._clock.now().ns
+        now_ns, sensed = self._clock.now().ns, self._sensed()
         return CarNow(
             ignition_on=self._car.on(IGNITION),
-            doors_open=self._car.doors_open(),
-            key_returned=self._key_returned(),
+            doors_open=doors(self._car.doors_open(), sensed.door_open),
+            key_returned=sensed.key_returned,
+            card_returned=sensed.card_returned,
             plugged=self._car.on(PLUGGED),
             locked=self._locked(),
             moving=self._car.moving(now_ns),

@@ -11,7 +11,8 @@ from pathlib import Path
 from config import car as cars
 from config import privacy
 from config.errors import ConfigError, Problem
-from config.settings import Serial, Settings
+from config.rules import INPUTS
+from config.settings import InputLine, Serial, Settings
 from config.settings import examine as examine_settings
 from drivers.local.reach import gpsd_receivers, unreachable
 
@@ -37,7 +38,7 @@ def examine(config: Path) -> list[Check]:
     if not problems:
         checks.append(Check("settings", True, str(config)))
     if settings is not None:
-        for subject in (_car, _privacy, _can, _gpsd, _serials, _state, _keys, _cloud):
+        for subject in (_car, _privacy, _can, _gpsd, _serials, _inputs, _state, _keys, _cloud):
             checks += subject(settings)
     return checks
 
@@ -121,6 +122,20 @@ def _serials(settings: Settings) -> Iterator[Check]:
             yield Check(what, False, f"{device} may not be opened", "the user must be in the group dialout")
         else:
             yield Check(what, True, device)
+
+
+def _inputs(settings: Settings) -> Iterator[Check]:
+    for name in INPUTS:
+        line: InputLine = getattr(settings.inputs, name)
+        what, chip = f"input {name}", line.chip
+        if not line.fitted:
+            continue
+        if not Path(chip).exists():
+            yield Check(what, False, f"{chip} is not there", "`gpiodetect` lists the chips of this board")
+        elif not os.access(chip, os.R_OK | os.W_OK):
+            yield Check(what, False, f"{chip} may not be opened", "the user must be in the group gpio")
+        else:
+            yield Check(what, True, f"line {line.line} of {chip}")
 
 
 def _state(settings: Settings) -> Iterator[Check]:

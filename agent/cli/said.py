@@ -21,6 +21,13 @@ DOORS: Final = {
 }  # fmt: skip
 TOLD: Final = ("planned", "ended", "failure", "waiting", "flap_open")
 """Charge states that say more than "not charging"."""
+CONTACTS: Final = {
+    "key_holder": ("key_holder_yes", "key_holder_no", "key_holder_unknown"),
+    "card_holder": ("card_holder_yes", "card_holder_no", "card_holder_unknown"),
+    "door": ("door_yes", "door_no", "door_unknown"),
+    "box_lid": ("box_lid_yes", "box_lid_no", "box_lid_unknown"),
+}
+"""What is said of a contact that is active, that is not, and that cannot be read."""
 CREEP_KMH: Final = 1.0
 JUST_NOW_S: Final = 2.0
 
@@ -92,7 +99,18 @@ def sentences(found: Mapping[str, Any], words: Words) -> list[Sentence]:
         said.append(_with_age(car, text, names, words))
     if car.state(v.LOCKED) is not None and found.get("door", {}).get("lock_proven") is False:
         said.insert(1 + car.lost, Sentence(words("unproven"), "", False))  # R9
-    return said
+    return [*said, *_contacts(found.get("inputs", {}), words)]
+
+
+def _contacts(inputs: Mapping[str, Any], words: Words) -> Iterator[Sentence]:
+    """What is fitted beside the car's own words (R30)."""
+    for name, (active, rests, unknown) in CONTACTS.items():
+        it = inputs.get(name)
+        if it is not None and it["active"] is None:
+            yield Sentence(words(unknown), "", False)
+        elif it is not None:
+            note = words("stands", age=words.age(it["age_s"])) if it["age_s"] >= JUST_NOW_S else words("now")
+            yield Sentence(words(active if it["active"] else rests), note, True)
 
 
 def _told(car: Car, words: Words) -> Iterator[tuple[str, tuple[str, ...]]]:

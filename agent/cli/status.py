@@ -92,6 +92,7 @@ def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
             ("questions to the car", questions(found)),
             ("12 V battery", supply(found.get("tending", {}).get("supply", {}))),
             ("lock", lock(found.get("lock", {}))),
+            ("inputs", inputs(found.get("inputs", {}))),
             ("satellite receiver", receiver(gnss)),
             ("clock", source(clock)),
         ]),
@@ -145,6 +146,14 @@ def lock(found: Mapping[str, Any]) -> str:
     """What moves the lock, and what is known to be wrong with it."""
     kind = {"relay": "relay board", "diagnostic": "the car's own command"}.get(str(found.get("driver")), "unknown")
     return f"{kind}: {found['trouble']}" if found.get("trouble") else kind
+
+
+def inputs(found: Mapping[str, Any]) -> str:
+    """Every contact that is fitted: whether it is active, or why that is not known."""
+    if "error" in found:
+        return str(found["error"])
+    told = (f"{name} {it['trouble'] or yes(it['active'])}" for name, it in found.items())
+    return ", ".join(told) or "none fitted"
 
 
 def receiver(gnss: Mapping[str, Any]) -> str:

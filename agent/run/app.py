@@ -23,6 +23,7 @@ from config.car import LockBlock
 from config.errors import ConfigError
 from drivers.can.watch import BcmWatch
 from drivers.clock import SystemClock
+from drivers.fitted import Input
 from drivers.local.notify import Notifier
 from drivers.lock.relay import RelayBoard
 from drivers.ports import LockPort
@@ -35,6 +36,7 @@ from ..access.door import Door
 from ..access.lockwork import Lockwork
 from ..access.remote import Remote
 from ..access.scene import Scene
+from ..car.inputs import Inputs
 from ..car.journey import Journey
 from ..car.state import CarState
 from ..car.under_way import UnderWay
@@ -112,12 +114,13 @@ class House:
         self._results: deque[tuple[str, str, str, int | None]] = deque(maxlen=RESULTS_WAITING)
         self._answer: Result | None = None
         self.lock = self._lock_port()
+        self.inputs = self._inputs()
         lockwork = Lockwork(
             clock, self.store, self.lock, self.car, self.under, self.busy, self.result,
             vehicle=settings.vehicle.id, signal=told_lock, version=VERSION,
             confirm_s=settings.lock.confirm_s,
         )  # fmt: skip
-        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, lambda: True, self.policy)
+        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, self.inputs.sensed, self.policy)
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         decisions = Decisions(self.store, scene, self.bookings, lockwork)
@@ -185,6 +188,20 @@ class House:
         except ConfigError as error:
             self.alarms.raised("car_folder", problems=[str(problem) for problem in error.problems])
             return None, None, None
+
+    def _inputs(self) -> Inputs:
+        """Opened after READY: until then, and while it cannot be read, an input is unknown, which blocks nothing (R1).
+        """
+        inputs = self.settings.inputs
+        lines = {name: getattr(inputs, name.value) for name in Input}
+        if not any(line.fitted for line in lines.values()):
+            return Inputs(self.clock, {})
+        from drivers.gpio.line import GpioInput
+
+        fitted = {name: line for name, line in lines.items() if line.fitted}
+        return Inputs(
+            self.clock, {name: GpioInput(line, inputs.debounce_ms, self.clock) for name, line in fitted.items()}
+        )
 
     def _lock_port(self) -> LockPort:
         lock = self.settings.lock

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from config.errors import ConfigError
 from config.vocabulary import IGNITION
+from drivers.fitted import Input
 from drivers.local.control import ControlSocket
 
 from ..car.pauses import Pauses
@@ -22,6 +23,7 @@ from ..sync.store import Fact, StoreBroken
 from . import startup
 from .control import Control
 from .records import Records
+from .shown import signals
 from .supervisor import Service, Stage
 from .version import VERSION
 
@@ -82,7 +84,8 @@ class Rest:
         for name in DRIVER_NOISE:
             logging.getLogger(name).setLevel(logging.WARNING)
         steps = (
-            self._answer, self._settings, self._records, self._tend, self._decoding, self._position, self._link,
+            self._answer, self._settings, self._inputs, self._records, self._tend, self._decoding, self._position,
+            self._link,
         )  # fmt: skip
         for step in steps:
             if step.__name__ not in self._done:
@@ -106,6 +109,14 @@ class Rest:
             startup.keep(chosen)
         except OSError as error:
             log.warning("no good copy of the settings could be kept: %s", error)
+
+    async def _inputs(self) -> None:
+        inputs = self._house.inputs
+        self._house.health.conditions.update(
+            input_unreadable=lambda: inputs.unreadable, box_open=lambda: inputs.active(Input.BOX_LID) is True
+        )
+        if inputs.fitted:
+            self._add(inputs, Stage.SOURCES)
 
     async def _records(self) -> None:
         house, opened = self._house, self._house.opened
@@ -234,6 +245,7 @@ class Rest:
                 "driver": settings.lock.driver, "trouble": house.lock.trouble, "counters": house.lock.counters(),
             },
             "reader": lambda: {"counters": house.reader.counters()} if house.reader else {"fitted": False},
+            "inputs": house.inputs.status,
             "clock": house.timekeeper.status,
             "can": self._can,
             "polling": lambda: self._polling.status() if self._polling is not None else {"asks": False},
@@ -245,7 +257,7 @@ class Rest:
                 "missing": house.provisioning.missing, "trouble": house.provisioning.trouble,
                 "counters": house.provisioning.counters,
             },
-            "signals": self._signals,
+            "signals": lambda: signals(house.car, house.clock.now().ns),
             "watchdog": house.watchdog.counters,
             "parts": house.supervisor.parts,
             "alarms": self.alarms,
@@ -275,21 +287,3 @@ class Rest:
         if on and (car.on(IGNITION) is True or car.moving(self._house.clock.now().ns) is Moving.YES):
             raise ValueError("the ignition is on or the car moves: switch it off, then turn the garage switch on")
         return await self._garage.switch(on, "local", float(hours))
-
-    def _signals(self) -> list[dict[str, object]]:
-        """Every signal ever heard, with its age; positions and a VIN are not among them (R27, P6).
-
-        age_s is null for what is only remembered from before a power cut.
-        """
-        from config.vocabulary import POSITION, UNSHOWN, VOCABULARY
-
-        now_ns = self._house.clock.now().ns
-        found: list[dict[str, object]] = []
-        for name in VOCABULARY:
-            signal = self._house.car.value(name)
-            if signal is not None and name not in UNSHOWN | POSITION:
-                age_s = round((now_ns - signal.at_ns) / 1e9, 1) if signal.at_ns else None
-                fresh = self._house.car.fresh(name) is not None
-                entry = {"name": name, "value": signal.value, "unit": signal.unit, "age_s": age_s, "fresh": fresh}
-                found.append({**entry, "computed": name in self._house.car.computed})
-        return found

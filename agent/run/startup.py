@@ -18,9 +18,10 @@ DEFAULT_CONFIG: Final = Path("/etc/boitier/agent.toml")
 DEFAULT_STATE: Final = "/var/lib/boitier"
 GOOD_COPY: Final = "settings.good.toml"
 STATE_LINE: Final = re.compile(r'^\s*state\s*=\s*["\'](/[^"\']*)["\']', re.MULTILINE)
-# D15: a broken car folder starts with the relay, and says so; a key holder that nothing reads keeps no door shut, nor
+# D15: a broken car folder starts with the relay, and says so; a key holder without a line keeps no door shut, nor
 # does a privacy policy that is not there: nothing is kept then. `tracking` is of the release before.
 OPENS_ANYHOW: Final = {"vehicle.car", "booking.key_holder", "privacy", "tracking"}
+OPENS_WITHOUT: Final = ("inputs.",)  # tables whose mistakes cost what they name and no more
 
 
 class Chosen(Struct, frozen=True):
@@ -46,11 +47,15 @@ def choose(config: Path) -> Chosen:
         return Chosen(settings, config, (), text)
     copy = state_folder(config) / GOOD_COPY
     kept, wrong = examine(copy)
-    if kept is not None and {problem.key for problem in wrong} <= OPENS_ANYHOW:
+    if kept is not None and _opens(wrong):
         return Chosen(kept, copy, problems)
-    if settings is not None and {problem.key for problem in problems} <= OPENS_ANYHOW:
+    if settings is not None and _opens(problems):
         return Chosen(settings, config, problems)
     raise ConfigError(problems)
+
+
+def _opens(problems: tuple[Problem, ...]) -> bool:
+    return all(it.key in OPENS_ANYHOW or it.key.startswith(OPENS_WITHOUT) for it in problems)
 
 
 def keep(chosen: Chosen) -> None:

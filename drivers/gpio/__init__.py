@@ -1,0 +1,1 @@
+"""Inputs on the board's GPIO character device."""
