@@ -50,7 +50,7 @@ def test_every_code_and_every_reason_has_its_words(language: str) -> None:
     texts = ALL[language]
     assert set(texts["refused"]) == {code.value for code in Code}
     assert set(texts["refused_at"]) <= set(texts["refused"])
-    worst = CarNow(True, True, False, False, False, Moving.YES, Where(False), 0.0)
+    worst = CarNow(True, True, False, False, False, Moving.YES, Where(False), 0.0, False)
     assert set(hard(worst)) == set(HARD) <= set(texts["reason"])
     flags = {name for at in (False, None) for name in soft(CarNow(*[None] * 5, Moving.NO, Where(at), 0.0))}  # type: ignore[arg-type]
     assert {*flags, *soft(worst), "not_locked"} == set(SOFT) == set(texts["flag"])

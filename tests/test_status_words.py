@@ -118,12 +118,9 @@ def test_r30_contacts_are_said_where_they_are_fitted_and_not_believed_where_they
     holder = {"active": True, "age_s": 240.0, "trouble": ""}
     gone = {"active": None, "age_s": 2.0, "trouble": "/dev/gpiochip0:4: No such device"}
     found = status(heard(v.SOC, 74.0), inputs={"key_holder": holder, "card_holder": holder | {"active": False}})
-    assert told(found)[-2:] == [
-        "key in its holder (unchanged for 4 min)", "charge card NOT in its holder (unchanged for 4 min)",
-    ]  # fmt: skip
-    assert told(found, FR)[-2:] == [
-        "clé sur son support (inchangé depuis 4 min)", "carte de recharge PAS sur son support (inchangé depuis 4 min)",
-    ]  # fmt: skip
+    age, card = "(unchanged for 4 min)", "carte de recharge PAS sur son support"
+    assert told(found)[-2:] == [f"key in its holder {age}", f"charge card NOT in its holder {age}"]
+    assert told(found, FR)[-1] == f"{card} (inchangé depuis 4 min)"
     [*_, last] = sentences(status(heard(v.SOC, 74.0), inputs={"box_lid": gone}), EN)
     assert (last.text, last.note, last.believed) == ("lid of the box: not known", "", False)
 

@@ -95,7 +95,7 @@ class Plan:
 # --- ending ----------------------------------------------------------------------------------------------------------
 
 HARD: Final = ("moving", "ignition_on", "door_open", "key_missing")
-SOFT: Final = ("not_plugged", "not_at_station", "position_unknown", "not_locked")  # the last one by `carry_out`
+SOFT: Final = ("not_plugged", "not_at_station", "position_unknown", "card_missing", "not_locked")  # last: `carry_out`
 
 
 def hard(car: CarNow) -> tuple[str, ...]:
