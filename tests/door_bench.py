@@ -111,14 +111,15 @@ class DoorBench:
             self.clock, self.store, lock or self.lock, self.car, self.under, self.guard, self.answers,
             vehicle=VEHICLE.hex(), signal=self.signal, version=self.version, confirm_s=self.settings.lock.confirm_s,
         )  # fmt: skip
-        scene = Scene(
+        self.scene = scene = Scene(
             self.clock, self.car, self.under, self.interval, self.stamp, lockwork.locked, lambda: self.sensed,
             self.policy,
         )  # fmt: skip
         folder = self.folder / "bookings"
         bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)
+        self.bookings = bookings
         remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers)
-        decisions = Decisions(self.store, scene, bookings, lockwork)
+        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork)
         self.door = Door(
             self.clock, self.store, scene, bookings, lockwork, decisions, remote, reader or self.reader,
             auto_close_s=600,

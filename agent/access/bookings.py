@@ -16,6 +16,7 @@ from typing import Final
 from drivers.local import files
 from keyless.claims import BadgeId, Booking, Claims, Interval
 from keyless.refusal import Code, Refusal, refused
+from keyless.token import token_hash
 from keyless.verify import KEPT_S, Situation, store_check
 
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, UnderWay
@@ -170,6 +171,10 @@ class Bookings:
     def claims(self, token: str) -> Claims | None:
         """Of a stored token, believed now or not. token: its id in hex."""
         return self._believed.get(token) or self._barred.get(token)
+
+    def named(self, name: bytes) -> bytes | None:
+        """A stored token by its name: see `keyless.token.token_hash`."""
+        return next((token for token in self._tokens.values() if token_hash(token) == name), None)
 
     def __len__(self) -> int:
         return len(self._believed)

@@ -7,6 +7,7 @@ durability (`lockwork.py`), what is asked from afar (`remote.py`).
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,11 +56,14 @@ class Decisions:
         known = self._known(self._bookings.of_badge(badge_id(presented.uid)))
         return await self._carry_out("badge", at_reader(known), known)
 
-    async def wished(self, booking: Booking, action: Action) -> Decided:
-        """A phone says what it wants, once token and command are believed: UNLOCK, LOCK or END."""
+    async def wished(self, booking: Booking, action: Action, *, put: Mapping[str, bytes] | None = None) -> Decided:
+        """A phone says what it wants, once token and command are believed: UNLOCK, LOCK or END.
+
+        put: goes to disk with the intent, such as the command's counter.
+        """
         self.counters["phones"] += 1
         known = self._known((Stored(booking.booking, booking.nbf, booking.token),))
-        return await self._carry_out("phone", by_phone(action, known), known)
+        return await self._carry_out("phone", by_phone(action, known), known, put)
 
     async def refuse(self, via: str, refusal: Refusal) -> Decided:
         """A refusal is a fact with its code; it moves nothing."""
@@ -76,7 +80,9 @@ class Decisions:
     def _known(self, tokens: tuple[Stored, ...]) -> Known:
         return self._bookings.known(self._scene.now(), self._scene.car(), tokens)
 
-    async def _carry_out(self, via: str, verdict: Verdict, known: Known) -> Decided:
+    async def _carry_out(
+        self, via: str, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None
+    ) -> Decided:
         booking, action = verdict.booking, verdict.action
         if verdict.refusal is not None:
             return await self.refuse(via, verdict.refusal)
@@ -93,7 +99,7 @@ class Decisions:
         lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
         opens = self._scene.opening(booking) if verdict.opens else None
         closes = self._scene.closing(verdict.closes) if verdict.closes is not None else None
-        moved = await self._lockwork.move(lock, asked, Plan(opens, closes))
+        moved = await self._lockwork.move(lock, asked, Plan(opens, closes), put=put)
         # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
         # "ended".
         ended = action is Action.END and moved.outcome is not LockOutcome.FAILED

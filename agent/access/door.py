@@ -131,6 +131,10 @@ class Door:
         """A remote command: it and its outcome are on disk, and its answer is given, when this returns."""
         await self._turns.take(self._unless_shut(lambda: self._remote.obey(payload)))
 
+    async def wish(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+        """What a phone beside the car asks (`beside.py`), in its turn. Raises `StoreBroken` while the door is shut."""
+        return await self._turns.take(self._unless_shut(work))
+
     async def prove_lock(self) -> dict[str, object]:
         """R9, at commissioning. Refused while anybody has the car."""
         return await self._turns.take(self._prove())

@@ -107,7 +107,7 @@ def dropped(stream: str, first: int, last: int, why: str) -> dict[str, object]:
 
 
 def refused(via: str, refusal: Refusal, claims: Claims | None = None, **more: object) -> dict[str, object]:
-    """Body of the fact that somebody or something was refused. via: "badge", "code", "command" or "trust".
+    """Body of the fact that somebody or something was refused. via: "badge", "phone", "code", "command" or "trust".
 
     claims: whose it was, where the refusal itself may not say it. more: added to its detail.
     """

@@ -17,7 +17,8 @@ RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
     "car/consumption", "car/garage", "privacy/pause", "token/", "revision/",
-    "access/pending", "access/commanded", "command/counter/", "command/result/", "locate/told", "lock_proof/",
+    "access/pending", "access/commanded", "command/counter/", "near/counter/", "command/result/", "locate/told",
+    "lock_proof/",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
     "keyset.cbor", "keyset.previous.cbor", "revoked.cose", "settings.good.toml",
 )  # fmt: skip
@@ -74,6 +75,7 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "box revision/": ("no superseded token opens again", "for good, also through `erase --all`", _NOBODY, False),
     "box access/pending": (_DOOR, "until the lock has moved", _NOBODY, True),
     "box command/counter/": ("no command is obeyed twice", _REPLAY, _NOBODY, False),
+    "box near/counter/": ("a phone's command is not obeyed twice", "a day after the token ends", _NOBODY, False),
     "box command/result/": ("the same answer to the same command", "a day after the command's end", _NOBODY, False),
     "box records.db": ("all of the above waits here for the backend", "row by row, as above", _OPERATOR, True),
     "box records.db.broken-": ("salvage of bills after a mishap", "until `erase --all`", _NOBODY, True),
@@ -198,6 +200,7 @@ MEANING: Final[dict[str, str]] = {
     "access/pending": "the movement of the lock under way, with who asked",
     "access/commanded": "whether the lock was last told to open or to close",
     "command/counter/": "hash of a command's token, and the highest counter",
+    "near/counter/": "the same of a command that a phone gave beside the car",
     "command/result/": "answers to commands",
     "locate/told": "when a position was last told, by reason and booking",
     "lock_proof/": "that this car's lock signal was proven",

@@ -1,0 +1,198 @@
+"""What a phone's command does, in the door's turn: judged, its counter durable with the intent, carried out once.
+
+What is not here: links and messages (`phones.py`), what may move (`deciding.py`), the order of durability
+(`lockwork.py`). Nonces live and die with the link (D13); here are the counters and the answers that a repeat gets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from keyless import near
+from keyless.claims import Action, Booking
+from keyless.near import Answer, NearCommand, Said
+from keyless.refusal import Code, Refusal, refused
+from keyless.token import token_hash
+
+from ..sync import stored
+from ..sync.store import Store, StoreBroken
+from .authority import Authority
+from .bookings import Bookings
+from .decisions import Decided, Decisions
+from .saying import reasons_of
+from .scene import Scene
+from .unbelieved import signed_near
+
+log = logging.getLogger(__name__)
+
+COUNTER: Final = "near/counter/"
+REMEMBERED: Final = 64  # answers; only commands that a holder signed on a good nonce take a place
+KEPT_S: Final = 86_400  # a counter outlives its token by a day: clocks are set back
+STILL: Final = Action.EXTEND | Action.READ_STATE  # what asks for an answer and moves nothing
+
+
+class Heard(Struct, frozen=True):
+    """answer: without its nonce, which is the link's business. spent: the nonce that this command used up."""
+
+    answer: Answer
+    refusal: Refusal | None = None
+    spent: bytes | None = None
+    receipt: bytes | None = None
+
+
+class Beside:
+    """Its methods are called in the door's turn, one at a time, and never cancelled; `load` before the first.
+
+    locked: what is believed of the lock (R9).
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        authority: Authority,
+        bookings: Bookings,
+        scene: Scene,
+        decisions: Decisions,
+        locked: Callable[[], bool | None],
+    ) -> None:
+        self._store, self._authority, self._bookings = store, authority, bookings
+        self._scene, self._decisions, self._locked = scene, decisions, locked
+        self._counters: dict[str, tuple[int, int]] = {}  # token name -> highest counter, end of the token
+        self._answered: dict[bytes, Heard] = {}  # hash of the command's bytes -> what was answered, oldest first
+        self.counters = {"commands": 0, "repeated": 0, "replayed": 0, "unproven": 0, "damaged": 0}
+
+    async def load(self) -> None:
+        """What earlier runs left. A counter that does not read is left out: the nonce alone guards then."""
+        try:
+            vault = await self._store.read(COUNTER)
+        except StoreBroken:
+            return
+        for name, data in vault.items():
+            try:
+                self._counters.setdefault(name.removeprefix(COUNTER), stored.value(tuple[int, int], data))
+            except ValueError as error:
+                self.counters["damaged"] += 1
+                log.error("%s cannot be read: %s", name, error)
+
+    async def obey(self, token: bytes | None, command: bytes, nonces: frozenset[bytes]) -> Heard:
+        """token: as the link named it, `None` for none that is known. nonces: the good ones of that link."""
+        name = hashlib.sha256(command).digest()
+        before = self._answered.get(name)
+        if before is not None:
+            self.counters["repeated"] += 1
+            return replace(before, spent=None)
+        self.counters["commands"] += 1
+        if token is None:
+            return unproven(refused(Code.NOT_STORED, "send the token itself"))
+        key = token_hash(token).hex()
+        found = self._judge(token, command, nonces, key)
+        if isinstance(found, Refusal):
+            return await self._turned_down(found, token, command, nonces, name)
+        booking, wish = found
+        await self._keep(booking)
+        decided = await self._act(booking, wish, key)
+        return self._remember(name, self._told(decided, booking, wish))
+
+    async def purge(self, lo_s: float) -> None:
+        """Forget the counters of tokens that are surely over. lo_s: the earliest it can be now."""
+        dead = [name for name, (_, exp) in self._counters.items() if exp + KEPT_S < lo_s]
+        if dead:
+            with contextlib.suppress(StoreBroken):  # it keeps that in memory, and does it when it is whole
+                await self._store.commit(drop=tuple(COUNTER + name for name in dead))
+        for name in dead:
+            del self._counters[name]
+
+    # --- inside
+
+    def _judge(
+        self, token: bytes, command: bytes, nonces: frozenset[bytes], key: str
+    ) -> tuple[Booking, NearCommand] | Refusal:
+        at_station = self._scene.car().where.at is True
+        situation = self._bookings.situation(self._scene.now(), self._scene.open_number, at_station)
+        if isinstance(situation, Refusal):
+            return situation
+        counter = self._counters[key][0] if key in self._counters else None
+        return near.believe_near(token, command, situation, nonces, counter)
+
+    async def _turned_down(
+        self, refusal: Refusal, token: bytes, command: bytes, nonces: frozenset[bytes], name: bytes
+    ) -> Heard:
+        """A fact only where the holder asks on a nonce that was given: what was overheard, or is forged, must neither
+        fill the disk nor wear it out.
+        """
+        wish = signed_near(self._authority, refusal, token, command)
+        if wish is None or wish.nonce not in nonces:
+            self.counters["replayed" if refusal.code is Code.REPLAY else "unproven"] += 1
+            return unproven(refusal)
+        heard = self._refused(refusal, wish.nonce)
+        if refusal.code is Code.REPLAY:  # an honest phone that has lost count: it goes on with the next nonce
+            self.counters["replayed"] += 1
+            return heard
+        await self._decisions.refuse("phone", refusal)
+        return self._remember(name, heard)
+
+    async def _keep(self, booking: Booking) -> None:
+        """A token that was shown is stored like one that the backend sent: a higher revision extends, offline as well.
+        That it cannot be stored strands nobody.
+        """
+        try:
+            found = await self._bookings.book(booking.token)
+        except StoreBroken:
+            found = refused(Code.STORE_BROKEN)
+        if isinstance(found, Refusal):
+            log.warning("the token of a phone is not stored: %s", found.code.value)
+
+    async def _act(self, booking: Booking, wish: NearCommand, key: str) -> Decided | None:
+        """`None`: there was nothing to move."""
+        used = wish.counter, booking.exp
+        self._counters[key] = used
+        if wish.action in STILL:
+            return None
+        put = {COUNTER + key: json.dumps(used, separators=(",", ":")).encode()}
+        return await self._decisions.wished(booking, wish.action, put=put)
+
+    def _told(self, decided: Decided | None, booking: Booking, wish: NearCommand) -> Heard:
+        if decided is not None and decided.refusal is not None:
+            return self._refused(decided.refusal, wish.nonce)
+        moved = None if decided is None else decided.moved
+        open_ = self._scene.under.booking
+        until_s = open_.paid_to_s if open_ is not None and open_.booking == booking.booking else None
+        said = Said.DONE if moved is None else Said(moved.outcome.value)
+        answer = Answer(said, b"", self._locked(), until_s=until_s)
+        return Heard(answer, spent=wish.nonce, receipt=None if moved is None else moved.receipt)
+
+    def _refused(self, refusal: Refusal, spent: bytes) -> Heard:
+        return Heard(answer_of(refusal, self._locked()), refusal, spent)
+
+    def _remember(self, name: bytes, heard: Heard) -> Heard:
+        self._answered[name] = heard
+        while len(self._answered) > REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        return heard
+
+
+def unproven(refusal: Refusal) -> Heard:
+    """Of somebody who may be anybody: not a word of the lock."""
+    return Heard(answer_of(refusal, None), refusal)
+
+
+def answer_of(refusal: Refusal, locked: bool | None) -> Answer:
+    """A refusal as a phone is told of it; the nonce is still to come."""
+    detail: Mapping[str, object] = refusal.detail
+
+    def number(name: str) -> int | None:
+        value = detail.get(name)
+        return value if isinstance(value, int) else None
+
+    return Answer(
+        Said.REFUSED, b"", locked, refusal.code, reasons_of(refusal), number("since"), number("until"),
+        number("free_at"), number("counter"),
+    )  # fmt: skip
