@@ -19,6 +19,7 @@ from agent.access.bookings import Bookings
 from agent.access.decisions import Decisions
 from agent.access.door import Door
 from agent.access.lockwork import Lockwork
+from agent.access.receipts import NUMBER_FILE, Receipts
 from agent.access.remote import Remote
 from agent.access.scene import Scene
 from agent.car.inputs import Sensed
@@ -47,11 +48,13 @@ from drivers.ports import BadgeTap, Feedback, Fix, Instant, LockPort, TokenPort
 from keyless import issue
 from keyless.claims import Action, BadgeId, Claims, Command, HolderKey, Interval, Role, badge_id
 from keyless.trust import IssuerKey, KeySet, read_keyset
+from keyless.vehicle_key import VehicleKey
 from tests.fakes.clock import ManualClock
 from tests.fakes.door import Answers, StandInLock, StandInReader
 
 VEHICLE = bytes.fromhex("0011223344556677")
 OPERATOR = "clem.example"
+CAR_SECRET = b"\x11" * 32
 T0 = 1_800_000_000  # when the bench's clock starts, seconds since 1970
 HOUR = 3_600
 HOME_LAT, HOME_LON = 48.4331, 0.0998
@@ -80,6 +83,7 @@ class DoorBench:
         self.policy = TRACKS_STAFF
         self.clock = ManualClock()
         self.sensed = Sensed(key_returned=not key_holder)
+        self.key_holder = key_holder
         self.unsure = False
         self.answers = Answers()
         self.heard: list[int] = []
@@ -107,13 +111,16 @@ class DoorBench:
         self.under = UnderWay()
         self.authority = self.believed()
         self.guard = Actuation()
+        self.receipts = Receipts(OPERATOR, VEHICLE, self.folder / NUMBER_FILE)
+        self.receipts.key = VehicleKey(CAR_SECRET)
         lockwork = Lockwork(
             self.clock, self.store, lock or self.lock, self.car, self.under, self.guard, self.answers,
+            receipts=self.receipts,
             vehicle=VEHICLE.hex(), signal=self.signal, version=self.version, confirm_s=self.settings.lock.confirm_s,
         )  # fmt: skip
         self.scene = scene = Scene(
             self.clock, self.car, self.under, self.interval, self.stamp, lockwork.locked, lambda: self.sensed,
-            self.policy,
+            self.policy, key_holder=self.key_holder,
         )  # fmt: skip
         folder = self.folder / "bookings"
         bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)

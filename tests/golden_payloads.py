@@ -12,14 +12,14 @@ from pathlib import Path
 
 from agent.sync import facts, samples, wire
 from keyless import issue
+from tests import golden_receipts
+from tests.golden_receipts import VEHICLE, WALL
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract" / "golden"
 
-VEHICLE = "9f3c1a77e2b04d58"
 STREAM = "51aa0c9d77e3f012"
 SAMPLES = "c03e7d1842b6aa95"
 BOOT = "b0070000000000a1"
-WALL = [1795341600000, 1795341600400]
 TOKEN = "d28443a10127a0"  # only its beginning: what a token is, is not this contract's business
 COMMAND_ID = "00112233445566778899aabbccddeeff"
 HOLDER = "0a1b2c3d4e5f6071"
@@ -59,8 +59,17 @@ CHARGE = {
 }  # fmt: skip
 SPOT = {"booking": 36, "lat": 48.43123, "lon": 0.08865, "precision_m": 1}
 
+LOCATED: dict[str, object] = {
+    "event": "theft", "booking": 33, "booking_kind": "private", "role": "agent", "holder": HOLDER, "token": CTI,
+    "command": COMMAND_ID, "found": True,
+}  # fmt: skip
+BOOTED: dict[str, object] = {
+    "version": "0.1.0", "car": "zoe-ph1", "sqlite": "3.40.1", "why": "start", "quarantined": None,
+    "vehicle_key": golden_receipts.KEY.public.hex(),
+}  # fmt: skip
+
 BODIES: tuple[tuple[str, dict[str, object]], ...] = (
-    ("boot", {"version": "0.1.0", "car": "zoe-ph1", "sqlite": "3.40.1", "why": "start", "quarantined": None}),
+    ("boot", BOOTED),
     (
         "columns",
         {
@@ -153,6 +162,7 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
             "unseen_ms": 4000,
         },
     ),
+    *golden_receipts.BODIES,
     (
         "charge",
         {
@@ -176,32 +186,8 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("position", {"event": "assistance", **SPOT}),
     ("pause", {"event": "began", "booking": 36}),
     ("pause", {"event": "ended", "booking": 36}),
-    (
-        "located",
-        {
-            "event": "theft",
-            "booking": 33,
-            "booking_kind": "private",
-            "role": "agent",
-            "holder": HOLDER,
-            "token": CTI,
-            "command": COMMAND_ID,
-            "found": True,
-        },
-    ),
-    (
-        "located",
-        {
-            "event": "assistance",
-            "booking": 33,
-            "booking_kind": "private",
-            "role": "driver",
-            "holder": HOLDER,
-            "token": CTI,
-            "command": COMMAND_ID,
-            "found": False,
-        },
-    ),
+    ("located", LOCATED),
+    ("located", LOCATED | {"event": "assistance", "role": "driver", "found": False}),
     ("command", {"id": COMMAND_ID, "action": "lock", "result": {"code": "done", "why": "read back"}}),
     ("garage", {"event": "on", "by": "command", "hours": 12.0}),
     ("garage", {"event": "off", "by": "time", "hours": None}),

@@ -71,13 +71,28 @@ class Closing:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """The car as a receipt tells it, at the moment of the decision. lo_s: the earliest it can be, seconds. key_back:
+    `None` where no holder is fitted.
+    """
+
+    reading: Reading
+    lo_s: int
+    plugged: bool | None
+    doors_shut: bool | None
+    key_back: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What follows from a movement of the lock, decided before it and kept beside the pending intent, so that a power
-    cut in between cannot change it. opens and closes together: a takeover (R4).
+    cut in between cannot change it. opens and closes together: a takeover (R4). seen: for the receipt; `None` makes
+    none.
     """
 
     opens: OpenBooking | None = None
     closes: Closing | None = None
+    seen: Seen | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -85,10 +100,11 @@ class Plan:
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Plan:
         """What an earlier version wrote lacks some fields of both. Raises `ValueError`, `KeyError`, `TypeError`."""
-        opens, closes = found["opens"], found["closes"]
+        opens, closes, seen = found["opens"], found["closes"], found.get("seen")
         return cls(
             None if opens is None else stored.typed(OpenBooking, opens),
             None if closes is None else stored.typed(Closing, closes),
+            None if seen is None else stored.typed(Seen, seen),
         )
 
 

@@ -14,10 +14,10 @@ from typing import Final
 from drivers.ports import BadgeTap, CodeEntered, Feedback, LockAction, LockOutcome
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Code, Refusal, refused
+from keyless.token import token_hash
 
 from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
-from .booking import Plan
 from .bookings import Bookings
 from .choice import Stored
 from .deciding import Known, Verdict, at_reader, by_phone
@@ -95,11 +95,12 @@ class Decisions:
             holder=booking.confirmation.id.hex(),
             clock=known.now.source,
             note=booking.note,
+            named=token_hash(booking.token).hex(),
         )
         lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
         opens = self._scene.opening(booking) if verdict.opens else None
         closes = self._scene.closing(verdict.closes) if verdict.closes is not None else None
-        moved = await self._lockwork.move(lock, asked, Plan(opens, closes), put=put)
+        moved = await self._lockwork.move(lock, asked, self._scene.plan(opens, closes), put=put)
         # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
         # "ended".
         ended = action is Action.END and moved.outcome is not LockOutcome.FAILED

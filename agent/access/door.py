@@ -21,7 +21,7 @@ from ..car.state import Moving
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking
 from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
-from .booking import How, Plan, may_auto_close
+from .booking import How, may_auto_close
 from .bookings import Bookings
 from .decisions import Decisions
 from .lockwork import Lockwork
@@ -203,7 +203,8 @@ class Door:
         if open_ is not None and may_auto_close(open_, car, self._scene.now().lo_s, self._auto_close_s):
             log.info("booking %d was left open after its end; it is closed", open_.booking)
             asked = Asked("auto", open_.booking, open_.token, open_.holder, clock=self._scene.now().source)
-            await self._lockwork.move(LockAction.LOCK, asked, Plan(closes=self._scene.closing(How.AUTO_CLOSED)))
+            plan = self._scene.plan(closes=self._scene.closing(How.AUTO_CLOSED))
+            await self._lockwork.move(LockAction.LOCK, asked, plan)
 
     # --- shut
 

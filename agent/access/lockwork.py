@@ -1,6 +1,7 @@
 """Moves the lock once, in the only order that survives a power cut: intent on disk, movement, outcome on disk.
 
-What is not here: whether it may move (`decisions.py`, `remote.py`) and how (`drivers/lock/`).
+What is not here: whether it may move (`decisions.py`, `remote.py`), how (`drivers/lock/`) and what a receipt says of it
+(`receipts.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..car.under_way import UnderWay
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import Plan, carry_out
 from .pending import NOTHING, PENDING, Asked, Pending
+from .receipts import Done, Receipts
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +78,7 @@ class Lockwork:
         guard: AbstractAsyncContextManager[Any],
         result: Callable[[str, str, str, int | None], None],
         *,
+        receipts: Receipts,
         vehicle: str,
         signal: str | None,
         version: str,
@@ -83,6 +86,7 @@ class Lockwork:
     ) -> None:
         self._clock, self._store, self._port, self._car, self._under = clock, store, port, car, under
         self._guard, self._result, self._confirm_s = guard, result, confirm_s
+        self.receipts = receipts
         self._proof = f"lock_proof/{vehicle}/{signal}/{version}" if signal else None
         self._proven = False
         self._commanded: bool | None = None
@@ -97,6 +101,7 @@ class Lockwork:
         self._proven = self._proof is not None and self._proof in vault
         self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
         self._since_ns = self._clock.now().ns
+        self.receipts.load(vault)
         if PENDING in vault:
             self._orphan = Pending.from_bytes(vault[PENDING])
             self._stray = self._orphan is None
@@ -163,8 +168,10 @@ class Lockwork:
         """Exactly one outcome for each intent, in one transaction with all that follows from it."""
         asked, action = pending.asked, pending.action.value
         moved = outcome is not LockOutcome.FAILED
+        done = Done(pending.plan, self._under.booking, asked, pending.action, outcome)
         after = carry_out(self._under, pending.plan, moved)
-        put, drop = dict(after.put), [PENDING, *after.drop]
+        receipts = self.receipts.write(done)
+        put, drop = dict(after.put) | dict(receipts.put), [PENDING, *after.drop]
         body = {
             "event": "outcome",
             "access": pending.access,
@@ -174,7 +181,7 @@ class Lockwork:
             "why": why,
             "resolved_at_boot": at_boot,
         }
-        facts = [Fact("access", body), *(Fact(kind, fact) for kind, fact in after.facts)]
+        facts = [Fact("access", body), *(Fact(kind, fact) for kind, fact in after.facts), *receipts.facts]
         if moved:
             self._commanded = pending.action is LockAction.LOCK
             put[COMMANDED] = action.encode()
@@ -190,7 +197,7 @@ class Lockwork:
             numbers = ()
         if asked.command is not None:
             self._result(asked.command, outcome.value, why, numbers[-1] if numbers else None)
-        return Moved(outcome, why, numbers)
+        return Moved(outcome, why, numbers, self.receipts.kept(receipts, in_database=bool(numbers)))
 
     async def resolve(self, *, at_once: bool = False) -> None:
         """D19: an intent found at boot gets its outcome from the proven signal, once the car has spoken, else unknown.
@@ -222,15 +229,22 @@ class Lockwork:
         with contextlib.suppress(StoreBroken):
             await self._store.commit((Fact("alarm", alarm),), drop=(PENDING,))
 
-    async def conclude(self, plan: Plan, facts: tuple[Fact, ...], put: Mapping[str, bytes]) -> tuple[int, ...]:
+    async def conclude(
+        self, plan: Plan, asked: Asked, facts: tuple[Fact, ...], put: Mapping[str, bytes]
+    ) -> tuple[int, ...]:
         """Carry out a plan without touching the lock; `facts` come last. Answers their numbers."""
         await self.resolve(at_once=True)
+        done = Done(plan, self._under.booking, asked, None, None)
         after = carry_out(self._under, plan, True)
-        told = (*(Fact(kind, body) for kind, body in after.facts), *facts)
+        receipts = self.receipts.write(done)
+        told = (*(Fact(kind, body) for kind, body in after.facts), *receipts.facts, *facts)
+        changes = dict(after.put) | dict(receipts.put) | dict(put)
         try:
-            return await self._store.commit(told, put={**dict(after.put), **put}, drop=after.drop)
+            numbers = await self._store.commit(told, put=changes, drop=after.drop)
         except StoreBroken:
-            return ()
+            numbers = ()
+        self.receipts.kept(receipts, in_database=bool(numbers))
+        return numbers
 
     # --- commissioning
 

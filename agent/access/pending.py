@@ -27,7 +27,7 @@ _COMMAND: Final = re.compile(rb'"command":"([0-9a-f]{32})"')
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who asked for a movement. token, holder, command: hex. clock: source of the time it was decided by. note: see the
-    contract.
+    contract. named: what a receipt names the token by, 32 hex digits.
     """
 
     via: str
@@ -38,10 +38,11 @@ class Asked:
     clock: str = "none"
     note: str | None = None
     until: int | None = None
+    named: str | None = None
 
     def body(self) -> dict[str, object]:
         """The part of an intent fact that says who asked."""
-        return {name: value for name, value in asdict(self).items() if name != "until"}
+        return {name: value for name, value in asdict(self).items() if name not in ("until", "named")}
 
 
 @dataclass(frozen=True, slots=True)

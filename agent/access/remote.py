@@ -19,7 +19,7 @@ from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from . import locate
 from .authority import Authority
-from .booking import Closing, Plan
+from .booking import Closing
 from .bookings import Bookings
 from .commanded import GARAGE, Commanded, Far, by_command
 from .deciding import Verdict
@@ -170,6 +170,7 @@ class Remote:
             clock=now.source,
             note=booking.note,
             until=command.exp,
+            named=token_hash(booking.token).hex(),
         )
         if command.action in GARAGE:
             await self._switch(asked, GARAGE[command.action], put)
@@ -183,7 +184,7 @@ class Remote:
             if commanded.closes_only:
                 await self._close_only(asked, closes, put)
                 return
-        plan = Plan(self._scene.opening(booking) if verdict.opens else None, closes)
+        plan = self._scene.plan(self._scene.opening(booking) if verdict.opens else None, closes)
         try:
             await self._lockwork.move(LOCKS[command.action], asked, plan, put=put)
         except StoreBroken:
@@ -227,7 +228,7 @@ class Remote:
         self._results[name] = Answer(code="done", why=why, until=asked.until)
         put = {**put, RESULT + name: _json(self._results[name])}
         fact = Fact("command", {"id": name, "action": "end", "result": {"code": "done", "why": why}})
-        numbers = await self._lockwork.conclude(Plan(closes=closing), (fact,), put)
+        numbers = await self._lockwork.conclude(self._scene.plan(closes=closing), asked, (fact,), put)
         self._result(name, "done", why, numbers[-1] if numbers else None)
 
     def _repeat(self, name: str) -> None:

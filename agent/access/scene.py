@@ -5,19 +5,21 @@ What is not here: the rules (`booking.py`) and what is done about them (`decisio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from config.privacy import Policy
 from config.vocabulary import IGNITION, PLUGGED
 from drivers.ports import Clock, Instant
 from keyless.claims import Booking, Interval
+from keyless.token import token_hash
 
 from ..car.inputs import Sensed
 from ..car.privacy import Place, coarse, place
 from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
-from .booking import CarNow, Closing, How, doors, soft
+from .booking import CarNow, Closing, How, Plan, Seen, doors, soft
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 
@@ -25,7 +27,8 @@ Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 class Scene:
     """interval: the trusted clock's answer for an instant. stamp: the same as `[lo, hi]` in ms with its source.
 
-    locked: what is believed of the lock (R9). sensed: what contacts tell beside the car.
+    locked: what is believed of the lock (R9). sensed: what contacts tell beside the car. key_holder: whether one
+    is fitted.
     """
 
     def __init__(
@@ -38,10 +41,12 @@ class Scene:
         locked: Callable[[], bool | None],
         sensed: Callable[[], Sensed],
         policy: Policy,
+        *,
+        key_holder: bool = False,
     ) -> None:
         self._clock, self._car, self.under = clock, car, under
         self._interval, self._stamp, self._locked = interval, stamp, locked
-        self._sensed, self._policy = sensed, policy
+        self._sensed, self._policy, self._key_holder = sensed, policy, key_holder
 
     def now(self) -> Interval:
         return self._interval(self._clock.now())
@@ -98,7 +103,16 @@ class Scene:
             start=self.reading(),
             provisional=self._car.provisional(),
             place=self._place("start", kind),
+            named=token_hash(booking.token).hex(),
+            lo_s=math.floor(self.now().lo_s),
         )
+
+    def plan(self, opens: OpenBooking | None = None, closes: Closing | None = None) -> Plan:
+        """What follows, with what the car shows now beside it."""
+        car = self.car()
+        shut = None if car.doors_open is None else not car.doors_open
+        key_back = car.key_returned if self._key_holder else None
+        return Plan(opens, closes, Seen(self.reading(), math.floor(self.now().lo_s), car.plugged, shut, key_back))
 
     def closing(self, how: How, hard_overridden: tuple[str, ...] = ()) -> Closing:
         kind = self.under.booking.kind if self.under.booking is not None else None

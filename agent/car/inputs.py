@@ -38,6 +38,9 @@ class Inputs:
         port = self._ports.get(name)
         return port.value.active if port is not None else None
 
+    def has(self, name: Input) -> bool:
+        return name in self._ports
+
     def sensed(self) -> Sensed:
         return Sensed(
             self._returned(Input.KEY_HOLDER), self._returned(Input.CARD_HOLDER), self.active(Input.DOOR)

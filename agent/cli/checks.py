@@ -38,7 +38,7 @@ def examine(config: Path) -> list[Check]:
     if not problems:
         checks.append(Check("settings", True, str(config)))
     if settings is not None:
-        for subject in (_car, _privacy, _can, _gpsd, _serials, _inputs, _state, _keys, _cloud):
+        for subject in (_car, _privacy, _can, _gpsd, _serials, _inputs, _state, _signer, _keys, _cloud):
             checks += subject(settings)
     return checks
 
@@ -149,6 +149,23 @@ def _state(settings: Settings) -> Iterator[Check]:
         yield Check("disk", False, f"{free} MiB free", f"free {settings.buffer.max_mib} MiB, or lower buffer.max_mib")
     else:
         yield Check("state folder", True, f"{folder}, {free} MiB free")
+
+
+def _signer(settings: Settings) -> Iterator[Check]:
+    from ..run.vehicle_key import KEY_FILE, public
+
+    path = Path(settings.state) / KEY_FILE
+    try:
+        found = public(path.parent, settings.vehicle.id)
+    except PermissionError:
+        yield Check("vehicle key", True, f"{path} is the daemon's alone; boitier status tells its public half")
+        return
+    except (OSError, ValueError) as error:
+        todo = "start boitier: it makes a new one; then note its public half"
+        yield Check("vehicle key", False, f"{path}: {error}", todo)
+        return
+    known = "made at the first start" if found is None else f"public {found.hex()}: note it beside the vehicle's id"
+    yield Check("vehicle key", True, known)
 
 
 def _keys(settings: Settings) -> Iterator[Check]:

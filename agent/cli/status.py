@@ -79,6 +79,7 @@ def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
             ("car", str(found.get("car"))),
             ("running for", ago(found.get("uptime_s"))),
             ("settings", str(found.get("settings"))),
+            ("vehicle key", signer(found.get("vehicle_key", {}))),
         ]),
         ("Door", [
             ("locked", yes(door.get("locked"))),
@@ -132,6 +133,11 @@ def questions(found: Status) -> str:
     polls = polling.get("polls", {})
     put_off = [name for name, state in polls.items() if state.get("failures_in_a_row", 0) >= PUT_OFF]
     return f"{len(polls)} kinds, car {polling.get('phase')}" + (f"; put off: {', '.join(put_off)}" if put_off else "")
+
+
+def signer(found: Mapping[str, Any]) -> str:
+    """The public half, which the operator notes: receipts are judged by it."""
+    return str(found.get("public") or f"none, no receipts are signed ({found.get('trouble') or 'unknown'})")
 
 
 def supply(found: Mapping[str, Any]) -> str:

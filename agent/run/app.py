@@ -34,6 +34,7 @@ from ..access.bookings import Bookings
 from ..access.decisions import Decisions
 from ..access.door import Door
 from ..access.lockwork import Lockwork
+from ..access.receipts import NUMBER_FILE, Receipts
 from ..access.remote import Remote
 from ..access.scene import Scene
 from ..car.inputs import Inputs
@@ -42,7 +43,7 @@ from ..car.state import CarState
 from ..car.under_way import UnderWay
 from ..car.vehicle import Vehicle
 from ..sync.store import Opened, Store, StoreBroken
-from . import erasing, startup
+from . import erasing, startup, vehicle_key
 from .health import Alarms, Health
 from .provisioning import Provisioning
 from .startup import Chosen
@@ -115,12 +116,17 @@ class House:
         self._answer: Result | None = None
         self.lock = self._lock_port()
         self.inputs = self._inputs()
+        self.loaded_key = vehicle_key.Loaded(None, "not loaded yet")
+        self.receipts = Receipts(settings.keyless.operator, self.authority.vehicle, self.state / NUMBER_FILE)
         lockwork = Lockwork(
-            clock, self.store, self.lock, self.car, self.under, self.busy, self.result,
+            clock, self.store, self.lock, self.car, self.under, self.busy, self.result, receipts=self.receipts,
             vehicle=settings.vehicle.id, signal=told_lock, version=VERSION,
             confirm_s=settings.lock.confirm_s,
         )  # fmt: skip
-        scene = Scene(clock, self.car, self.under, interval, stamp, lockwork.locked, self.inputs.sensed, self.policy)
+        scene = Scene(
+            clock, self.car, self.under, interval, stamp, lockwork.locked, self.inputs.sensed, self.policy,
+            key_holder=self.inputs.has(Input.KEY_HOLDER),
+        )  # fmt: skip
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         decisions = Decisions(self.store, scene, self.bookings, lockwork)
@@ -140,6 +146,8 @@ class House:
         except StoreBroken as error:
             log.error("starting without the database: %s", error)
         self.provisioning.load()
+        self.loaded_key = vehicle_key.load(self.state, self.settings.vehicle.id)
+        self.receipts.key = self.loaded_key.key
         self.door.past_s = self.timekeeper.settled_lo_s  # a receiver alone erases nothing (R19)
         await self.door.load()
         await self.journey.load()
@@ -167,6 +175,12 @@ class House:
     def standing_names(self) -> list[str]:
         """Alarms that stand; the store writes its own down, and is asked for it here."""
         return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
+
+    def key_status(self) -> dict[str, object]:
+        """The public half of the vehicle key, for the operator to note."""
+        key, counts = self.loaded_key.key, self.receipts.counters
+        public, kid = (None, None) if key is None else (key.public.hex(), key.kid.hex())
+        return {"public": public, "kid": kid, "trouble": self.loaded_key.trouble, "receipts": counts}
 
     def _part_off(self, name: str, why: str) -> None:
         self.alarms.raised(name, why=why)

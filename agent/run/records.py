@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..access.bookings import REVISION
 from ..access.pending import PENDING
+from ..access.receipts import NUMBER
 from ..access.remote import COUNTER
 from ..car.under_way import BOOKING_KEY
 from ..sync import holdings, wiping
@@ -21,7 +22,8 @@ from ..sync.record import When
 if TYPE_CHECKING:
     from .app import House
 
-KEEP: Final = (COUNTER, REVISION)  # numbers, of no person: what was obeyed or superseded once never counts again
+# Numbers, of no person: what was obeyed, superseded or given once never counts again.
+KEEP: Final = (COUNTER, REVISION, NUMBER)
 UNDER_WAY: Final = (
     "a booking is under way, or a movement of the lock has no outcome yet: whoever has the car could not open it any"
     " more; end it first, and let boitier run until then"
@@ -82,7 +84,8 @@ def may_wipe(waiting: int, aside: Sequence[Path], *, lose_unsent: bool) -> None:
 
 def erase_all(state: Path, disk: Callable[[Path], Disk], when: When, *, lose_unsent: bool) -> None:
     """P8: everything of people in a state folder, with nobody having the file open. The key set and the clock's floor
-    stay: they are of no person, and guard the door; so do numbers against replays.
+    stay: they are of no person, and guard the door; so do numbers against replays. The vehicle key goes, since whoever
+    has the box next must not sign for this operator.
 
     All is asked again of the file: since the daemon was asked, something may have come to be there. Raises ValueError
     with what to do, and nothing is gone then; StorageError, OSError.

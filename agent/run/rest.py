@@ -19,8 +19,7 @@ from drivers.local.control import ControlSocket
 from ..car.pauses import Pauses
 from ..car.state import Moving
 from ..sync.keeping import Keeping
-from ..sync.store import Fact, StoreBroken
-from . import startup
+from . import boot, startup
 from .control import Control
 from .records import Records
 from .shown import signals
@@ -119,15 +118,8 @@ class Rest:
             self._add(inputs, Stage.SOURCES)
 
     async def _records(self) -> None:
-        house, opened = self._house, self._house.opened
-        body = {
-            "version": VERSION, "car": house.settings.vehicle.car, "sqlite": opened.sqlite if opened else None,
-            "why": "start", "quarantined": opened.quarantined if opened else None,
-        }  # fmt: skip
-        try:
-            await house.store.commit((Fact("boot", body),))
-        except StoreBroken:
-            log.warning("the boot is recorded once the database is whole")
+        house = self._house
+        await boot.record(house)
         house.health.conditions.update(
             keyset_missing=lambda: house.provisioning.missing, keyset_expired=lambda: house.provisioning.expired,
             keyset_damaged=lambda: "keyset" in house.provisioning.trouble,
@@ -253,6 +245,7 @@ class Rest:
             "tending": lambda: self._tending.status() if self._tending is not None else {},
             "gnss": lambda: self.gnss_status(),
             "link": lambda: self.link_status(),
+            "vehicle_key": house.key_status,
             "trust": lambda: {
                 "missing": house.provisioning.missing, "trouble": house.provisioning.trouble,
                 "counters": house.provisioning.counters,

@@ -28,7 +28,7 @@ class Disk:
 
     def __init__(self, path: Path, max_bytes: int, vehicle: str, version: str | None, car: str | None) -> None:
         self.path, self._max_bytes, self._vehicle = path, max_bytes, vehicle
-        self._version, self._car = version, car
+        self._program = {"version": version, "car": car, "sqlite": db.SQLITE_VERSION}
         self._database: db.Database | None = None
         self._open: samples.Run | None = None
         self._loaded = False
@@ -106,7 +106,7 @@ class Disk:
         """First facts of a new stream: why it begins, and the columns its samples refer to."""
         if opened.quarantined is not None or opened.detail:
             self.counts["set_aside"] += 1
-            boot = {"version": self._version, "car": self._car, "sqlite": db.SQLITE_VERSION, "why": "new_stream"}
+            boot = self._program | {"why": "new_stream", "vehicle_key": None}
             outbox.append_fact(connection, when.fact("boot", boot | {"quarantined": opened.quarantined}))
             alarm = {"name": "database_broken", "event": "raised", "detail": opened.detail}
             outbox.append_fact(connection, when.fact("alarm", alarm))

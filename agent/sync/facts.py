@@ -35,8 +35,10 @@ PLACE: Final = ("event", "booking", "lat", "lon", "precision_m")
 LOCATED: Final = ("event", "booking", "booking_kind", "role", "holder", "token", "command", "found")
 CHARGE: Final = ("event", "booking", "station", "charge_point", "plug_in", "start")
 
+SIGNED: Final = ("opened", "paused", "ended", "auto_closed", "takeover", "forced")
+
 FORMS: Final = (
-    Form("boot", "", ("version", "car", "sqlite", "why", "quarantined")),
+    Form("boot", "", ("version", "car", "sqlite", "why", "quarantined", "vehicle_key")),
     Form("columns", "", ("names", "steps", "units")),
     Form(
         "access",
@@ -55,6 +57,7 @@ FORMS: Final = (
             "distance", "legs", *FLOWS,
         ),
     ),
+    *(Form("receipt", event, ("event", "booking", "number", "cose")) for event in SIGNED),
     Form("leg", "opened", ("event", "booking", "leg", "start")),
     Form("leg", "closed", ("event", "booking", "leg", *LEG)),
     Form("unbooked_leg", "opened", ("event", "leg", "start")),

@@ -21,6 +21,7 @@ from .record import Batch, When
 
 MARK: Final = ".erasing"  # beside the database; looked for at every start
 FRESH: Final = ".fresh"  # the database that takes its place
+ALSO: Final = ("vehicle.key",)  # in the folder of the database; a new one is made at the next start
 AT_SIDE: Final = ("", "-wal", "-shm", ".ballast", ".lock")
 
 
@@ -73,7 +74,8 @@ def _finish(path: Path, folder: Path) -> None:
         os.replace(fresh, path)
         db.sync_folder(path.parent)
     stored = [file for file in sorted(folder.glob("*")) if file.is_file()]
-    for file in (*stored, *set_aside(path), Path(f"{path}.ballast"), *_beside(fresh)):
+    also = [path.parent / name for name in ALSO]
+    for file in (*stored, *set_aside(path), Path(f"{path}.ballast"), *_beside(fresh), *also):
         try:
             file.unlink(missing_ok=True)
         except OSError as error:
