@@ -21,7 +21,7 @@ NAMES = {
     "unlock": "token believed and intent on disk",
     "drain": "a full outbox to a real backend, rows and bytes",
     "decode": "a million recorded frames to values",
-    "bus": "a full bus read, in the guest where this kernel has no CAN (six minutes)",
+    "bus": "a full bus read, in the guest where this kernel has no CAN (nine minutes)",
     "month": "memory over thirty days of a car's life",
     "day": "memory, disk and air of the demo's day (two minutes)",
 }
