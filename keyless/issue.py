@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from . import cbor, cose, near
 from .claims import Claims, Command, key_id
+from .guest import write_guest
 from .signed_time import write_answer
 from .token import write_claims, write_command
 from .trust import KEYSET_CONTEXT, LIST_KEY, IssuerKey
@@ -95,7 +96,11 @@ def remote(token: bytes, command: bytes) -> bytes:
 
 def keyset(version: int, expires: int, keys: Iterable[IssuerKey], roots: Sequence[SigningKey]) -> bytes:
     """A key set signed by these roots; at least the car's threshold of them."""
-    entries = [[key_id(one.key), one.key, one.not_before, one.not_after, one.role_ceiling] for one in keys]
+    entries = [
+        [key_id(one.key), one.key, one.not_before, one.not_after, one.role_ceiling]
+        + ([] if one.guest is None else [write_guest(one.guest)])
+        for one in keys
+    ]
     payload = cbor.encode({1: version, 2: expires, 3: entries})
     message = cose.to_be_signed(b"", payload, context=KEYSET_CONTEXT)
     return cbor.encode([payload, [[root.kid, root.sign(message)] for root in roots]])

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from . import cbor, cose
-from .claims import Interval, Role
+from .claims import Interval
 from .clock import BUILD_S
 from .refusal import Code, Refusal, refused
 from .trust import IssuerKey, KeySet, issuer_key, key_is_stale
@@ -111,7 +111,7 @@ def believe_time(
 def _objection(said: _Answer, key: IssuerKey, keyset: KeySet, operator: str) -> Refusal | None:
     if key_is_stale(keyset, key, Interval(said.time_s, said.time_s, "signed")):
         return refused(Code.UNKNOWN_KEY, "key or key set was out of date then")
-    if said.iss != operator or not key.may_mint(Role.BACKEND):
+    if not key.is_backend(said.iss, operator):
         return refused(Code.ISSUER_ROLE, "not this operator's, or its key may not act as the backend")
     return None
 

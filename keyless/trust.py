@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from . import cbor, cose
 from .claims import Interval, Role, key_id
+from .guest import Guest, read_guest
 from .refusal import Code, Refusal, refused
 from .token import TIME_BITS
 
@@ -26,15 +27,29 @@ KEYSET_CONTEXT: Final = "Signature"
 
 
 class IssuerKey(Struct, frozen=True):
-    """key: 32 bytes Ed25519. not_before, not_after: seconds, both included. role_ceiling: bits `1 << role`."""
+    """key: 32 bytes Ed25519. not_before, not_after: seconds, both included. role_ceiling: bits `1 << role`.
+
+    guest: whose it is, when it is not the operator's.
+    """
 
     key: bytes
     not_before: int
     not_after: int
     role_ceiling: int
+    guest: Guest | None = None
 
     def may_mint(self, role: Role) -> bool:
         return bool(self.role_ceiling >> role & 1)
+
+    def signs_as(self, iss: str, operator: str | None) -> bool:
+        """Whether it may sign in this name. operator: the car's; `None` (any) only for a person at a desk."""
+        if self.guest is not None:
+            return iss == self.guest.issuer
+        return operator is None or iss == operator
+
+    def is_backend(self, iss: str, operator: str) -> bool:
+        """What the operator's backend says to a car (lists, time) no guest says."""
+        return self.guest is None and iss == operator and self.may_mint(Role.BACKEND)
 
 
 class KeySet(Struct, frozen=True):
@@ -47,6 +62,11 @@ class KeySet(Struct, frozen=True):
     def expired(self, now: Interval) -> bool:
         """Certainly expired: reason for an alarm; drivers go on for `GRACE_S`."""
         return now.lo_s > self.expires
+
+    def may_number(self, key: IssuerKey, booking: int) -> bool:
+        """Whether a booking of this number is that issuer's to give. Number 0 is no booking."""
+        guests = {one.guest.issuer for one in self.keys.values() if one.guest is not None and one.guest.owns(booking)}
+        return booking == 0 or guests == (set() if key.guest is None else {key.guest.issuer})
 
 
 class Revocations(Struct, frozen=True):
@@ -140,20 +160,23 @@ def _read_keys(payload: bytes) -> KeySet | Refusal:
     for entry in entries:
         read = _read_key(entry)
         if read is None or read[0] in keys:
-            return refused(Code.MALFORMED, "a key is not [kid, key, not before, not after, roles], or is there twice")
+            return refused(Code.MALFORMED, "a key is not as docs/keyless.md section 1.4 says, or is there twice")
         keys[read[0]] = read[1]
     return KeySet(version, expires, MappingProxyType(keys))
 
 
 def _read_key(entry: object) -> tuple[bytes, IssuerKey] | None:
-    if not isinstance(entry, list) or len(entry) != 5:
+    if not isinstance(entry, list) or len(entry) not in (5, 6):
         return None
-    kid, key, start, end, roles = entry
+    kid, key, start, end, roles, *more = entry
+    guest = read_guest(more[0]) if more else None
+    if more and guest is None:
+        return None
     if not cbor.is_bytes(key, 32) or kid != key_id(key):
         return None
     if not (cbor.is_uint(start, TIME_BITS) and cbor.is_uint(end, TIME_BITS) and cbor.is_uint(roles, 8)):
         return None
-    return kid, IssuerKey(key, start, end, roles)
+    return kid, IssuerKey(key, start, end, roles, guest)
 
 
 def issuer_key(outer: cose.Sign1, keyset: KeySet) -> IssuerKey | Refusal:
@@ -198,7 +221,7 @@ def read_revocations(
     if isinstance(read, Refusal):
         return read
     iss, revocations = read
-    if iss != operator or not key.may_mint(Role.BACKEND):
+    if not key.is_backend(iss, operator):
         return refused(Code.ISSUER_ROLE, "not this operator's, or its key may not act as the backend")
     if revocations.sequence < min_sequence:
         return refused(Code.SUPERSEDED, f"sequence {revocations.sequence}, seen {min_sequence}")

@@ -194,12 +194,17 @@ def _barred(signed: _Signed, situation: Situation) -> Refusal | None:
     claims, is_open = signed.claims, situation.is_open(signed.claims)
     if claims.aud != situation.vehicle:
         return refused(Code.WRONG_VEHICLE, claims=claims)
-    if situation.operator is not None and claims.iss != situation.operator:
-        return refused(Code.ISSUER_ROLE, "another operator's token", claims)
+    if not signed.key.signs_as(claims.iss, situation.operator):
+        return refused(Code.ISSUER_ROLE, "another issuer's token", claims)
     if not signed.key.may_mint(claims.role):
         return refused(Code.ISSUER_ROLE, f"this key may not mint the role {claims.role.name.lower()}", claims)
     if claims.exp - claims.nbf > LONGEST_S[claims.role]:
         return refused(Code.ISSUER_ROLE, "lasts longer than this role may", claims, longest_s=LONGEST_S[claims.role])
+    guest = signed.key.guest
+    if not situation.keyset.may_number(signed.key, claims.booking):
+        return refused(Code.ISSUER_ROLE, "a booking number that is not this issuer's", claims)
+    if guest is not None and not is_open and not guest.serves(claims.nbf + claims.early_s, claims.exp - claims.late_s):
+        return refused(Code.ISSUER_ROLE, "outside of the hours of this issuer", claims)
     if situation.keyset.expired(situation.now) and claims.role is not Role.DRIVER and not is_open:
         return refused(Code.ISSUER_ROLE, "the key set has expired: drivers only", claims)
     return _recalled(claims, (signed.kid,), situation)

@@ -10,6 +10,7 @@ from msgspec.structs import astuple
 
 from keyless import parcel, policy, receipt, signed_time, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Interval
+from keyless.guest import Guest
 from keyless.refusal import Refusal
 from keyless.token import read_remote
 
@@ -117,10 +118,16 @@ def _keyset(case: Case) -> Case:
             "not_before": key.not_before,
             "not_after": key.not_after,
             "roles": key.role_ceiling,
+            "guest": None if key.guest is None else _guest(key.guest),
         }
         for kid, key in read.keys.items()
     ]
     return {"accept": True, "code": None, "version": read.version, "expires": read.expires, "keys": keys}
+
+
+def _guest(guest: Guest) -> Case:
+    said = dict(zip(guest.__struct_fields__, astuple(guest), strict=True))
+    return {name.removesuffix("_min"): value for name, value in said.items()}
 
 
 def _revocations(case: Case) -> Case:

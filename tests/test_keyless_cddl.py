@@ -35,6 +35,7 @@ OF_THE_SHAPE = ("malformed", "alg")
 CANNOT_SAY = (
     "longer head", "no stated length", "in two bytes", "wrong order", "nbf as late", "nbf after", "early + late",
     "not its key's", "kid of another key", "a key twice", "ids of 12 bytes", "ids of 1 byte", "ends before it begins",
+    "last number is below the first",
 )  # fmt: skip
 
 

@@ -74,9 +74,9 @@ def _texts(language: str) -> dict[str, Any]:
 
 
 def _time(texts: dict[str, Any], at_s: float, now_s: float | None) -> str:
-    at = paris(round(at_s * 1000))
+    at = paris(at_s)
     time = str(texts["clock"].format(hour=at.hour, minute=at.minute))
-    if now_s is not None and paris(round(now_s * 1000)).date() == at.date():
+    if now_s is not None and paris(now_s).date() == at.date():
         return time
     day, month = texts["days"][at.weekday()], texts["months"][at.month - 1]
     return str(texts["on_day"].format(time=time, day=day, number=at.day, month=month))

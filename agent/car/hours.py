@@ -1,20 +1,17 @@
 """Pure: is this working time, in the time of Paris?
 
-What is not here: what follows for privacy (`privacy.py`). The switch to summer time is computed (last Sundays of March
-and October, 01:00 UTC: directive 2000/84/EC), so that no list of time zones need be installed or loaded on the way to
-an open door.
+What is not here: what follows for privacy (`privacy.py`), and how far Paris is from UTC (`keyless/paris.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from config.privacy import DAYS, Work
+from keyless.paris import offset_s
 
-WINTER: Final = timedelta(hours=1)
-SUMMER: Final = timedelta(hours=2)
 WIDEST_MS: Final = 900_000  # of an interval that still says what time it is
 
 
@@ -24,15 +21,13 @@ def working(work: Work, wall: Sequence[int] | None) -> bool:
     """
     if wall is None or wall[1] - wall[0] > WIDEST_MS:
         return False
-    begun = _stretch(work, paris(wall[0]))
-    return begun is not None and begun == _stretch(work, paris(wall[1]))
+    begun = _stretch(work, paris(wall[0] / 1000))
+    return begun is not None and begun == _stretch(work, paris(wall[1] / 1000))
 
 
-def paris(ms: int) -> datetime:
-    """The time of Paris without its zone: a clock on the wall there."""
-    utc = datetime.fromtimestamp(ms / 1000, UTC)
-    summer = _last_sunday(utc.year, 3) <= utc < _last_sunday(utc.year, 10)
-    return (utc + (SUMMER if summer else WINTER)).replace(tzinfo=None)
+def paris(at_s: float) -> datetime:
+    """The time of Paris without its zone: a clock on the wall there. at_s: seconds since 1970 UTC."""
+    return datetime.fromtimestamp(at_s + offset_s(at_s), UTC).replace(tzinfo=None)
 
 
 def _stretch(work: Work, here: datetime) -> int | None:
@@ -50,9 +45,3 @@ def minutes(text: str) -> int:
     """ "07:30" as minutes since midnight."""
     hour, minute = text.split(":")
     return int(hour) * 60 + int(minute)
-
-
-def _last_sunday(year: int, month: int) -> datetime:
-    """01:00 UTC of it. March and October have 31 days."""
-    last = datetime(year, month, 31, 1, tzinfo=UTC)
-    return last - timedelta(days=(last.weekday() + 1) % 7)

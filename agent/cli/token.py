@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from msgspec.structs import replace
 
+from config.privacy import DAYS
 from keyless import claims as values
 from keyless import cose, issue, trust, verify
 from keyless import token as payloads
+from keyless.guest import Guest, read_guest
 from keyless.refusal import Refusal
 
 from ..access import saying
+from ..car.hours import minutes
 from . import token_judging
 from .token_bytes import Hex, as_json, read_bytes, read_file, say, unreadable
 
@@ -43,18 +47,34 @@ class Now(click.ParamType[values.Interval]):
         return values.Interval(lo, hi, "none" if hi is None else "signed")
 
 
-class Keys(click.ParamType[tuple[bytes, int]]):
-    """`PUBLIC:role,role…`: an issuer's key and the roles it may mint; alone: driver, agent and backend."""
+class Keys(click.ParamType[trust.IssuerKey]):
+    """`PUBLIC:role,role…`: an issuer's key and the roles it may mint; alone: driver, agent and backend. A second
+    issuer's: `PUBLIC:role,role…:NAME/mon,tue…/HH:MM/HH:MM/FIRST/LAST`, its days, hours in Paris and booking numbers.
+    """
 
-    name = "public[:roles]"
+    name = "public[:roles[:guest]]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[bytes, int]:
-        public, _, names = value.partition(":")
-        asked = names.split(",") if names else ["driver", "agent", "backend"]
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> trust.IssuerKey:
+        public, _, more = value.partition(":")
+        names, _, guest = more.partition(":")
+        asked = names.split(",") if names else ["driver", "agent"] if guest else ["driver", "agent", "backend"]
         wrong = [name for name in asked if name not in ROLES]
         if wrong:
             self.fail(f"unknown role {wrong[0]!r}; {', '.join(ROLES)} exist", param, ctx)
-        return Hex(32).convert(public, param, ctx), sum(1 << values.Role[name.upper()] for name in set(asked))
+        roles = sum(1 << values.Role[name.upper()] for name in set(asked))
+        key = Hex(32).convert(public, param, ctx)
+        return trust.IssuerKey(key, 0, 0, roles, self._guest(guest, param, ctx) if guest else None)
+
+    def _guest(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Guest:
+        try:
+            issuer, days, begin, end, first, last = text.split("/")
+            bits = sum(1 << DAYS.index(day) for day in set(days.split(",")))
+            found = read_guest([issuer, bits, minutes(begin), minutes(end), int(first), int(last)])
+        except ValueError:
+            found = None
+        if found is None:
+            self.fail(f"{text!r} is no NAME/mon,tue…/HH:MM/HH:MM/FIRST/LAST", param, ctx)
+        return found
 
 
 @click.group()
@@ -90,11 +110,11 @@ def keygen(file: Path, kind: str, as_json: bool) -> None:
 @click.option("--to", "end", type=int, required=True, help="Not after, and expiry of the set, in seconds.")
 @to_file
 def keyset(
-    roots: tuple[str, ...], keys: tuple[tuple[bytes, int], ...], version: int, start: int, end: int, out: Path | None
+    roots: tuple[str, ...], keys: tuple[trust.IssuerKey, ...], version: int, start: int, end: int, out: Path | None
 ) -> None:
     """Make the signed key set that a car trusts."""
     signing = [_secret(root) for root in roots]
-    entries = [trust.IssuerKey(public, start, end, roles) for public, roles in keys]
+    entries = [replace(key, not_before=start, not_after=end) for key in keys]
     _emit(issue.keyset(version, end, entries, signing), out, as_json=False)
 
 

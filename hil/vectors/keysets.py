@@ -10,6 +10,7 @@ from . import broken
 from .world import (
     ALL_ROLES,
     DAY,
+    GUEST_HOURS,
     ISSUER,
     LIMITED,
     NOW,
@@ -21,6 +22,7 @@ from .world import (
     ed25519,
     entry,
     flipped,
+    guest_entry,
     key_id,
     keyset,
     public,
@@ -33,6 +35,23 @@ KEY: Final = entry(ISSUER, NOW - DAY, NOW + 100 * DAY, ALL_ROLES)
 KEY_FOR_DRIVERS: Final = entry(LIMITED, NOW, NOW + 50 * DAY, 2)
 
 
+GUESTS: Final[dict[str, Value]] = {
+    "is a map": {1: "mairie"},
+    "of five items": GUEST_HOURS[:5],
+    "of seven items": [*GUEST_HOURS, 0],
+    "with no name": ["", *GUEST_HOURS[1:]],
+    "with a name of 65 bytes": ["m" * 65, *GUEST_HOURS[1:]],
+    "with a name in bytes": [b"mairie", *GUEST_HOURS[1:]],
+    "with no day": ["mairie", 0, *GUEST_HOURS[2:]],
+    "with an eighth day": ["mairie", 128, *GUEST_HOURS[2:]],
+    "that begins at 24:00": ["mairie", 31, 1_440, *GUEST_HOURS[3:]],
+    "that ends at 24:00": ["mairie", 31, 420, 1_440, *GUEST_HOURS[4:]],
+    "whose first number is 0": [*GUEST_HOURS[:4], 0, 1_999],
+    "whose last number is below the first": [*GUEST_HOURS[:4], 1_999, 1_998],
+    "with a number of 2^53": [*GUEST_HOURS[:4], 1_000, 1 << 53],
+}
+
+
 def payload(*keys: Value, version: Value = 5) -> dict[int, Value]:
     return {1: version, 2: NOW + 100 * DAY, 3: list(keys)}
 
@@ -41,10 +60,12 @@ case: Final = case_of("keyset", USUAL)
 
 
 def accepted(said: dict[int, Any]) -> Case:
+    names = ("issuer", "days", "begin", "end", "first", "last")
     keys = [
-        {"kid": kid.hex(), "key": key.hex(), "not_before": start, "not_after": end, "roles": roles}
-        for kid, key, start, end, roles in said[3]
-    ]
+        {"kid": kid.hex(), "key": key.hex(), "not_before": start, "not_after": end, "roles": roles,
+         "guest": dict(zip(names, guest[0], strict=True)) if guest else None}
+        for kid, key, start, end, roles, *guest in said[3]
+    ]  # fmt: skip
     return {"accept": True, "code": None, "version": said[1], "expires": said[2], "keys": keys}
 
 
@@ -108,6 +129,8 @@ def _payloads() -> list[tuple[str, Value]]:
         ("a key is a map", payload({1: kid, 2: key})),
         ("a key of four items", payload([kid, key, start, end])),
         ("a key of six items", payload([kid, key, start, end, roles, 0])),
+        ("a key of seven items", payload([*guest_entry(), 0])),
+        *((f"a guest {name}", payload(guest_entry(said))) for name, said in GUESTS.items()),
         ("a kid that is not its key's", payload([bytes(8), key, start, end, roles])),
         ("the kid of another key", payload([LIMITED.kid, key, start, end, roles])),
         ("a key of 31 bytes", payload([tokens.derived(b"key", bytes(31)), bytes(31), start, end, roles])),
@@ -161,6 +184,8 @@ def _accepted() -> list[Case]:
     said = payload(KEY)
     first, second, third = ROOTS
     both, none = payload(KEY, KEY_FOR_DRIVERS), payload()
+    last: Value = (1 << 53) - 1
+    guest, narrow = payload(KEY, guest_entry()), payload(guest_entry(["m" * 64, 127, 0, 0, last, last]))
     highest = payload(KEY, version=(1 << 32) - 1)
     ended = {**said, 2: NOW - 1_000 * DAY}
     no_roles = payload(entry(ISSUER, 0, (1 << 40) - 1, 0))
@@ -176,6 +201,8 @@ def _accepted() -> list[Case]:
         case("one root of one", keyset(said, (first,)), accepted(said), threshold=1, roots=[public(first).hex()]),
         case("two keys", keyset(both), accepted(both)),
         case("no key", keyset(none), accepted(none)),
+        case("a guest beside the operator", keyset(guest), accepted(guest)),
+        case("a guest for one number, all day", keyset(narrow), accepted(narrow)),
         case("the version that was accepted", keyset(said), accepted(said), min_version=5),
         case("the highest version", keyset(highest), accepted(highest), min_version=6),
         case("expired: its age is judged with the tokens", keyset(ended), accepted(ended)),

@@ -6,6 +6,7 @@ from typing import Any
 
 from .. import tokens
 from ..cbor import encode
+from . import guests
 from .token_shapes import case
 from .world import (
     BADGE,
@@ -47,6 +48,7 @@ def cases() -> list[Case]:
     return [
         *_wrong_vehicle(), *_issuer_role(), *_revoked(), *_superseded(), *_clock_unsure(), *_too_early(), *_expired(),
         *_accepted(), *_accepted_roles(), *_accepted_edges(), *_accepted_open(),
+        *guests.accepted(taken),
     ]  # fmt: skip
 
 
@@ -83,6 +85,7 @@ def _issuer_role() -> list[Case]:
         case("R5 agent by a key for drivers, the booking is open", signed(agent, LIMITED), code, open_booking=42),
         case("order: and revoked, superseded, expired", signed({**claims(), 1: "orne"}), code,
              now=[NOW + DAY, NOW + DAY], revoked=[revoked_token()], superseded={"42": 4}),
+        *guests.refusals(case),
     ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ ISSUER = tokens.Issuer(OPERATOR, ed25519(7))  # every role
 LIMITED = tokens.Issuer(OPERATOR, ed25519(8))  # drivers only
 OLD = tokens.Issuer(OPERATOR, ed25519(11))  # its last second is NOW
 NEXT = tokens.Issuer(OPERATOR, ed25519(12))  # its first second is NOW + 4
+GUEST = tokens.Issuer("mairie", ed25519(13))  # working days from 7 to 19 in Paris; NOW is a Friday, 9:00 there
 STRANGER = tokens.Issuer(OPERATOR, ed25519(99))  # in no key set
 PHONE = ec.derive_private_key(12345, ec.SECP256R1())  # y even
 OTHER_PHONE = ec.derive_private_key(54321, ec.SECP256R1())  # y odd
@@ -81,6 +82,7 @@ def entry(issuer: tokens.Issuer, start: int, end: int, roles: int) -> list[Value
     return [issuer.kid, issuer.public, start, end, roles]
 
 
+GUEST_HOURS: Final[list[Value]] = ["mairie", 0b11111, 420, 1_140, 1_000, 1_999]
 USUAL_KEYS: Final = (
     entry(ISSUER, NOW - 300 * DAY, NOW + 300 * DAY, ALL_ROLES),
     entry(LIMITED, NOW - 300 * DAY, NOW + 300 * DAY, 1 << tokens.ROLES["driver"]),
@@ -96,14 +98,21 @@ def keyset(payload: Value, signers: Sequence[Key] = ROOTS[:2], *, context: str =
     return encode([inner, signatures])
 
 
+def guest_entry(said: Value = None) -> list[Value]:
+    """The second issuer's key. said: instead of its name, hours and numbers."""
+    return [*entry(GUEST, NOW - 300 * DAY, NOW + 300 * DAY, ALL_ROLES), GUEST_HOURS if said is None else said]
+
+
 def usual_keyset(expires: int, version: int = 1) -> bytes:
     return keyset({1: version, 2: expires, 3: USUAL_KEYS})
 
 
 def trust_sets() -> dict[str, Case]:
     """By the names that cases call them: the key sets, as signed bytes with what is needed to believe them."""
+    two: dict[int, Value] = {1: 1, 2: NOW + 200 * DAY, 3: [*USUAL_KEYS, guest_entry()]}
     sets = {
         "usual": usual_keyset(NOW + 200 * DAY),
+        "two issuers": keyset(two),
         "expired": usual_keyset(NOW - 1),
         "expired 90 days ago": usual_keyset(NOW - 90 * DAY),
         "expired 90 days and a second ago": usual_keyset(NOW - 90 * DAY - 1),
