@@ -27,6 +27,15 @@ def commit() -> str:
         return "unknown"
 
 
+def kept(page: Path, name: str) -> tuple[str, str]:
+    """When (UTC) and with what result that test ran last; two empty texts where it never did."""
+    for line in page.read_text(encoding="utf-8").splitlines() if page.exists() else ():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if cells[0] == name and len(cells) == 4:
+            return cells[1], cells[3]
+    return "", ""
+
+
 def keep(page: Path, name: str, result: str) -> None:
     """Replace the line of that test, or add it."""
     text = page.read_text(encoding="utf-8") if page.exists() else HEAD

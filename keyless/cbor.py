@@ -37,38 +37,40 @@ def decode(data: bytes) -> object | Refusal:
 
 def objection(data: bytes) -> str | None:
     """Why these bytes are not decoded, or `None`: ends, depth, tags, indefinite lengths, floats. Builds nothing."""
-    due = [1]  # items still to come, for each open container; never longer than the depth allows
-    at = 0
-    while due:
-        if due[-1] == 0:
-            due.pop()
-            continue
-        due[-1] -= 1
-        if at >= len(data):
+    due: list[int] = []  # items still to come in each container around this one; no longer than the depth allows
+    left, at, size = 1, 0, len(data)
+    while True:
+        while not left:
+            if not due:
+                return None if at == size else "CBOR: bytes after the end"
+            left = due.pop()
+        left -= 1
+        if at >= size:
             return "CBOR: ends early"
-        major, low = data[at] >> 5, data[at] & 0x1F
+        major, number = data[at] >> 5, data[at] & 0x1F
         at += 1
-        if low > 27:
+        if number > 27:
             return "CBOR: indefinite or reserved length"
-        wide = 1 << (low - 24) if low >= 24 else 0
-        number = int.from_bytes(data[at : at + wide], "big") if wide else low
-        at += wide
+        if major == 6:
+            return "CBOR: tag"
+        if major == 7 and number not in _LITERALS:
+            return "CBOR: float or simple value"
+        if number >= 24:
+            wide = 1 << (number - 24)
+            number = int.from_bytes(data[at : at + wide], "big")
+            at += wide
         if major in (2, 3):
             at += number
         elif major in (4, 5):
             number *= major - 3
-            if number > len(data) - at:
+            if number > size - at:
                 return "CBOR: ends early"
-            if len(due) > MAX_DEPTH:
+            if len(due) >= MAX_DEPTH:
                 return "CBOR: too deep"
-            due.append(number)
-        elif major == 6:
-            return "CBOR: tag"
-        elif major == 7 and low not in _LITERALS:
-            return "CBOR: float or simple value"
-        if at > len(data):
+            due.append(left)
+            left = number
+        if at > size:
             return "CBOR: ends early"
-    return None if at == len(data) else "CBOR: bytes after the end"
 
 
 def is_uint(value: object, bits: int) -> TypeGuard[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -57,6 +58,16 @@ def read_sign1(data: bytes, *, limit: int, with_kid: bool) -> Sign1 | Refusal:
             return refused(Code.MALFORMED, "not [protected, {}, payload, signature]")
     if len(signature) != _SIGNATURE:
         return refused(Code.MALFORMED, f"signature of {len(signature)} bytes, not {_SIGNATURE}")
+    header = _read_header(protected, with_kid)
+    if isinstance(header, Refusal):
+        return header
+    alg, kid = header
+    return Sign1(protected, alg, kid, payload, signature)
+
+
+@lru_cache(maxsize=32)
+def _read_header(protected: bytes, with_kid: bool) -> tuple[int, bytes] | Refusal:
+    """alg and kid. Remembered, because a box meets the same few headers again and again."""
     header = cbor.decode(protected)
     if isinstance(header, Refusal):
         return header
@@ -65,7 +76,7 @@ def read_sign1(data: bytes, *, limit: int, with_kid: bool) -> Sign1 | Refusal:
     alg, kid = header[1], header.get(4, bytes(8))
     if type(alg) is not int or not isinstance(kid, bytes) or len(kid) != 8:
         return refused(Code.MALFORMED, "alg is no number or kid is not 8 bytes")
-    return Sign1(protected, alg, kid, payload, signature)
+    return alg, kid
 
 
 def to_be_signed(protected: bytes, payload: bytes, *, context: str = "Signature1", external: bytes = b"") -> bytes:
@@ -84,10 +95,16 @@ def verifies(public: bytes, alg: int, signature: bytes, message: bytes) -> bool:
 
 def _verifies_ed25519(public: bytes, signature: bytes, message: bytes) -> bool:
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+        _ed25519(public).verify(signature, message)
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@lru_cache(maxsize=16)
+def _ed25519(public: bytes) -> Ed25519PublicKey:
+    """A box meets the same few issuers and roots again, and making a key of its bytes costs a third of a check."""
+    return Ed25519PublicKey.from_public_bytes(public)
 
 
 def _verifies_p256(public: bytes, signature: bytes, message: bytes) -> bool:

@@ -22,6 +22,7 @@ _CNF_BADGE: Final = frozenset({3})
 _EC2: Final = frozenset({1, -1, -2, -3})
 _OKP: Final = frozenset({1, -1, -2})
 _ACTIONS: Final = frozenset(map(int, Action))
+_ROLES: Final = frozenset(map(int, Role))
 TIME_BITS: Final = 40  # seconds until the year 36812: enough, and exact in every language's numbers
 _NUMBER_BITS: Final = 53
 
@@ -94,7 +95,7 @@ def _read_booking(value: object) -> tuple[Role, int, int, int, int, int, int] | 
     if not cbor.has_keys(value, _BOOKING):
         return None
     role, actions, grace, booking, revision, flags = (value[key] for key in (1, 2, 3, 4, 5, 6))
-    if not cbor.is_uint(role, 8) or role not in tuple(Role) or not isinstance(grace, list) or len(grace) != 2:
+    if not cbor.is_uint(role, 8) or role not in _ROLES or not isinstance(grace, list) or len(grace) != 2:
         return None
     early, late = grace
     if not (cbor.is_uint(early, TIME_BITS) and cbor.is_uint(late, TIME_BITS)):

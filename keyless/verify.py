@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import fields, replace
+from msgspec.structs import asdict, replace
 
 from . import cose
 from . import token as payloads
@@ -243,8 +243,7 @@ def _window(claims: Claims, situation: Situation) -> Refusal | str | None:
 def _booking(claims: Claims, token: bytes, note: str | None, *, full: bool) -> Booking:
     """full: with all rights of the role; otherwise (after the end, unsure) with a driver's at most."""
     ceiling = CEILING[claims.role] if full else CEILING[claims.role] & CEILING[Role.DRIVER]
-    said = {one.name: getattr(claims, one.name) for one in fields(Claims)}
-    said["actions"] = int(claims.actions & ceiling)
+    said = asdict(claims) | {"actions": int(claims.actions & ceiling)}
     return Booking(
         **said,
         ignored=claims.actions & ~int(ceiling),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from hil.benchmarks import bus, loss, page
+from hil import results
+from hil.benchmarks import bus, keys, loss, page
 from hil.benchmarks.__main__ import NAMES, read_options
 from hil.benchmarks.figure import Figure, number, percentile, share
 from hil.benchmarks.guest_use import GuestUse
@@ -22,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[1]
 KEYS = {
     "start": {"start_ms"},
     "unlock": {"unlock_median_ms", "unlock_p99_ms"},
+    "keys": {"command_median", "command_p99", "forgery_median", "exchange_round_trips"},
+    "door": {"presented_median_ms", "presented_p99_ms"},
     "drain": {
         "drain_facts_per_s", "drain_samples_per_s", "payload_bytes", "wire_bytes", "payload_minute_bytes",
         "wire_minute_bytes",
@@ -116,6 +120,17 @@ def test_a_long_run_that_missed_anything_says_so(found: dict[str, Any], findings
     said, line = loss.judged(found)
     assert len(said) == findings
     assert ("nothing lost" in line) is (findings == 0)
+
+
+def test_the_round_trips_of_a_phone_are_those_that_were_counted_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "PAGE", tmp_path / "results.md")
+    assert keys.round_trips().note == "not counted yet"
+    results.keep(results.PAGE, "radio", "5 round trips from hello to decision, 12 before them")
+    found = keys.round_trips()
+    assert (found.value, found.met) == (5.0, False)
+    assert re.fullmatch(r"counted by `make test-radio`, 20\d\d-\d\d-\d\d \d\d:\d\d", found.note)
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

@@ -19,6 +19,8 @@ from .figure import Figure, load
 NAMES = {
     "start": "exec to a door that can be opened",
     "unlock": "token believed and intent on disk",
+    "keys": "signed objects believed and refused, beside the bare checks of their signatures",
+    "door": "from a badge on one wire to the relay on the other",
     "drain": "a full outbox to a real backend, rows and bytes",
     "decode": "a million recorded frames to values",
     "bus": "a full bus read, in the guest where this kernel has no CAN (nine minutes)",
