@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin
 import msgspec
 
 from .errors import Problem
-from .rules import RETIRED, Finding, Rule
+from .rules import RETIRED, SECRETS, Finding, Rule
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 Judge = Callable[[str, object], "Finding | None"]
@@ -102,7 +102,8 @@ class Reading:
         try:
             value = msgspec.convert(value, kind)
         except msgspec.ValidationError as exc:
-            self.note(key, f"{value!r} does not fit ({exc})", self._right(rule, kind))
+            said = "" if rule in SECRETS else f"{value!r} "
+            self.note(key, f"{said}does not fit ({exc})", self._right(rule, kind))
             return Wrong.TYPE
         finding = self._judge(rule, value)
         if finding is None:

@@ -94,6 +94,10 @@ RULES: Mapping[str, Rule] = {
         lambda key: key == "" or HEX_64.fullmatch(key),
         "must be the backend's X25519 public key, 64 lower-case hex digits, or \"\"",
     ),
+    "keyless.code_key": Rule(
+        lambda text: text == "" or HEX_64.fullmatch(text),
+        "must be 64 lower-case hex digits, random, of this car alone, or \"\" for no codes",
+    ),
     "can.channel": Rule(INTERFACE.fullmatch, 'must be a CAN interface such as "can0"'),
     "gnss.device": _DEVICE, "gnss.baud": _BAUD,
     "gnss.gpsd": Rule(
@@ -147,6 +151,8 @@ RULES: Mapping[str, Rule] = {
 }  # fmt: skip
 
 
+SECRETS = frozenset({"keyless.code_key"})  # never said again, not even when they are wrong
+
 # Keys of earlier releases, and what stands in their place.
 RETIRED: Mapping[str, str] = {"tracking": "it moved to the privacy policy: see config/privacy.toml and `privacy` here"}
 
@@ -158,6 +164,8 @@ def judge(key: str, value: object) -> Finding | None:
         return None
     if key == "station.polygon" and isinstance(value, list):
         return polygon.fault(value) or "", rule.right
+    if key in SECRETS:
+        return "does not fit", rule.right
     return f"{value!r} does not fit", rule.right
 
 

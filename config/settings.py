@@ -69,6 +69,7 @@ class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roots: Ed25519 public keys, 64 hex digits each; threshold of them must sign a key set.
     keyset: file that is read when the state folder holds none yet (provisioning).
     parcel_key: X25519 public key of the operator's backend, 64 hex digits, for what phones carry there; "" for none.
+    code_key: this car's own secret for 8-digit codes, 64 hex digits; "": no codes.
     """
 
     operator: str
@@ -76,6 +77,7 @@ class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threshold: int = 2
     keyset: str = ""
     parcel_key: str = ""
+    code_key: str = ""
 
 
 class Booking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -111,6 +111,12 @@ def hotline_slot(number: int) -> tuple[int, int] | None:
     return (day, slot) if number >= HOTLINE and day < 1 << 32 and slot < SLOTS else None
 
 
+def hotline_end(number: int) -> int:
+    """When a slot is over, in seconds."""
+    day = (number & ~HOTLINE) >> SLOT_BITS
+    return (day + 1) * DAY_S + LATE_S
+
+
 def hotline_booking(key: bytes, digits: str, now: Interval, open_booking: int | None) -> int | None:
     """The booking number that these digits stand for as a code of the day, or `None`. The slot of the open booking is
     always one of those that are asked (R5).
@@ -134,7 +140,7 @@ def hotline_claims(number: int, vehicle: bytes, operator: str) -> Claims:
     return Claims(
         iss=operator,
         aud=vehicle,
-        exp=begin + DAY_S + LATE_S,
+        exp=hotline_end(number),
         nbf=begin,
         iat=begin,
         cti=_CTI + number.to_bytes(8, "big"),

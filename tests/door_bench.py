@@ -18,6 +18,7 @@ from agent.access.authority import Authority
 from agent.access.bookings import Bookings
 from agent.access.decisions import Decisions
 from agent.access.door import Door
+from agent.access.keypad import Keypad
 from agent.access.lockwork import Lockwork
 from agent.access.receipts import NUMBER_FILE, Receipts
 from agent.access.remote import Remote
@@ -44,7 +45,7 @@ from config.vocabulary import (
     SPEED,
     Signal,
 )
-from drivers.ports import BadgeTap, Feedback, Fix, Instant, LockPort, TokenPort
+from drivers.ports import BadgeTap, CodeEntered, Feedback, Fix, Instant, LockPort, TokenPort
 from keyless import issue
 from keyless.claims import Action, BadgeId, Claims, Command, HolderKey, Interval, Role, badge_id
 from keyless.trust import IssuerKey, KeySet, read_keyset
@@ -55,6 +56,7 @@ from tests.fakes.door import Answers, StandInLock, StandInReader
 VEHICLE = bytes.fromhex("0011223344556677")
 OPERATOR = "clem.example"
 CAR_SECRET = b"\x11" * 32
+CODE_KEY = bytes(range(32))
 T0 = 1_800_000_000  # when the bench's clock starts, seconds since 1970
 HOUR = 3_600
 HOME_LAT, HOME_LON = 48.4331, 0.0998
@@ -81,6 +83,8 @@ class DoorBench:
             lock=Lock(confirm_s=0.0), booking=Booking(),
         )  # fmt: skip
         self.policy = TRACKS_STAFF
+        self.code_key = CODE_KEY
+        self.alarms: list[tuple[str, bool]] = []
         self.clock = ManualClock()
         self.sensed = Sensed(key_returned=not key_holder)
         self.key_holder = key_holder
@@ -126,9 +130,10 @@ class DoorBench:
         bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)
         self.bookings = bookings
         remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers)
-        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork)
+        keypad = Keypad(self.clock, bookings, self.code_key, self.alarm)
+        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork, keypad)
         self.door = Door(
-            self.clock, self.store, scene, bookings, lockwork, decisions, remote, reader or self.reader,
+            self.clock, self.store, scene, bookings, lockwork, decisions, remote, keypad, reader or self.reader,
             auto_close_s=600,
         )
         self.journey = Journey(self.clock, self.store, self.car, self.under, self.stamp, self.policy)
@@ -214,6 +219,17 @@ class DoorBench:
         self.reader.presented.put_nowait(BadgeTap(uid, self.clock.now()))
         await self.until(lambda: len(self.reader.shown) > before)
         return self.reader.shown[-1]
+
+    async def type(self, digits: str) -> Feedback:
+        before = len(self.reader.shown)
+        self.reader.presented.put_nowait(CodeEntered(digits, self.clock.now()))
+        await self.until(lambda: len(self.reader.shown) > before)
+        return self.reader.shown[-1]
+
+    def alarm(self, name: str, holds: bool) -> None:
+        """What changes."""
+        if holds != dict(self.alarms).get(name, False):
+            self.alarms.append((name, holds))
 
     async def until(self, condition: Any, *, door_may_end: bool = False) -> None:
         for _ in range(20_000):

@@ -241,3 +241,14 @@ def test_what_no_reader_takes_is_a_problem_and_no_exception(tmp_path: Path, text
         settings, problems = examine(path)
         assert settings is None
         assert len(problems) == 1
+
+
+@pytest.mark.parametrize("wrong", ['"5ec7e75ec7e75ec7e75ec7e75ec7e7"', "573573573573573573", '"' + "g" * 64 + '"'])
+def test_a_wrong_code_key_is_told_without_telling_it(tmp_path: Path, wrong: str) -> None:
+    path = tmp_path / "agent.toml"
+    text = (ROOT / "config" / "agent.toml").read_text(encoding="utf-8")
+    path.write_text(text.replace('code_key = ""', f"code_key = {wrong}"), encoding="utf-8")
+    _, problems = examine(path)
+    [said] = [str(problem) for problem in problems if problem.key == "keyless.code_key"]
+    assert wrong.strip('"') not in said
+    assert "64 lower-case hex digits" in said

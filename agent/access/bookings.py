@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from drivers.local import files
 from keyless.claims import BadgeId, Booking, Claims, Interval
+from keyless.code import hotline_end, hotline_slot
 from keyless.refusal import Code, Refusal, refused
 from keyless.token import token_hash
 from keyless.verify import KEPT_S, Situation, store_check
@@ -156,8 +157,9 @@ class Bookings:
         left = {it.booking for name, it in known.items() if name not in gone}
         # Numbers rise, so the lowest are the oldest; a token that is stored still needs its booking's.
         worn = sorted(self._revisions.keys() - left)[: max(0, len(self._revisions) - REVISED)]
-        if gone or worn:
-            numbers = {known[name].booking for name in gone} - left
+        slots = {n for n in self._under.ended if hotline_slot(n) and hotline_end(n) + KEPT_S < lo_s}
+        if gone or worn or slots:
+            numbers = ({known[name].booking for name in gone} | slots) - left
             drop = [TOKEN + name for name in gone] + [f"{ENDED_KEY}{n}" for n in numbers]
             for number in worn:
                 del self._revisions[number]
@@ -214,6 +216,9 @@ class Bookings:
         return tuple(
             Stored(it.booking, it.nbf, it.token) for it in self._believed.values() if it.confirmation == named
         )  # fmt: skip
+
+    def believed(self) -> Collection[Booking]:
+        return self._believed.values()
 
     # --- inside
 

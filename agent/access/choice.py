@@ -1,4 +1,4 @@
-"""Pure: which of the stored tokens a badge stands for.
+"""Pure: which of the stored tokens a badge or a code stands for.
 
 What is not here: the tokens themselves (`bookings.py`) and the judging of each one (`keyless/verify.py`).
 """
@@ -11,17 +11,24 @@ from typing import Final
 from msgspec import Struct
 
 from keyless.claims import Booking
+from keyless.code import CodeKind
 from keyless.refusal import Code, Refusal, refused
 
 NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
 
 
 class Stored(Struct, frozen=True):
-    """A stored token, or one that a phone shows. nbf: of its claims, seconds."""
+    """A stored token, or one that a phone shows. nbf: of its claims, seconds.
+
+    code: it is named by a code, of this kind. Without a token it is then a slot of the day, whose paid end is at
+    `until` at the latest (seconds; `None`: at its own).
+    """
 
     booking: int
     nbf: int
     token: bytes
+    code: CodeKind | None = None
+    until: int | None = None
 
 
 class Window(Struct, frozen=True):

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Set
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from keyless.claims import Action, Booking, Interval
+from keyless.code import admitted, hotline_admitted
 from keyless.policy import CarView, Wish, decide
 from keyless.policy import Moving as Motion
 from keyless.refusal import Code, Refusal, refused
@@ -130,7 +132,16 @@ def _chosen(known: Known) -> Booking | Refusal:
 
 def _judged(one: Stored, known: Known) -> Booking | Refusal:
     situation = known.situation
-    return situation if isinstance(situation, Refusal) else believe(one.token, situation)
+    if isinstance(situation, Refusal):
+        return situation
+    if one.code is None:
+        return believe(one.token, situation)
+    if one.token:
+        return admitted(one.token, one.code, situation)
+    found = hotline_admitted(one.booking, situation)
+    if isinstance(found, Refusal) or one.until is None:
+        return found
+    return replace(found, paid_to_s=min(found.paid_to_s, one.until))
 
 
 def _over(booking: Booking, known: Known) -> Refusal | None:

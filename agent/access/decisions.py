@@ -13,7 +13,7 @@ from typing import Final
 
 from drivers.ports import BadgeTap, CodeEntered, Feedback, LockAction, LockOutcome
 from keyless.claims import Action, Booking, badge_id
-from keyless.refusal import Code, Refusal, refused
+from keyless.refusal import Refusal
 from keyless.token import token_hash
 
 from ..sync import facts
@@ -21,6 +21,7 @@ from ..sync.store import Fact, Store, StoreBroken
 from .bookings import Bookings
 from .choice import Stored
 from .deciding import Known, Verdict, at_reader, by_phone
+from .keypad import Keypad
 from .lockwork import Lockwork, Moved
 from .pending import Asked
 from .saying import said
@@ -43,15 +44,16 @@ class Decided:
 class Decisions:
     """Its methods are called in the door's turn, one at a time, and never cancelled."""
 
-    def __init__(self, store: Store, scene: Scene, bookings: Bookings, lockwork: Lockwork) -> None:
+    def __init__(self, store: Store, scene: Scene, bookings: Bookings, lockwork: Lockwork, keypad: Keypad) -> None:
         self._store, self._scene, self._bookings, self._lockwork = store, scene, bookings, lockwork
+        self._keypad = keypad
         self.counters = {"badges": 0, "codes": 0, "phones": 0, "refused": 0}
 
     async def presented(self, presented: BadgeTap | CodeEntered) -> Decided:
         """At the reader: a badge, or a code on its keypad."""
         if isinstance(presented, CodeEntered):
             self.counters["codes"] += 1
-            return await self.refuse("code", refused(Code.CODE, "codes are not supported by this version"))
+            return await self._typed(presented.digits)
         self.counters["badges"] += 1
         known = self._known(self._bookings.of_badge(badge_id(presented.uid)))
         return await self._carry_out("badge", at_reader(known), known)
@@ -65,17 +67,25 @@ class Decisions:
         known = self._known((Stored(booking.booking, booking.nbf, booking.token),))
         return await self._carry_out("phone", by_phone(action, known), known, put)
 
-    async def refuse(self, via: str, refusal: Refusal) -> Decided:
-        """A refusal is a fact with its code; it moves nothing."""
+    async def refuse(self, via: str, refusal: Refusal, put: Mapping[str, bytes] | None = None) -> Decided:
+        """A refusal is a fact with its code; it moves nothing. put: what else is durable when this returns."""
         self.counters["refused"] += 1
         log.info("%s refused: %s (%s)", via, refusal.code.value, said(refusal, "en"))
         try:
-            await self._store.commit((Fact("refused", facts.refused(via, refusal)),))
+            await self._store.commit((Fact("refused", facts.refused(via, refusal)),), put=put)
         except StoreBroken:
             log.warning("the database is broken; the refusal is kept in memory")
         return Decided(Feedback.REFUSED, refusal)
 
     # --- inside
+
+    async def _typed(self, digits: str) -> Decided:
+        """The count of wrong codes is on disk before anybody sees that this one was wrong."""
+        named = self._keypad.typed(digits, self._scene.now(), self._scene.open_number)
+        if isinstance(named, Refusal):
+            return await self.refuse("code", named, self._keypad.put())
+        known = self._known(named)
+        return await self._carry_out("code", at_reader(known), known)
 
     def _known(self, tokens: tuple[Stored, ...]) -> Known:
         return self._bookings.known(self._scene.now(), self._scene.car(), tokens)
@@ -95,7 +105,7 @@ class Decisions:
             holder=booking.confirmation.id.hex(),
             clock=known.now.source,
             note=booking.note,
-            named=token_hash(booking.token).hex(),
+            named=token_hash(booking.token).hex() if booking.token else None,
         )
         lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
         opens = self._scene.opening(booking) if verdict.opens else None

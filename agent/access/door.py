@@ -24,6 +24,7 @@ from ..sync.store import Fact, Store, StoreBroken
 from .booking import How, may_auto_close
 from .bookings import Bookings
 from .decisions import Decisions
+from .keypad import Keypad, slot_claims
 from .lockwork import Lockwork
 from .pending import Asked
 from .remote import Remote
@@ -60,13 +61,14 @@ class Door:
         lockwork: Lockwork,
         decisions: Decisions,
         remote: Remote,
+        keypad: Keypad,
         reader: TokenPort | None,
         *,
         auto_close_s: float,
     ) -> None:
         self._clock, self._store, self._scene = clock, store, scene
         self._bookings, self._lockwork = bookings, lockwork
-        self._decisions, self._remote = decisions, remote
+        self._decisions, self._remote, self._keypad = decisions, remote, keypad
         self._reader, self._auto_close_s = reader, auto_close_s
         self._turns = Turns()
         self._shut = False
@@ -78,8 +80,10 @@ class Door:
         """Once, before the door is armed. With the database broken the files are enough to open (D14)."""
         try:
             vault = await self._store.read("")
+            self._keypad.load(vault)
         except StoreBroken:
             vault = {}
+            self._keypad.load(None)
         if BOOKING_KEY in vault:
             self._scene.under.booking = OpenBooking.from_bytes(vault[BOOKING_KEY])
         ended = (stored.number(name.removeprefix(ENDED_KEY)) for name in vault if name.startswith(ENDED_KEY))
@@ -94,7 +98,7 @@ class Door:
 
     async def _rescue(self, data: bytes) -> None:
         """A disk can lie: somebody had the car. Told once, and never lost without a word."""
-        booking, detail = rescued(data, self._bookings.claims)
+        booking, detail = rescued(data, lambda token: self._bookings.claims(token) or slot_claims(token))
         self._scene.under.booking = booking
         self._bookings.judge()  # what is open decides what of it is believed
         log.error("the booking under way is damaged: %s", detail)
@@ -159,11 +163,13 @@ class Door:
         return {
             "locked": self.locked(),
             "lock_proven": self._lockwork.proven,
+            "keypad_locked": self._keypad.locked(),
             "bookings": len(self._bookings),
             "booking": open_.booking if open_ is not None else None,
             "booking_kind": open_.kind if open_ is not None else None,
             "counters": {
                 **self._decisions.counters,
+                **self._keypad.counters,
                 **self.counters,
                 **{f"lock_{name}": count for name, count in self._lockwork.counters.items()},
                 **{f"command_{name}": count for name, count in self._remote.counters.items()},
@@ -198,6 +204,7 @@ class Door:
     async def _tick(self) -> None:
         self.ticked_ns = self._clock.now().ns
         await self._lockwork.resolve()
+        self._keypad.look()
         open_ = self._scene.under.booking
         car = self._scene.car()
         if open_ is not None and may_auto_close(open_, car, self._scene.now().lo_s, self._auto_close_s):

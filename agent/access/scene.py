@@ -103,7 +103,7 @@ class Scene:
             start=self.reading(),
             provisional=self._car.provisional(),
             place=self._place("start", kind),
-            named=token_hash(booking.token).hex(),
+            named=token_hash(booking.token).hex() if booking.token else None,
             lo_s=math.floor(self.now().lo_s),
         )
 

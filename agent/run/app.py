@@ -33,6 +33,7 @@ from ..access.authority import Authority
 from ..access.bookings import Bookings
 from ..access.decisions import Decisions
 from ..access.door import Door
+from ..access.keypad import Keypad
 from ..access.lockwork import Lockwork
 from ..access.receipts import NUMBER_FILE, Receipts
 from ..access.remote import Remote
@@ -129,9 +130,10 @@ class House:
         )  # fmt: skip
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
-        decisions = Decisions(self.store, scene, self.bookings, lockwork)
+        keypad = Keypad(clock, self.bookings, bytes.fromhex(settings.keyless.code_key), self.alarms.judged)
+        decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad)
         self.door = Door(
-            clock, self.store, scene, self.bookings, lockwork, decisions, self.remote, self.reader,
+            clock, self.store, scene, self.bookings, lockwork, decisions, self.remote, keypad, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,
         )  # fmt: skip
         self.provisioning.changed = self.door.trust_changed

@@ -17,8 +17,8 @@ RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
     "car/consumption", "car/garage", "privacy/pause", "token/", "revision/",
-    "access/pending", "access/commanded", "command/counter/", "near/counter/", "command/result/", "locate/told",
-    "lock_proof/",
+    "access/pending", "access/commanded", "access/tries", "command/counter/", "near/counter/",
+    "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
     "keyset.cbor", "keyset.previous.cbor", "revoked.cose", "settings.good.toml", "vehicle.key", "receipt.number",
@@ -208,6 +208,7 @@ MEANING: Final[dict[str, str]] = {
     "revision/": "newest version of each booking",
     "access/pending": "the movement of the lock under way, with who asked",
     "access/commanded": "whether the lock was last told to open or to close",
+    "access/tries": "how many wrong codes were typed on the keypad, and when the last one was; no digits",
     "command/counter/": "hash of a command's token, and the highest counter",
     "near/counter/": "the same of a command that a phone gave beside the car",
     "command/result/": "answers to commands",
@@ -225,7 +226,7 @@ MEANING: Final[dict[str, str]] = {
     "keyset.cbor": "the operator's public keys",
     "keyset.previous.cbor": "the ones before",
     "revoked.cose": "the revocation list",
-    "settings.good.toml": "the last good settings",
+    "settings.good.toml": "the last good settings, with the secret of the keypad's codes",
     "vehicle.key": "the key that signs receipts",
     "receipt.number": "number of the last receipt, again",
 }
