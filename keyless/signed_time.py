@@ -74,6 +74,13 @@ def write_answer(operator: str, nonce: bytes, time_s: int) -> bytes:
     return cbor.encode({1: operator, 6: time_s, NONCE_KEY: nonce})
 
 
+def is_answer(data: bytes) -> bool:
+    """Whether these bytes mean to be signed time: it shares its first byte with other objects. Nothing is believed."""
+    outer = cose.read_sign1(data, limit=MAX_ANSWER, with_kid=True)
+    payload = outer if isinstance(outer, Refusal) else cbor.decode(outer.payload)
+    return isinstance(payload, dict) and NONCE_KEY in payload
+
+
 def believe_time(
     answer: bytes,
     asked: Mapping[bytes, int],

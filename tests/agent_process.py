@@ -126,20 +126,20 @@ class Box:
             checksum ^= byte
         self.reader.send(b"\x02" + digits + b"%02X" % checksum + b"\x03")
 
-    def fix(self, lat: str = "4831.0000,N", lon: str = "00032.0000,E") -> None:
-        """One epoch of a receiver that sees eight satellites, at the real time."""
-        now = time.time()
+    def fix(self, lat: str = "4831.0000,N", lon: str = "00032.0000,E", ahead_s: float = 0.0) -> None:
+        """One epoch of a receiver that sees eight satellites, at the real time or ahead of it."""
+        now = time.time() + ahead_s
         day, clock = time.strftime("%d%m%y", time.gmtime(now)), time.strftime("%H%M%S", time.gmtime(now))
         clock += f".{int(now * 100) % 100:02d}"
         self.gnss.send(sentence(f"GNRMC,{clock},A,{lat},{lon},0.0,0.0,{day},,,A"))
         self.gnss.send(sentence(f"GNGGA,{clock},{lat},{lon},1,08,1.0,200.0,M,47.0,M,,"))
 
-    def learn_time(self) -> None:
+    def learn_time(self, ahead_s: float = 0.0) -> None:
         """Three epochs that agree make the clock known (D21)."""
         deadline = time.monotonic() + PATIENCE_S
         while self.ask("status")["clock"]["source"] != "gnss":
             assert time.monotonic() < deadline, "the clock was never learnt"
-            self.fix()
+            self.fix(ahead_s=ahead_s)
             time.sleep(0.2)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -201,6 +201,7 @@ STATE: dict[str, object] = {
     "facts": 17,
     "samples": 7,
     "pending": {"facts": 0, "samples": 1},
+    "time_question": None,
     "soc": 52.5,
     "range_km": 131.0,
     "range_computed": False,

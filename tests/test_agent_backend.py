@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +17,9 @@ from hil.backend.ca import Authority
 from hil.backend.desk import Desk
 from hil.backend.held import read
 from hil.backend.receiver import ReceiverProcess
-from tests.agent_process import BADGE, UNLOCK_ON, VEHICLE, Box
+from hil.vouchers import time_answer
+from keyless import clock as trusted
+from tests.agent_process import BADGE, UNLOCK_ON, VEHICLE, Box, another_badge
 from tests.hil_backend import address
 from tests.test_cli import boitier
 from tests.test_cli_buffer import driven
@@ -158,3 +162,62 @@ async def test_a_stop_says_offline_and_a_frozen_broker_cannot_hold_it_up(tmp_pat
         broker.freeze()
         assert await asyncio.to_thread(box.stop) == 0
         broker.thaw()
+
+
+def board_restarted(floor: Path) -> None:
+    """Of this machine's boot nothing may be left: a floor is all that another boot takes over."""
+    state = trusted.restored(json.loads(floor.read_bytes()), "another boot")
+    assert state.anchor is None
+    floor.write_bytes(json.dumps(trusted.to_record(state)).encode())
+
+
+async def asks_and_is_told(box: Box, desk: Desk) -> dict[str, Any]:
+    """A forger answers first, the operator's desk afterwards; the status once the car knows the time."""
+    stranger = tokens.Issuer(box.issuer.operator)
+    async with asyncio.timeout(PATIENCE_S):
+        while (question := desk.states.get(VEHICLE, {}).get("time_question")) is None:
+            await asyncio.sleep(0.05)
+        desk.trust(bytes.fromhex(VEHICLE), time_answer(stranger, bytes.fromhex(question), int(time.time())))
+        await desk.fact("refused", PATIENCE_S, via="trust", code="unknown_key")
+        status: dict[str, Any] = await asyncio.to_thread(box.ask, "status")
+        assert status["clock"]["source"] == "none"
+        desk.tells_time = lambda: int(time.time())
+        while status["clock"]["source"] != "signed":
+            await asyncio.sleep(0.1)
+            status = await asyncio.to_thread(box.ask, "status")
+    return status
+
+
+async def test_r19_a_floor_raised_wrongly_is_set_right_over_the_broker_and_its_driver_gets_in_before(
+    tmp_path: Path,
+) -> None:
+    async with day(tmp_path) as (box, desk, broker):
+        with box.config.open("a") as config:
+            config.write("state_every_s = 1.0\n")
+        colleague = another_badge()  # R6; the reader takes no second tap of one badge within two seconds
+        box.store_booking()
+        box.store_booking(badge=colleague)
+        broker.freeze()
+        await asyncio.to_thread(box.start)
+        box.tap()
+        await asyncio.to_thread(box.reader.wait_for, b"O\n")
+        await asyncio.to_thread(box.learn_time, 20 * 3600.0)  # the receiver says tomorrow
+        assert box.stop() == 0
+        board_restarted(box.state / "floor.json")
+        await asyncio.to_thread(box.start)
+        for _ in range(3):
+            box.fix()  # it is right again, and looks like the past
+        status = await asyncio.to_thread(box.ask, "status")
+        assert status["clock"]["source"] == "none"
+        assert status["clock"]["floor_s"] > time.time() + 19 * 3600
+        box.tap(colleague)
+        await asyncio.to_thread(box.reader.wait_for, b"E\n")  # by the box's own floor this booking is long over (R5)
+        broker.thaw()
+        status = await asks_and_is_told(box, desk)
+        assert abs(status["clock"]["lo_s"] - time.time()) < PATIENCE_S
+        assert box.stop(signal.SIGKILL) == -signal.SIGKILL
+        await asyncio.to_thread(box.start)
+        status = await asyncio.to_thread(box.ask, "status")
+        assert abs(status["clock"]["floor_s"] - time.time()) < 2 * PATIENCE_S, "it was on the disk at once"
+        assert box.stop() == 0
+        assert "Traceback" not in box.output()

@@ -274,3 +274,16 @@ def test_the_true_time_always_lies_in_the_interval(real: int, there_ms: int, bac
     true_s = (real + there_ms + back_ms + wait_ms) / 1000
     assert now.hi_s is not None
     assert now.lo_s - 1e-6 <= true_s <= now.hi_s + 1e-6
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_may_be_asked_whether_they_are_an_answer(data: bytes) -> None:
+    assert signed_time.is_answer(data) is False
+
+
+def test_an_answer_is_told_from_what_begins_alike() -> None:
+    assert signed_time.is_answer(answer())
+    assert signed_time.is_answer(answer(key=STRANGER, operator="another")), "who signed it is asked later"
+    assert not signed_time.is_answer(issue.revocations(OPERATOR, 1, NOW, NOW, [], ISSUER))
+    assert not signed_time.is_answer(issue.sign1(cbor.encode([39]), ISSUER))
+    assert not signed_time.is_answer(answer() + bytes(signed_time.MAX_ANSWER))

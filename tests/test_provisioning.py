@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from agent.access.authority import Authority
 from agent.run.provisioning import Provisioning, keyset_bytes
 from agent.sync.store import Fact
 from config.settings import Keyless, Settings, Vehicle
-from hil import tokens
+from hil import tokens, vouchers
 from keyless.claims import Interval
-from keyless.refusal import Code, Refusal
+from keyless.refusal import Code, Refusal, refused
 
 NOW_S = 1_800_000_000
 ROOTS = tokens.Roots.fresh()
@@ -256,3 +257,36 @@ async def test_the_key_set_before_is_kept_and_serves_where_no_newer_number_forbi
     assert restarted(desk)[1].missing
     (desk.folder / "accepted.json").unlink()
     assert not restarted(desk)[1].missing
+
+
+# --- signed time comes the same way
+
+
+async def test_signed_time_is_told_from_a_list_by_its_payload_and_a_double_leaves_no_fact(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    provisioning = desk.provisioning()
+    provisioning.load()
+    answers = [None, refused(Code.REPLAY, "answered already"), refused(Code.EXPIRED, "late"), refused(Code.SIGNATURE)]
+    seen: list[bytes] = []
+
+    def timed(data: bytes) -> Refusal | None:
+        seen.append(data)
+        return answers[len(seen) - 1]
+
+    provisioning.timed = timed
+    answer = vouchers.time_answer(ISSUER, vouchers.time_question(bytes(8), 1), NOW_S)
+    before = sorted(os.listdir(tmp_path))
+    assert [await provisioning.accept(answer) for _ in range(4)] == answers
+    assert seen == [answer] * 4
+    assert provisioning.counters["times"] == 1
+    assert [fact.body["code"] for fact in desk.records.facts] == ["signature"]
+    assert sorted(os.listdir(tmp_path)) == before, "nothing of it is kept as a file here"
+    assert desk.changes == 0
+
+
+async def test_nobody_who_asks_takes_no_answer(tmp_path: Path) -> None:
+    provisioning = Desk(tmp_path).provisioning()
+    answer = vouchers.time_answer(ISSUER, vouchers.time_question(bytes(8), 1), NOW_S)
+    found = await provisioning.accept(answer)
+    assert found is not None
+    assert found.code is Code.REPLAY

@@ -201,6 +201,16 @@ async def test_state_is_retained_periodic_and_prompt_on_change(bench: Bench) -> 
     assert all(retain for topic, _, retain in bench.pipe.sent if topic == TOPIC[wire.Kind.STATE])
 
 
+async def test_each_state_asks_for_the_time_anew_and_only_a_state_uses_a_question_up(bench: Bench) -> None:
+    bench.asked = [b"\x01", b"\x02"]
+    await bench.start()
+    await bench.facts(3)
+    assert [it["time_question"] for it in await states(bench)] == ["01"]
+    await bench.advance(31)
+    await bench.advance(31)
+    assert [it["time_question"] for it in await states(bench)] == ["01", "02", None]
+
+
 async def test_a_result_is_not_retained_and_comes_again_when_its_connection_was_lost(bench: Bench) -> None:
     await bench.start()
     bench.pipe.prompt = False

@@ -74,8 +74,15 @@ class Bench:
         self.store = Store(path, self.clock, stamp, VEHICLE, Buffer(max_mib=8))
         self.pipe = Pipe()
         self.fields: dict[str, object] = {"soc": 71.0, "plugged": "no", "locked": "yes", "booking": None, "alarms": []}
-        self.uplink = Uplink(self.pipe, self.store, self.clock, VEHICLE, lambda: self.fields, stamp, 30.0)
+        self.asked: list[bytes] = []
+        self.uplink = Uplink(
+            self.pipe, self.store, self.clock, VEHICLE, lambda: self.fields, stamp, 30.0, question=self.question
+        )
         self.task: asyncio.Task[None] | None = None
+
+    def question(self) -> bytes | None:
+        """None but where a test gives some."""
+        return self.asked.pop(0) if self.asked else None
 
     async def start(self) -> None:
         self.task = asyncio.create_task(self.uplink.run())

@@ -137,6 +137,7 @@ class House:
             auto_close_s=settings.booking.auto_close_min * 60,
         )  # fmt: skip
         self.provisioning.changed = self.door.trust_changed
+        self.provisioning.timed = lambda data: self.timekeeper.answered(data, self.authority)
 
     async def open_door(self) -> None:
         """Up to READY: records, keys, bookings, then the parts that a tap needs."""
@@ -177,6 +178,12 @@ class House:
     def standing_names(self) -> list[str]:
         """Alarms that stand; the store writes its own down, and is asked for it here."""
         return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
+
+    def time_question(self) -> bytes | None:
+        """While this box wants to be told the time; whoever carries it to the backend brings the answer back."""
+        keyset = self.authority.keyset
+        asks = keyset is not None and self.timekeeper.wants_time
+        return self.timekeeper.question(keyset.version) if asks and keyset is not None else None
 
     def key_status(self) -> dict[str, object]:
         """The public half of the vehicle key, for the operator to note."""

@@ -47,8 +47,9 @@ def compose(house: House) -> Callable[[], object]:
     )  # fmt: skip
 
     uplink = Uplink(
-        session, house.store, house.clock, vehicle, Newest(house), house.timekeeper.stamp, cloud.state_every_s
-    )
+        session, house.store, house.clock, vehicle, Newest(house), house.timekeeper.stamp, cloud.state_every_s,
+        question=house.time_question,
+    )  # fmt: skip
 
     async def book(token: bytes) -> None:
         await house.door.book(token)

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from config.settings import Settings
 from drivers.local import files
 from keyless.claims import Interval
-from keyless.refusal import Refusal
+from keyless.refusal import Code, Refusal, refused
+from keyless.signed_time import is_answer
 from keyless.trust import KeySet, Revocations, Trust, read_revocations
 
 from ..access.authority import Authority
@@ -45,8 +46,9 @@ def keyset_bytes(settings: Settings) -> tuple[bytes | None, Path]:
 class Provisioning:
     """Fills `authority` in place. changed: called when it believes something new: stored tokens are judged again.
 
-    now: the trusted time. heard: the floor of the clock learns from every list that verified. trouble: `keyset` or
-    `revocations` → why what was stored did not load; until a new one is accepted.
+    now: the trusted time. heard: the floor of the clock learns from every list that verified. timed: takes what means
+    to be signed time. trouble: `keyset` or `revocations` → why what was stored did not load; until a new one is
+    accepted.
     """
 
     def __init__(
@@ -65,7 +67,8 @@ class Provisioning:
         self._accepted = Accepted()
         self.trouble: dict[str, str] = {}
         self.changed: Callable[[], None] = lambda: None
-        self.counters = {"keysets": 0, "lists": 0, "refused": 0}
+        self.timed: Callable[[bytes], Refusal | None] = self._untimed
+        self.counters = {"keysets": 0, "lists": 0, "times": 0, "refused": 0}
 
     def load(self) -> None:
         """At start. What is missing or does not verify is left out; the door then refuses with `unknown_key`. What was
@@ -129,7 +132,11 @@ class Provisioning:
         log.error("%s does not load: %s: %s", what, path, why)
 
     async def accept(self, data: bytes) -> Refusal | None:
-        """A message of `down/trust`: on disk and believed when it returns `None`. Raises `OSError` of the disk."""
+        """A key set, a revocation list or signed time, by whatever way it came: on disk and believed when it returns
+        `None`; the same once more changes nothing. Raises `OSError` of the disk.
+        """
+        if is_answer(data):
+            return await self._take_time(data)
         found = self._read_list(data) if data[:1] == bytes([COSE_SIGN1]) else self._read_keyset(data)
         if isinstance(found, Refusal):
             self.counters["refused"] += 1
@@ -151,6 +158,22 @@ class Provisioning:
             self.trouble.pop("revocations", None)
         self.changed()
         return None
+
+    async def _take_time(self, data: bytes) -> Refusal | None:
+        """An answer that comes twice or late is every day's, and no fact."""
+        found = self.timed(data)
+        if found is None:
+            self.counters["times"] += 1
+            return None
+        self.counters["refused"] += 1
+        log.warning("signed time refused: %s %s", found.code, found.detail.get("why", ""))
+        if found.code not in (Code.REPLAY, Code.EXPIRED):
+            await self._record(found)
+        return found
+
+    @staticmethod
+    def _untimed(_: bytes) -> Refusal:
+        return refused(Code.REPLAY, "nobody here asks for the time")
 
     def _keep_previous(self) -> None:
         """The key set that is about to be replaced, if it is a good one."""

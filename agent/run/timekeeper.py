@@ -1,4 +1,5 @@
 """Holds the one clock's state: fixes and signed objects in, an interval or a stamp out, the floor on disk (D14, D21).
+Asks for signed time where it needs some; how question and answer travel is others' business.
 
 What is not here: the arithmetic (`keyless/clock.py`) and the board's own clock (`drivers/clock.py`).
 """
@@ -9,6 +10,7 @@ import asyncio
 import json
 import logging
 import math
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,16 @@ from drivers.local import files
 from drivers.ports import Clock, Fix, Instant
 from keyless import clock as trusted
 from keyless.claims import Interval
+from keyless.refusal import Refusal
+from keyless.signed_time import ANSWER_WITHIN_S, NONCE_SIZE, Question, believe_time, write_question
 
+from ..access.authority import Authority
 from ..sync import stored
 
 log = logging.getLogger(__name__)
 
+QUESTIONS = 8  # open at once; a stranger may have any number asked
+STALE_S = 6 * 3600.0  # holdover is asked to be renewed after that: a plain crystal has lost two seconds
 RETRY_S = 60.0  # a disk that cannot be written now: the floor in memory goes on rising
 
 
@@ -35,7 +42,8 @@ class Timekeeper:
         self._state = trusted.restored(None, clock.boot)
         self._written: trusted.ClockState | None = None
         self._wake = asyncio.Event()
-        self._counts = {"fixes": 0, "written": 0, "write_failed": 0}
+        self._asked: dict[bytes, int] = {}  # in memory only: a restart voids them (D13)
+        self._counts = {"fixes": 0, "written": 0, "write_failed": 0, "asked": 0, "answered": 0, "not_believed": 0}
 
     def load(self) -> None:
         """Start from what the last run wrote. A missing or damaged file leaves the build date as the floor."""
@@ -62,6 +70,43 @@ class Timekeeper:
         now = self._clock.now()
         self._take(trusted.after_iat(self._state, iat, now.boot, now.ns))
 
+    # --- signed time
+
+    @property
+    def wants_time(self) -> bool:
+        """This boot has no time, or has had no witness for hours."""
+        now, anchor = self._clock.now(), self._state.anchor
+        source = self.interval(now).source
+        return source == "none" or anchor is None or (source == "holdover" and now.ns - anchor.at_ns > STALE_S * 1e9)
+
+    def question(self, keyset_version: int) -> bytes:
+        """For a backend, by whatever way. With eight open the newest is told again, so nobody can ask others' away."""
+        now_ns = self._clock.now().ns
+        self._asked = {nonce: at for nonce, at in self._asked.items() if now_ns - at <= ANSWER_WITHIN_S * 1e9}
+        if len(self._asked) < QUESTIONS:
+            self._asked[secrets.token_bytes(NONCE_SIZE)] = now_ns
+            self._counts["asked"] += 1
+        return write_question(Question(list(self._asked)[-1], keyset_version))
+
+    def answered(self, answer: bytes, authority: Authority) -> Refusal | None:
+        """Believed, now and on the disk at once, also where it lowers the floor (R19); or why not. Never raises."""
+        keyset, now = authority.trusted(), self._clock.now()
+        if isinstance(keyset, Refusal):
+            return keyset
+        found = believe_time(
+            answer, self._asked, keyset, operator=authority.operator, revoked=authority.revoked, now_ns=now.ns
+        )
+        if isinstance(found, Refusal):
+            self._counts["not_believed"] += 1
+            return found
+        del self._asked[found.nonce]
+        self._counts["answered"] += 1
+        log.info("signed time: the floor moves by %.0f s", found.time_s - self._state.floor_s)
+        self._state = trusted.after_signed(self._state, found.time_s, found.within_s, now.boot, now.ns)
+        if not self.write(at_once=True):
+            self._wake.set()
+        return None
+
     # --- what is answered
 
     def interval(self, instant: Instant | None = None) -> Interval:
@@ -83,7 +128,8 @@ class Timekeeper:
 
     def status(self) -> dict[str, object]:
         now, floor_s = self.interval(), self._state.floor_s
-        return {"lo_s": now.lo_s, "hi_s": now.hi_s, "source": now.source, "floor_s": floor_s, **self._counts}
+        told = {"lo_s": now.lo_s, "hi_s": now.hi_s, "source": now.source, "floor_s": floor_s}
+        return {**told, "wants_time": self.wants_time, **self._counts}
 
     # --- the floor on disk
 
@@ -98,10 +144,10 @@ class Timekeeper:
     async def close(self) -> None:
         self.write()
 
-    def write(self) -> bool:
+    def write(self, *, at_once: bool = False) -> bool:
         """Write the floor where that is due. False: the disk refused; the doors go on with the floor in memory."""
         state = self._state
-        if not trusted.worth_writing(self._written, state):
+        if not at_once and not trusted.worth_writing(self._written, state):
             return True
         try:
             files.write_durably(self._path, json.dumps(trusted.to_record(state)).encode())

@@ -51,7 +51,9 @@ class Outbox(Protocol):
 
 
 class Uplink:
-    """state: the fields of `up/state` that the car and the booking give. stamp: wall interval of an instant."""
+    """state: the fields of `up/state` that the car and the booking give. stamp: wall interval of an instant. question:
+    asks for signed time; `None` while there is no need. A new one goes out with each state.
+    """
 
     name = "uplink"
     vital = False
@@ -65,9 +67,12 @@ class Uplink:
         state: State,
         stamp: Stamp,
         state_every_s: float,
+        *,
+        question: Callable[[], bytes | None] = lambda: None,
     ) -> None:
         self._cloud, self._store, self._clock, self._vehicle = cloud, store, clock, vehicle
         self._state, self._stamp, self._state_every_ns = state, stamp, round(state_every_s * 1e9)
+        self._question = question
         rng = random.Random(vehicle)  # a fleet must not send again in step
         self._facts, self._samples = Lane(rng), Lane(rng)
         self._window: set[asyncio.Future[None]] = set()
@@ -190,6 +195,8 @@ class Uplink:
         pending = await self._store.pending()
         counts: dict[str, object] = {"facts": pending.last_fact, "samples": pending.last_sample}
         counts["pending"] = {"facts": pending.facts, "samples": pending.samples}
+        asked = self._question()
+        counts["time_question"] = None if asked is None else asked.hex()
         wall, _ = self._stamp(now)
         self._state_due_ns, self._prompt = now.ns + self._state_every_ns, prompt
         self._counts["states"] += 1

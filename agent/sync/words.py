@@ -11,7 +11,7 @@ from typing import Final
 RUN: Final = ("v", "vehicle", "stream", "n", "columns", "booking", "boot", "at", "wall", "source", "t", "c")
 STATE: Final = (
     "v", "vehicle", "online", "at", "wall", "facts", "samples", "pending", "soc", "range_km", "range_computed",
-    "odometer_km", "plugged", "locked", "booking", "position", "alarms",
+    "odometer_km", "plugged", "locked", "booking", "position", "alarms", "time_question",
 )  # fmt: skip
 RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
@@ -193,6 +193,7 @@ MEANING: Final[dict[str, str]] = {
     "pending": "how many wait",
     "locked": "whether it is locked, as believed",
     "alarms": "names of alarms that stand",
+    "time_question": "random number to be signed with the time; empty while the box knows it",
     # the box's disk
     "booking/open": "the booking under way: numbers, ids, kind, start reading",
     "booking/ended/": "which bookings were ended",
