@@ -6,15 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
-from keyless import parcel, policy, receipt, signed_time, trust, verify
-from keyless.claims import Action, BadgeId, Booking, Interval
+from keyless import code, parcel, policy, receipt, signed_time, trust, verify
+from keyless.claims import Action, BadgeId, Booking, Claims, Interval, Role
 from keyless.guest import Guest
 from keyless.refusal import Refusal
 from keyless.token import read_remote
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/vectors/keyless"
+NOBODY = Claims("", b"", 0, 0, 0, b"", BadgeId(b""), Role.DRIVER, 0, 0, 0, 0, 0, 0)
 Case = dict[str, Any]
 
 
@@ -77,6 +78,8 @@ def decision(name: str, case: Case) -> Case:
             return _signed_time(case)
         case "receipt.json":
             return _receipt(case)
+        case "code.json":
+            return _code(case)
         case "parcel.json":
             return _parcel(case)
     raise AssertionError(f"nobody runs {name}")
@@ -193,6 +196,20 @@ def _parcel(case: Case) -> Case:
         return _told(read)
     assert read.vehicle == vehicle
     return {"accept": True, "code": None, "iss": read.operator, "facts": read.facts.hex()}
+
+
+def _code(case: Case) -> Case:
+    state, digits = case["state"], case["digits"]
+    key, now, open_ = bytes.fromhex(state["code_key"]), _now(state), state["open_booking"]
+    for each in state["stored"]:
+        claims = replace(NOBODY, **{**each, "role": Role(each["role"])})
+        kind = code.stands_for(key, digits, claims) if code.near(claims, now) or claims.booking == open_ else None
+        if kind is not None:
+            return {"accept": True, "code": None, "booking": claims.booking, "kind": int(kind)}
+    slot = code.hotline_booking(key, digits, now, open_)
+    if slot is None:
+        return {"accept": False, "code": "code"}
+    return {"accept": True, "code": None, "booking": slot, "kind": None}
 
 
 def _told(outcome: Any) -> Case:

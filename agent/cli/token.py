@@ -15,14 +15,16 @@ from config.privacy import DAYS
 from keyless import claims as values
 from keyless import cose, issue, trust, verify
 from keyless import token as payloads
+from keyless.code import KEY_BYTES
 from keyless.guest import Guest, read_guest
 from keyless.refusal import Refusal
 
 from ..access import saying
 from ..car.hours import minutes
-from . import token_judging
+from . import token_code, token_judging
 from .token_bytes import Hex, as_json, read_bytes, read_file, say, unreadable
 
+KEY_KINDS: Final = {"ed25519": "ed25519: roots and issuers;", "p256": "p256: as a phone has it; code: of a keypad."}
 ROLES: Final = [role.name.lower() for role in values.Role]
 KINDS: Final = [kind.name.lower() for kind in values.BookingKind]
 ACTIONS: Final = {action.name.lower(): action for action in values.Action if action.name}
@@ -84,22 +86,27 @@ def token() -> None:
 
 token.add_command(token_judging.receipt_)
 token.add_command(token_judging.cose_verify)
+token.add_command(token_code.code)
 
 
 @token.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--kind", type=click.Choice(["ed25519", "p256"]), default="ed25519", help="p256: as a phone has it.")
+@click.option("--kind", type=click.Choice([*KEY_KINDS, "code"]), default="ed25519", help=" ".join(KEY_KINDS.values()))
 @as_json
 def keygen(file: Path, kind: str, as_json: bool) -> None:
-    """Make a key for a root, an issuer or a holder; the secret goes to FILE, readable by you alone."""
-    key = issue.new_key(kind)
-    said = {"kind": kind, "public": key.public.hex(), "kid": key.kid.hex()}
+    """Make a key for a root, an issuer, a holder or a keypad; the secret goes to FILE, readable by you alone."""
+    if kind == "code":
+        said, secret = {"kind": kind}, secrets.token_bytes(KEY_BYTES)
+    else:
+        key = issue.new_key(kind)
+        said, secret = {"kind": kind, "public": key.public.hex(), "kid": key.kid.hex()}, key.secret
     try:
         file.touch(mode=0o600, exist_ok=False)
     except OSError as error:
         raise click.UsageError(f"{file}: {error.strerror}; name a file that does not exist yet") from error
-    file.write_text(json.dumps({**said, "secret": key.secret.hex()}) + "\n", encoding="utf-8")
-    click.echo(json.dumps(said) if as_json else f"public {said['public']}\nkid    {said['kid']}")
+    file.write_text(json.dumps({**said, "secret": secret.hex()}) + "\n", encoding="utf-8")
+    told = f"public {said['public']}\nkid    {said['kid']}" if kind != "code" else f"the car's keyless.code_key: {file}"
+    click.echo(json.dumps(said) if as_json else told)
 
 
 @token.command()

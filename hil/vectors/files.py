@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from . import (
+    codes,
     command_rules,
     command_shapes,
     guards,
@@ -38,6 +39,7 @@ def texts() -> dict[str, str]:
         "revocations.json": (revocations.USUAL, revocations.cases()),
         "signed_time.json": (signed_times.USUAL, signed_times.cases()),
         "receipt.json": (receipts.USUAL, receipts.cases()),
+        "code.json": (codes.USUAL, codes.cases()),
         "parcel.json": (parcels.USUAL, parcels.cases()),
     }
     return {name: _text(usual, cases) for name, (usual, cases) in files.items()}
