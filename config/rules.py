@@ -25,6 +25,8 @@ CARS = Path(__file__).resolve().parent / "cars"
 EXAMPLE_VEHICLE = "0" * 16
 EXAMPLE_ROOTS_BELOW = 1 << 16  # those of agent.toml are 1, 2 and 3: not keys that anybody holds
 LOCK_DRIVERS = ("relay", "diagnostic")
+RELAYS = ("card_supply", "immobiliser", "cable")  # what may hang on a relay beside the lock
+ORDERS = ("lock_first", "supply_first")
 INPUTS = ("key_holder", "card_holder", "door", "box_lid")
 PULLS = ("up", "down", "none", "as_is")
 CONTROL_SOCKET_BYTES = 107  # sun_path holds 108 with its closing zero
@@ -111,6 +113,14 @@ RULES: Mapping[str, Rule] = {
     "lock.unlock_channel": _RELAY, "lock.lock_channel": _RELAY,
     "lock.unlock_pulse_ms": _PULSE, "lock.lock_pulse_ms": _PULSE,
     "lock.confirm_s": _between(0.5, 30),
+    **{
+        f"{table}.{key}": rule
+        for table in RELAYS
+        for key, rule in (("device", _DEVICE), ("baud", _BAUD), ("channel", _RELAY))
+    },
+    "card_supply.order": Rule(lambda name: name in ORDERS, f"must be one of {', '.join(ORDERS)}"),
+    "card_supply.delay_s": _between(0, 10),
+    "cable.pulse_ms": _PULSE,
     "booking.auto_close_min": _between(1, 24 * 60),
     "booking.key_holder": Rule(
         lambda fitted: not fitted, "must be false or absent: name the line of the holder under [inputs.key_holder]"
@@ -173,6 +183,7 @@ def judge_together(values: Values) -> Iterator[tuple[str, Finding]]:
     """What only shows when keys are read together; a key whose value is already wrong is absent from `values`."""
     yield from _placeholders(values)
     yield from _lock(values)
+    yield from _relays(values)
     yield from _inputs(values)
     yield from _gnss(values)
     yield from _cloud(values)
@@ -212,6 +223,29 @@ def _lock(values: Values) -> Iterator[tuple[str, Finding]]:
             yield key, (f"{device!r} is {seen[device]} already", "must be a line of its own")
         elif device:
             seen[device] = key
+
+
+def _relays(values: Values) -> Iterator[tuple[str, Finding]]:
+    """No relay does two things, and no line two programs'."""
+    taken: dict[tuple[str, int], str] = {}
+    if values.get("lock.driver") == "relay":
+        for key in ("lock.unlock_channel", "lock.lock_channel"):
+            taken[values.get("lock.device", ""), values.get(key, 0)] = key
+    lines = {values.get(key): key for key in ("reader.device", "gnss.device")}
+    for table in RELAYS:
+        device, channel = values.get(f"{table}.device"), values.get(f"{table}.channel")
+        if not device or channel is None:
+            continue
+        if device in lines:
+            yield f"{table}.device", (f"{device!r} is {lines[device]} already", "must be a line of its own")
+        if (device, channel) in taken:
+            problem = f"{channel} of {device} is {taken[device, channel]} already"
+            yield f"{table}.channel", (problem, "must be a relay of its own")
+        taken[device, channel] = f"{table}.channel"
+    here = values.get("immobiliser.device") or values.get("card_supply.device")
+    if values.get("immobiliser.allowed") and here == "":
+        right = "must be false, or immobiliser.device or card_supply.device must name a relay board"
+        yield "immobiliser.allowed", ("is true, but nothing could take the start away", right)
 
 
 def _inputs(values: Values) -> Iterator[tuple[str, Finding]]:

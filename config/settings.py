@@ -63,6 +63,41 @@ class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirm_s: float = 3.0
 
 
+class CardSupply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The spare key card's battery through a relay (R15). device: the relay board, which may be the lock's own; "" =
+    not fitted. inverted: for a board whose "on" lets a relay go. order: "lock_first" (unlock, then supply; lock, then take
+    it away) or "supply_first" (the other way round, for a car that does not lock with a live card inside).
+    delay_s: seconds between the two.
+    """
+
+    device: str = ""
+    baud: int = 9600
+    channel: int = 3
+    inverted: bool = False
+    order: str = "lock_first"
+    delay_s: float = 1.0
+
+
+class Immobiliser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """allowed: signed commands may immobilise this car. device: a relay of its own, "" = the card supply is kept away.
+    """
+
+    allowed: bool = False
+    device: str = ""
+    baud: int = 9600
+    channel: int = 4
+    inverted: bool = False
+
+
+class Cable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The button that lets the charge cable go (R8). device: the relay board, "" = not fitted."""
+
+    device: str = ""
+    baud: int = 9600
+    channel: int = 5
+    pulse_ms: int = 400
+
+
 class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """operator: issuer id that tokens must carry.
 
@@ -163,6 +198,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gnss: Gnss = Gnss()
     reader: Serial = Serial()
     lock: Lock = Lock()
+    card_supply: CardSupply = CardSupply()
+    immobiliser: Immobiliser = Immobiliser()
+    cable: Cable = Cable()
     booking: Booking = Booking()
     inputs: Inputs = Inputs()
     station: list[Station] = []

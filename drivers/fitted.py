@@ -1,6 +1,7 @@
-"""The part of the socket panel that an installer may leave empty: inputs (R30). The rest is in `ports.py`.
+"""The part of the socket panel that an installer may leave empty: inputs (R30), and actuators beside the lock (R8,
+R15). The rest is in `ports.py`.
 
-What is *not* here: what an input means for a booking (`agent/access/booking.py`).
+What is *not* here: what an input means for a booking, and when anything may be switched (`agent/access/`).
 """
 
 from __future__ import annotations
@@ -46,5 +47,43 @@ class InputPort(Protocol):
         ...
 
     def counters(self) -> dict[str, int]: ...
+
+    def close(self) -> None: ...
+
+
+class SwitchAction(StrEnum):
+    """What else can be moved. SUPPLY_*: the spare key card's battery. IMMOBILISE takes the car's start away."""
+
+    SUPPLY_ON = "supply_on"
+    SUPPLY_OFF = "supply_off"
+    IMMOBILISE = "immobilise"
+    RELEASE = "release"
+    RELEASE_CABLE = "release_cable"
+
+
+class SwitchPort(Protocol):
+    """Holds a state. A box, a board or a line that dies leaves it on: the car then starts (R15)."""
+
+    async def turn(self, on: bool) -> None:
+        """Raises `DeviceError`, see `LockPort.act`. Nothing tells whether the car noticed."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why it cannot be turned now; looks for a device that came back."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class ButtonPort(Protocol):
+    """Presses once."""
+
+    async def press(self) -> None:
+        """Raises `DeviceError`, see `LockPort.act`."""
+        ...
+
+    @property
+    def trouble(self) -> str: ...
 
     def close(self) -> None: ...

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from drivers.errors import DeviceError
-from drivers.lock.relay import RelayBoard, frame
+from drivers.lock.board import frame
+from drivers.lock.relay import RelayBoard
 from drivers.ports import Instant, LockAction
 from tests.serial_bench import BOOT, Socket, StepClock, until
 

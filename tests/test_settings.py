@@ -129,6 +129,25 @@ def test_a_key_holder_of_earlier_releases_is_sent_to_its_line(tmp_path: Path, ca
     assert "[inputs.key_holder]" in found["booking.key_holder"].hint
 
 
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        ('[card_supply]\ndevice = "/dev/ttyUSB0"\nchannel = 2\n', "card_supply.channel"),
+        ('[card_supply]\ndevice = "/dev/a"\nchannel = 7\n[cable]\ndevice = "/dev/a"\nchannel = 7\n', "cable.channel"),
+        ('[reader]\ndevice = "/dev/a"\n[card_supply]\ndevice = "/dev/a"\n', "card_supply.device"),
+        ('[card_supply]\norder = "both"\n', "card_supply.order"),
+        ("[immobiliser]\nallowed = true\n", "immobiliser.allowed"),
+    ],
+)
+def test_r15_no_relay_does_two_things(tmp_path: Path, car: Path, more: str, key: str) -> None:
+    assert list(problems(tmp_path, text(car) + more)) == [key]
+
+
+def test_r15_the_supply_may_hang_on_the_locks_board(tmp_path: Path, car: Path) -> None:
+    more = '[card_supply]\ndevice = "/dev/ttyUSB0"\n[immobiliser]\nallowed = true\n'
+    assert load(write(tmp_path, text(car) + more)).card_supply.channel == 3
+
+
 def test_r30_inputs_are_named_by_chip_and_line(tmp_path: Path, car: Path) -> None:
     given = '[inputs.key_holder]\nchip = "/dev/gpiochip0"\nline = 17\n'
     given += '[inputs.door]\nchip = "/dev/gpiochip0"\nline = {}\n'

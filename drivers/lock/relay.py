@@ -1,43 +1,17 @@
-"""The lock through a relay board on a serial line: one pulse for one act, and the "off" always follows the "on".
+"""The lock through a relay board: one pulse for one act, and the "off" always follows the "on".
 
-What is not here: whether the car obeyed (judged from the car's own signal, R9), and when a relay may be pulsed.
-Frames (D17): `A0 channel state checksum`, checksum = sum of the first three modulo 256, at 9600 8N1. The board does
-not answer.
+What is not here: the board's line and frames (`board.py`), whether the car obeyed (judged from the car's own signal,
+R9), and when a relay may be pulsed.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import os
-from typing import TYPE_CHECKING, Final
-
-from ..errors import DeviceError, DeviceGone, DeviceTimeout
-from ..line import open_port
 from ..ports import Clock, LockAction
-
-if TYPE_CHECKING:
-    from serial import Serial
-
-HEADER: Final = 0xA0
-OFF_RETRIES_S: Final = (0.2, 0.5, 1.0)
-
-_log = logging.getLogger(__name__)
-
-
-def frame(channel: int, on: bool) -> bytes:
-    """channel: 1 to 255, as numbered on the board."""
-    head = bytes((HEADER, channel, int(on)))
-    return head + bytes((sum(head) & 0xFF,))
+from .board import Board
 
 
 class RelayBoard:
-    """A `LockPort`. *_pulse_ms: how long the relay is held.
-
-    At each opening both relays are told "off": a power cut in the middle of a pulse leaves a board "on".
-    counters: "acts", "opened", "failed" (nothing moved), "unsure" (something may have moved), "late_off".
-    """
+    """A `LockPort`. *_pulse_ms: how long the relay is held. board: for what else hangs on it."""
 
     def __init__(
         self,
@@ -49,140 +23,26 @@ class RelayBoard:
         lock_pulse_ms: int,
         clock: Clock,
     ) -> None:
-        self._device = device
-        self._baud = baud
-        self._clock = clock
         self._pulses = {
             LockAction.UNLOCK: (unlock_channel, unlock_pulse_ms / 1000),
             LockAction.LOCK: (lock_channel, lock_pulse_ms / 1000),
         }
-        self._offs = b"".join(frame(channel, False) for channel in sorted({unlock_channel, lock_channel}))
-        self._port: Serial | None = None
-        self._why = f"{device}: not opened yet"
-        self._one_at_a_time = asyncio.Lock()
-        self._counters = dict.fromkeys(("acts", "opened", "failed", "unsure", "late_off"), 0)
+        self.board = Board(device, baud, clock)
+        self.board.pulsed(unlock_channel, lock_channel)
 
     def open(self) -> bool:
-        """Try to open now, so that the first tap does not wait. `False`: not there; the next act tries again."""
-        try:
-            self._open()
-        except DeviceError as error:
-            _log.warning("relay board: %s", error)
-            return False
-        return True
+        return self.board.open()
 
     async def act(self, action: LockAction) -> None:
-        """One pulse. Raises `DeviceError`: `may_have_happened` is False when not one byte of the "on" went out.
-
-        When cancelled, the pulse is first finished (the caller waits for at most its length), then the
-        cancellation goes on: half a pulse may move half a lock.
-        """
-        async with self._one_at_a_time:
-            pulse = asyncio.create_task(self._pulse(*self._pulses[action]), name=f"relay {action}")
-            try:
-                await asyncio.shield(pulse)
-            except asyncio.CancelledError:
-                while not pulse.done():
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await asyncio.wait({pulse})
-                if not pulse.cancelled() and (error := pulse.exception()):
-                    _log.warning("relay board: %s", error)
-                raise
+        """See `Board.pulse`."""
+        await self.board.pulse(*self._pulses[action])
 
     @property
     def trouble(self) -> str:
-        """A board that was pulled out is noticed by its device, before the next pulse fails."""
-        if self._port is None:
-            return self._why
-        return "" if os.path.exists(self._device) else f"{self._device}: is gone"
+        return self.board.trouble
 
     def counters(self) -> dict[str, int]:
-        return dict(self._counters)
+        return self.board.counters()
 
     def close(self) -> None:
-        """Idempotent; the relays are left "off"."""
-        if self._port is not None:
-            with contextlib.suppress(DeviceError):
-                self._write(self._offs)
-        self._release()
-
-    async def _pulse(self, channel: int, hold_s: float) -> None:
-        self._counters["acts"] += 1
-        try:
-            self._begin(frame(channel, True))
-        except DeviceError as error:
-            self._counters["unsure" if error.may_have_happened else "failed"] += 1
-            raise
-        failure: DeviceError | None = None
-        try:
-            await self._clock.sleep(hold_s)
-        finally:  # also when the loop itself is being torn down
-            try:
-                self._write(frame(channel, False))
-            except DeviceError as error:
-                failure = error
-        if failure is not None:
-            self._counters["unsure"] += 1
-            await self._late_off()
-            raise DeviceGone(f"{self._device}: gone during the pulse", may_have_happened=True) from failure
-
-    def _begin(self, on: bytes) -> None:
-        """The "on". A port that died since the last act refuses its first byte: then, and only then, once more."""
-        if self._port is not None:
-            try:
-                self._write(on)
-            except DeviceError as error:
-                self._release()
-                if error.may_have_happened:
-                    raise
-            else:
-                return
-        self._open()
-        self._write(on)
-
-    async def _late_off(self) -> None:
-        for wait_s in OFF_RETRIES_S:
-            self._release()
-            await self._clock.sleep(wait_s)
-            with contextlib.suppress(DeviceError):
-                self._open()
-                self._counters["late_off"] += 1
-                return
-        _log.error("%s: a relay may still be on; it is switched off when the board comes back", self._device)
-
-    def _open(self) -> None:
-        """Raises `DeviceGone` with `may_have_happened` False: telling "off" moves nothing."""
-        if self._port is not None:
-            return
-        try:
-            self._port = open_port(self._device, self._baud)
-        except DeviceError as error:
-            self._why = str(error)
-            raise
-        try:
-            self._write(self._offs)
-        except DeviceError as error:
-            self._release()
-            raise DeviceGone(str(error)) from error
-        self._counters["opened"] += 1
-
-    def _write(self, data: bytes) -> None:
-        """All of it or a `DeviceError` that says whether the first byte went out. Never waits: frames are tiny."""
-        if self._port is None:
-            raise DeviceGone(f"{self._device}: not open")
-        sent = 0
-        try:
-            while sent < len(data):
-                sent += os.write(self._port.fileno(), data[sent:])
-        except BlockingIOError as error:
-            self._why = f"{self._device}: takes no bytes"
-            raise DeviceTimeout(self._why, may_have_happened=sent > 0) from error
-        except OSError as error:
-            self._why = f"{self._device}: {error}"
-            raise DeviceGone(self._why, may_have_happened=sent > 0) from error
-
-    def _release(self) -> None:
-        port, self._port = self._port, None
-        if port is not None:
-            with contextlib.suppress(OSError):
-                port.close()
+        self.board.close()

@@ -1,0 +1,83 @@
+"""R15: a relay that is held, on real ptys: normally closed, so whatever dies leaves the car its supply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from drivers.errors import DeviceError
+from drivers.lock.board import Board, frame
+from drivers.lock.relay import RelayBoard
+from drivers.lock.switch import RelayPulse, RelaySwitch
+from drivers.ports import LockAction
+from tests.serial_bench import Socket, StepClock
+
+AWAY, THERE = frame(3, True), frame(3, False)  # energised only to take away
+REST = frame(1, False) + frame(2, False)
+
+
+@pytest.fixture
+def wall(tmp_path: Path) -> Iterator[Socket]:
+    wall = Socket(tmp_path / "relay")
+    wall.plug()
+    yield wall
+    wall.unplug()
+
+
+@pytest.fixture
+def lock(wall: Socket) -> RelayBoard:
+    return RelayBoard(wall.device, 9600, 1, 2, 20, 20, StepClock())
+
+
+async def test_r15_the_relay_is_energised_only_to_take_away_and_let_go_at_an_ordered_end(
+    wall: Socket, lock: RelayBoard
+) -> None:
+    supply = RelaySwitch(lock.board, 3)
+    assert lock.open()
+    assert wall.received() == REST, "nothing is told of a held relay whose state nobody knows yet"
+    await supply.turn(False)
+    assert wall.received() == AWAY
+    await supply.turn(True)
+    assert wall.received() == THERE
+    await supply.turn(False)
+    wall.received()
+    supply.close()
+    assert wall.received() == REST + THERE
+    lock.close()
+
+
+async def test_a_board_whose_on_lets_go_is_told_the_other_way_round(wall: Socket) -> None:
+    supply = RelaySwitch(Board(wall.device, 9600, StepClock()), 3, inverted=True)
+    await supply.turn(False)
+    assert wall.received() == THERE
+    supply.close()
+    assert wall.received() == AWAY
+
+
+async def test_a_board_that_was_pulled_out_is_told_again_what_it_held(wall: Socket, lock: RelayBoard) -> None:
+    supply = RelaySwitch(lock.board, 3)
+    await supply.turn(False)
+    wall.received()
+    wall.unplug()
+    assert "is gone" in supply.trouble or "No such file" in supply.trouble
+    with pytest.raises(DeviceError) as caught:
+        await supply.turn(True)
+    assert caught.value.may_have_happened is False
+    wall.plug()
+    assert supply.trouble == ""
+    assert wall.received() == REST + AWAY, "a wish that failed is carried out by nobody"
+    await lock.act(LockAction.UNLOCK)
+    assert wall.received() == frame(1, True) + frame(1, False)
+    await supply.turn(True)
+    assert wall.received() == THERE
+    lock.close()
+
+
+async def test_r8_a_button_is_one_pulse_and_rests_off(wall: Socket, lock: RelayBoard) -> None:
+    button = RelayPulse(lock.board, 4, 300)
+    await button.press()
+    assert wall.received() == REST + frame(4, False) + frame(4, True) + frame(4, False)
+    assert button.trouble == ""
+    button.close()
