@@ -65,7 +65,7 @@ class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class CardSupply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The spare key card's battery through a relay (R15). device: the relay board, which may be the lock's own; "" =
-    not fitted. inverted: for a board whose "on" lets a relay go. order: "lock_first" (unlock, then supply; lock, then take
+    not fitted. inverted: a board whose "on" lets a relay go. order: "lock_first" (unlock, then supply; lock, then take
     it away) or "supply_first" (the other way round, for a car that does not lock with a live card inside).
     delay_s: seconds between the two.
     """

@@ -117,7 +117,7 @@ class DoorBench:
         self.guard = Actuation()
         self.receipts = Receipts(OPERATOR, VEHICLE, self.folder / NUMBER_FILE)
         self.receipts.key = VehicleKey(CAR_SECRET)
-        lockwork = Lockwork(
+        self.lockwork = lockwork = Lockwork(
             self.clock, self.store, lock or self.lock, self.car, self.under, self.guard, self.answers,
             receipts=self.receipts,
             vehicle=VEHICLE.hex(), signal=self.signal, version=self.version, confirm_s=self.settings.lock.confirm_s,

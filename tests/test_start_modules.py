@@ -28,7 +28,7 @@ HEAVY = {
 }
 # Of our own: what the car is asked, and what is learnt of it, waits until the door can be opened.
 LATER = {f"agent.car.{name}" for name in ("phase", "schedule", "polling", "supply", "range", "garage", "tending")}
-LATER |= {"drivers.can.decode", "drivers.can.diag", "drivers.can.bus", "agent.cli.garage"}
+LATER |= {"drivers.can.decode", "drivers.can.diag", "drivers.can.bus", "agent.cli.garage", "agent.access.switching"}
 
 
 @pytest.fixture

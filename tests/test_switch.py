@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.status import inputs, switches
 from drivers.errors import DeviceError
 from drivers.lock.board import Board, frame
 from drivers.lock.relay import RelayBoard
@@ -81,3 +82,12 @@ async def test_r8_a_button_is_one_pulse_and_rests_off(wall: Socket, lock: RelayB
     assert wall.received() == REST + frame(4, False) + frame(4, True) + frame(4, False)
     assert button.trouble == ""
     button.close()
+
+
+def test_the_technician_reads_what_is_fitted_and_why_it_does_not_answer() -> None:
+    assert (inputs({}), switches({})) == ("none fitted", "none fitted")
+    assert inputs({"door": {"active": None, "trouble": "gone"}, "box_lid": {"active": False, "trouble": ""}}) == (
+        "door gone, box_lid no"
+    )
+    assert switches({"card_supply": {"on": False, "trouble": ""}}) == "card supply taken away"
+    assert switches({"card_supply": {"on": True, "trouble": "/dev/x: is gone"}}) == "card supply /dev/x: is gone"

@@ -22,7 +22,8 @@ from .bookings import Bookings
 from .choice import Stored
 from .deciding import Known, Verdict, at_reader, by_phone
 from .keypad import Keypad
-from .lockwork import Lockwork, Moved
+from .lockwork import Lockwork
+from .outcome import Moved
 from .pending import Asked
 from .saying import said
 from .scene import Scene

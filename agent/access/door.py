@@ -23,6 +23,7 @@ from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import How, may_auto_close
 from .bookings import Bookings
+from .commissioning import prove
 from .decisions import Decisions
 from .keypad import Keypad, slot_claims
 from .lockwork import Lockwork
@@ -245,4 +246,4 @@ class Door:
             return {"proven": False, "cycles": 0, "why": "a booking is open"}
         if car.moving is not Moving.NO or car.ignition_on is True:
             return {"proven": False, "cycles": 0, "why": "the car must stand with its ignition off"}
-        return await self._lockwork.prove()
+        return await prove(self._lockwork)

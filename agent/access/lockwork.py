@@ -1,4 +1,5 @@
-"""Moves the lock once, in the only order that survives a power cut: intent on disk, movement, outcome on disk.
+"""Moves the lock, or what else can be moved, once, in the only order that survives a power cut: intent on disk,
+movement, outcome on disk.
 
 What is not here: whether it may move (`decisions.py`, `remote.py`), how (`drivers/lock/`) and what a receipt says of it
 (`receipts.py`).
@@ -6,58 +7,33 @@ What is not here: whether it may move (`decisions.py`, `remote.py`), how (`drive
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from drivers.errors import DeviceError
+from drivers.fitted import SwitchAction
 from drivers.ports import Clock, LockAction, LockOutcome, LockPort
 
 from ..car.state import CarState
 from ..car.under_way import UnderWay
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import Plan, carry_out
-from .pending import NOTHING, PENDING, Asked, Pending
-from .receipts import Done, Receipts
+from .outcome import UNPROVEN, UNTOLD, Answer, Moved
+from .pending import NOTHING, PENDING, Asked, Movement, Pending
+from .receipts import Done, Receipts, Written
 
 log = logging.getLogger(__name__)
 
 COMMANDED: Final = "access/commanded"
 RESULT: Final = "command/result/"
 ORPHAN_WAIT_NS: Final = 5_000_000_000  # for a car's first words after a boot, before an orphan intent is called unknown
-CYCLES: Final = 5  # R9
-UNPROVEN: Final = "the lock signal is not proven on this car"
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """facts: their numbers, the last one is the result of a remote command; empty while the database is broken.
-
-    receipt: what the car signs for whoever asked (docs/keyless.md 1.7); `None` where there is none.
-    """
-
-    outcome: LockOutcome
-    why: str
-    facts: tuple[int, ...] = ()
-    receipt: bytes | None = None
-
-    @property
-    def surprising(self) -> bool:
-        """Failed, or unknown although this car can tell: worth showing to the driver."""
-        return self.outcome is LockOutcome.FAILED or (self.outcome is LockOutcome.UNKNOWN and self.why != UNPROVEN)
-
-
-class Answer(TypedDict):
-    """What became of a remote command. until: the command's own end, seconds."""
-
-    code: str
-    why: str
-    until: int | None
+IMMOBILISED: Final = "access/immobilised"
 
 
 class Lockwork:
@@ -65,7 +41,9 @@ class Lockwork:
     read back.
 
     guard: held from the intent to the outcome, so that nothing ends the process in between.
-    result(id, code, why, fact): tells the backend what became of a remote command.
+    result(id, code, why, fact): tells the backend what became of a remote command. switches: what else can be moved,
+    by its driver. first(action, asked, plan): what is due before the lock moves. moved: set after each movement.
+    let_in: whether the last one, or an end, left somebody with the car; `None` before the first.
     """
 
     def __init__(
@@ -85,7 +63,7 @@ class Lockwork:
         confirm_s: float,
     ) -> None:
         self._clock, self._store, self._port, self._car, self._under = clock, store, port, car, under
-        self._guard, self._result, self._confirm_s = guard, result, confirm_s
+        self._guard, self._result, self.confirm_s = guard, result, confirm_s
         self.receipts = receipts
         self._proof = f"lock_proof/{vehicle}/{signal}/{version}" if signal else None
         self._proven = False
@@ -94,12 +72,19 @@ class Lockwork:
         self._stray = False  # a pending intent that says nothing any more
         self._since_ns = clock.now().ns
         self.answers: dict[str, Answer] = {}  # by command id, so that a repeat gets the same answer
+        self.switches: dict[SwitchAction, Callable[[], Awaitable[None]]] = {}
+        self.first: Callable[[LockAction, Asked, Plan], Awaitable[None]] | None = None
+        self.moved = asyncio.Event()
+        self.let_in: bool | None = None
+        self.immobilised = False
         self.counters = {"moved": 0, "done": 0, "failed": 0, "unknown": 0}
 
     def load(self, vault: Mapping[str, bytes]) -> None:
         """What earlier runs left: the proof, the last commanded state, an intent without outcome."""
         self._proven = self._proof is not None and self._proof in vault
         self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
+        self.let_in = None if self._commanded is None else not self._commanded
+        self.immobilised = IMMOBILISED in vault
         self._since_ns = self._clock.now().ns
         self.receipts.load(vault)
         if PENDING in vault:
@@ -125,7 +110,7 @@ class Lockwork:
     # --- one movement
 
     async def move(
-        self, action: LockAction, asked: Asked, plan: Plan = NOTHING, *, put: Mapping[str, bytes] | None = None
+        self, action: Movement, asked: Asked, plan: Plan = NOTHING, *, put: Mapping[str, bytes] | None = None
     ) -> Moved:
         """Intent (with `put`, such as a command's counter) → lock → outcome and what follows from it (`plan`).
 
@@ -133,6 +118,8 @@ class Lockwork:
         go on. The caller must not be cancelled (`door.py` shields it).
         """
         await self.resolve(at_once=True)
+        if self.first is not None and isinstance(action, LockAction):
+            await self.first(action, asked, plan)
         pending = Pending(secrets.token_hex(8), action, asked, plan)
         intent = Fact("access", pending.intent())
         async with self._guard:
@@ -146,31 +133,34 @@ class Lockwork:
             outcome, why = await self._act(action)
             return await self._record(pending, outcome, why, at_boot=False)
 
-    async def _act(self, action: LockAction) -> tuple[LockOutcome, str]:
-        why = UNPROVEN
+    async def _act(self, action: Movement) -> tuple[LockOutcome, str]:
+        why = UNPROVEN if isinstance(action, LockAction) else UNTOLD
         try:
-            await self._port.act(action)
+            await (self._port.act(action) if isinstance(action, LockAction) else self.switches[action]())
         except DeviceError as error:
             if not error.may_have_happened:
                 return LockOutcome.FAILED, str(error)
             why = str(error)
         except Exception as error:  # a driver's bug must not leave an intent without outcome
-            log.exception("the lock's driver failed")
+            log.exception("the driver of %s failed", action.value)
             why = f"{type(error).__name__}: {error}"
+        if not isinstance(action, LockAction):
+            return LockOutcome.UNKNOWN, why
         self._car.acted()
         if not self._proven:
             return LockOutcome.UNKNOWN, why
-        if await self._car.wait_locked(action is LockAction.LOCK, self._confirm_s):
+        if await self._car.wait_locked(action is LockAction.LOCK, self.confirm_s):
             return LockOutcome.DONE, "read back"
-        return LockOutcome.UNKNOWN, f"no read-back within {self._confirm_s:g} s"
+        return LockOutcome.UNKNOWN, f"no read-back within {self.confirm_s:g} s"
 
     async def _record(self, pending: Pending, outcome: LockOutcome, why: str, *, at_boot: bool) -> Moved:
         """Exactly one outcome for each intent, in one transaction with all that follows from it."""
         asked, action = pending.asked, pending.action.value
         moved = outcome is not LockOutcome.FAILED
-        done = Done(pending.plan, self._under.booking, asked, pending.action, outcome)
+        locks = pending.action if isinstance(pending.action, LockAction) else None
+        done = Done(pending.plan, self._under.booking, asked, locks, outcome)
         after = carry_out(self._under, pending.plan, moved)
-        receipts = self.receipts.write(done)
+        receipts = self.receipts.write(done) if locks is not None else Written()
         put, drop = dict(after.put) | dict(receipts.put), [PENDING, *after.drop]
         body = {
             "event": "outcome",
@@ -182,15 +172,23 @@ class Lockwork:
             "resolved_at_boot": at_boot,
         }
         facts = [Fact("access", body), *(Fact(kind, fact) for kind, fact in after.facts), *receipts.facts]
-        if moved:
-            self._commanded = pending.action is LockAction.LOCK
+        if moved and locks is not None:
+            self._commanded = locks is LockAction.LOCK
             put[COMMANDED] = action.encode()
+        elif moved and pending.action is SwitchAction.IMMOBILISE:
+            self.immobilised, put[IMMOBILISED] = True, b"1"
+        elif moved and pending.action is SwitchAction.RELEASE:
+            self.immobilised = False
+            drop.append(IMMOBILISED)
+        if locks is not None:
+            self._let(locks, pending.plan, moved)
         if asked.command is not None:
             result = {"code": outcome.value, "why": why}
             facts.append(Fact("command", {"id": asked.command, "action": action, "result": result}))
             self.answers[asked.command] = Answer(code=outcome.value, why=why, until=asked.until)
             put[RESULT + asked.command] = _json(self.answers[asked.command])
         self.counters[outcome.value] += 1
+        self.moved.set()
         try:
             numbers = await self._store.commit(facts, put=put, drop=drop)
         except StoreBroken:
@@ -199,6 +197,13 @@ class Lockwork:
             self._result(asked.command, outcome.value, why, numbers[-1] if numbers else None)
         return Moved(outcome, why, numbers, self.receipts.kept(receipts, in_database=bool(numbers)))
 
+    def _let(self, action: LockAction, plan: Plan, moved: bool) -> None:
+        """An end counts although the lock did not move: the car stands open, and what it starts with must not stay."""
+        if plan.closes is not None and action is LockAction.LOCK:
+            self.let_in = False
+        elif moved:
+            self.let_in = action is LockAction.UNLOCK
+
     async def resolve(self, *, at_once: bool = False) -> None:
         """D19: an intent found at boot gets its outcome from the proven signal, once the car has spoken, else unknown.
         """
@@ -206,9 +211,10 @@ class Lockwork:
             await self._drop_stray()
         if self._orphan is None:
             return
-        said = self._car.locked() if self._proven else None
+        locks = isinstance(self._orphan.action, LockAction)
+        said = self._car.locked() if self._proven and locks else None
         waited = self._clock.now().ns - self._since_ns >= ORPHAN_WAIT_NS
-        if said is None and self._proven and not waited and not at_once and not self._orphan.damaged:
+        if said is None and self._proven and locks and not (waited or at_once or self._orphan.damaged):
             return
         orphan, self._orphan = self._orphan, None
         wanted = orphan.action is LockAction.LOCK
@@ -246,36 +252,23 @@ class Lockwork:
         self.receipts.kept(receipts, in_database=bool(numbers))
         return numbers
 
-    # --- commissioning
+    # --- commissioning (`commissioning.py`)
 
-    async def prove(self) -> dict[str, object]:
-        """R9: five lock/unlock cycles, each read back both ways, prove the car's lock signal on this very car. Leaves
-        it locked.
+    @property
+    def provable(self) -> bool:
+        """This car's folder names a lock signal."""
+        return self._proof is not None
 
-        Answers {proven, cycles, why}; a proof that fails takes an older one away.
-        """
-        if self._proof is None:
-            return {"proven": False, "cycles": 0, "why": "this car's folder names no lock signal"}
-        self._proven = False
-        cycles, failed = await self._cycles()
-        self._proven = failed is None
-        await self.move(LockAction.LOCK, Asked("auto"))  # whatever came out, the car does not stand open
-        if failed is not None:
-            await self._store.commit(drop=(self._proof,))
-            return {"proven": False, "cycles": cycles, "why": failed}
-        await self._store.commit(put={self._proof: b"1"})
-        return {"proven": True, "cycles": cycles, "why": "read back both ways every time"}
+    async def reads(self, locked: bool) -> bool:
+        """Whether the car's own signal says so within its time."""
+        return await self._car.wait_locked(locked, self.confirm_s)
 
-    async def _cycles(self) -> tuple[int, str | None]:
-        """How many were good, and what was wrong with the next one."""
-        for cycle in range(CYCLES):
-            for action in (LockAction.LOCK, LockAction.UNLOCK):
-                moved = await self.move(action, Asked("auto"))
-                if moved.outcome is LockOutcome.FAILED:
-                    return cycle, moved.why
-                if not await self._car.wait_locked(action is LockAction.LOCK, self._confirm_s):
-                    return cycle, f"no read-back of {action.value} within {self._confirm_s:g} s"
-        return CYCLES, None
+    async def believe(self, proven: bool, *, for_good: bool = False) -> None:
+        """for_good: also after the next start. Raises `StoreBroken`."""
+        assert self._proof is not None
+        self._proven = proven
+        if for_good:
+            await self._store.commit(put={self._proof: b"1"} if proven else {}, drop=() if proven else (self._proof,))
 
 
 def _json(found: object) -> bytes:

@@ -1,4 +1,4 @@
-"""The movement of the lock under way, as it lies in the vault between intent and outcome, and what is left of it when
+"""The movement under way, as it lies in the vault between intent and outcome, and what is left of it when
 its bytes are damaged.
 
 What is not here: when it is written and what becomes of it (`lockwork.py`).
@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from drivers.fitted import SwitchAction
 from drivers.ports import LockAction
 
 from ..sync import stored
@@ -19,7 +20,9 @@ from .booking import Plan
 PENDING: Final = "access/pending"
 NOTHING: Final = Plan()
 _ACCESS: Final = re.compile(rb'"access":"([0-9a-f]{16})"')
-_ACTION: Final = re.compile(rb'"action":"(lock|unlock)"')
+Movement = LockAction | SwitchAction
+ACTIONS: Final[dict[str, Movement]] = {action.value: action for kind in (LockAction, SwitchAction) for action in kind}
+_ACTION: Final = re.compile(rb'"action":"(%s)"' % "|".join(ACTIONS).encode())
 _BOOKING: Final = re.compile(rb'"booking":([0-9]{1,18})[,}]')
 _COMMAND: Final = re.compile(rb'"command":"([0-9a-f]{32})"')
 
@@ -52,7 +55,7 @@ class Pending:
     """
 
     access: str
-    action: LockAction
+    action: Movement
     asked: Asked
     plan: Plan = NOTHING
     damaged: bool = False
@@ -71,7 +74,7 @@ class Pending:
         try:
             found = stored.value(dict[str, Any], data)
             asked, plan = stored.typed(Asked, found["asked"]), Plan.from_json(found["plan"])
-            return cls(stored.typed(str, found["access"]), stored.typed(LockAction, found["action"]), asked, plan)
+            return cls(stored.typed(str, found["access"]), ACTIONS[found["action"]], asked, plan)
         except (ValueError, KeyError, TypeError):
             return _left(data)
 
@@ -83,4 +86,4 @@ def _left(data: bytes) -> Pending | None:
     asked = Asked(
         "damaged", int(booking[1]) if booking else None, command=command[1].decode() if command else None
     )  # fmt: skip
-    return Pending(access[1].decode(), LockAction(action[1].decode()), asked, damaged=True)
+    return Pending(access[1].decode(), ACTIONS[action[1].decode()], asked, damaged=True)

@@ -23,7 +23,8 @@ from .booking import Closing
 from .bookings import Bookings
 from .commanded import GARAGE, Commanded, Far, by_command
 from .deciding import Verdict
-from .lockwork import RESULT, Answer, Lockwork
+from .lockwork import RESULT, Lockwork
+from .outcome import Answer
 from .pending import Asked
 from .saying import said
 from .scene import Scene

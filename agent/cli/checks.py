@@ -11,7 +11,7 @@ from pathlib import Path
 from config import car as cars
 from config import privacy
 from config.errors import ConfigError, Problem
-from config.rules import INPUTS
+from config.rules import INPUTS, RELAYS
 from config.settings import InputLine, Serial, Settings
 from config.settings import examine as examine_settings
 from drivers.local.reach import gpsd_receivers, unreachable
@@ -112,6 +112,9 @@ def _serials(settings: Settings) -> Iterator[Check]:
         fitted.insert(0, ("satellite receiver", settings.gnss))
     if settings.lock.driver == "relay":
         fitted.append(("relay board", settings.lock.device))
+    seen = {line if isinstance(line, str) else line.device for _, line in fitted}
+    boards = {getattr(settings, name).device: name.replace("_", " ") for name in RELAYS}
+    fitted += [(f"relay board of the {it}", device) for device, it in boards.items() if device and device not in seen]
     for what, line in fitted:
         device = line if isinstance(line, str) else line.device
         if not device:

@@ -93,6 +93,7 @@ def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
             ("questions to the car", questions(found)),
             ("12 V battery", supply(found.get("tending", {}).get("supply", {}))),
             ("lock", lock(found.get("lock", {}))),
+            ("card supply, immobiliser", switches(found.get("switches", {}))),
             ("inputs", inputs(found.get("inputs", {}))),
             ("satellite receiver", receiver(gnss)),
             ("clock", source(clock)),
@@ -152,6 +153,15 @@ def lock(found: Mapping[str, Any]) -> str:
     """What moves the lock, and what is known to be wrong with it."""
     kind = {"relay": "relay board", "diagnostic": "the car's own command"}.get(str(found.get("driver")), "unknown")
     return f"{kind}: {found['trouble']}" if found.get("trouble") else kind
+
+
+def switches(found: Mapping[str, Any]) -> str:
+    """Of what holds a state, whether the car has it, as it was told last."""
+    if "error" in found:
+        return str(found["error"])
+    told = {None: "not told yet", True: "on", False: "taken away"}
+    named = (f"{name.replace('_', ' ')} {it['trouble'] or told[it['on']]}" for name, it in found.items())
+    return ", ".join(named) or "none fitted"
 
 
 def inputs(found: Mapping[str, Any]) -> str:

@@ -116,15 +116,16 @@ class House:
         self._results: deque[tuple[str, str, str, int | None]] = deque(maxlen=RESULTS_WAITING)
         self._answer: Result | None = None
         self.lock = self._lock_port()
+        self.closing: list[Callable[[], None]] = []  # of what is composed after READY
         self.inputs = self._inputs()
         self.loaded_key = vehicle_key.Loaded(None, "not loaded yet")
         self.receipts = Receipts(settings.keyless.operator, self.authority.vehicle, self.state / NUMBER_FILE)
-        lockwork = Lockwork(
+        self.lockwork = lockwork = Lockwork(
             clock, self.store, self.lock, self.car, self.under, self.busy, self.result, receipts=self.receipts,
             vehicle=settings.vehicle.id, signal=told_lock, version=VERSION,
             confirm_s=settings.lock.confirm_s,
         )  # fmt: skip
-        scene = Scene(
+        self.scene = scene = Scene(
             clock, self.car, self.under, interval, stamp, lockwork.locked, self.inputs.sensed, self.policy,
             key_holder=self.inputs.has(Input.KEY_HOLDER),
         )  # fmt: skip
@@ -262,7 +263,8 @@ async def run(chosen: Chosen) -> int:
     failed = await house.supervisor.watch(stop)
     house.notifier.stopping(failed or "asked to stop")
     await house.supervisor.stop()
-    house.lock.close()
+    for close in (house.lock.close, *house.closing):
+        close()
     if house.reader is not None:
         house.reader.close()
     house.notifier.close()

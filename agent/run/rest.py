@@ -76,6 +76,7 @@ class Rest:
         self._tending: Tending | None = None
         self._polling: Polling | None = None
         self.gnss_status: Callable[[], object] = lambda: {"fitted": False}
+        self.switches_status: Callable[[], object] = dict
         self.link_status: Callable[[], object] = lambda: {"configured": False, "connected": False}
 
     async def run(self) -> None:
@@ -83,8 +84,8 @@ class Rest:
         for name in DRIVER_NOISE:
             logging.getLogger(name).setLevel(logging.WARNING)
         steps = (
-            self._answer, self._settings, self._inputs, self._records, self._tend, self._decoding, self._position,
-            self._link,
+            self._answer, self._settings, self._switches, self._inputs, self._records, self._tend, self._decoding,
+            self._position, self._link,
         )  # fmt: skip
         for step in steps:
             if step.__name__ not in self._done:
@@ -108,6 +109,17 @@ class Rest:
             startup.keep(chosen)
         except OSError as error:
             log.warning("no good copy of the settings could be kept: %s", error)
+
+    async def _switches(self) -> None:
+        from .switches import compose
+
+        switching = compose(self._house)
+        if switching is None:
+            return
+        self.switches_status = switching.status
+        lockwork = self._house.lockwork
+        self._house.health.conditions.update(switching.conditions(), immobilised=lambda: lockwork.immobilised)
+        self._add(switching, Stage.LOGIC)
 
     async def _inputs(self) -> None:
         inputs = self._house.inputs
@@ -238,6 +250,7 @@ class Rest:
             },
             "reader": lambda: {"counters": house.reader.counters()} if house.reader else {"fitted": False},
             "inputs": house.inputs.status,
+            "switches": lambda: self.switches_status(),
             "clock": house.timekeeper.status,
             "can": self._can,
             "polling": lambda: self._polling.status() if self._polling is not None else {"asks": False},

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from agent.access.booking import Closing, How, Plan
 from agent.access.locate import TOLD_KEY, Told
-from agent.access.lockwork import Answer
+from agent.access.outcome import Answer
 from agent.access.pending import Asked, Pending
 from agent.access.rescue import UNKNOWN, rescued
 from agent.car import course, garage, supply
