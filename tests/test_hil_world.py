@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +13,11 @@ import pytest
 
 from config.settings import load
 from hil import provision, tokens
-from hil.backend import payload
 from hil.backend.ca import Authority
-from hil.backend.holdings import Holdings
-from hil.backend.ledger import Expected, Judgement, judge
 from hil.control import MachineGone
-from hil.diary import Diary
 from hil.truth import CarTruth
 from hil.world import Wiring, World
-from tests.hil_backend import BOOT, STREAM, VEHICLE, facts, until
+from tests.hil_backend import STREAM, VEHICLE, until
 
 T0 = 1_800_000_000_000
 WIRES = Wiring(1, 2, "30010002", "30010001")
@@ -138,141 +131,6 @@ async def test_car_charges_at_the_plug_and_its_bus_sleeps_when_parked() -> None:
 async def _shines(inside: Inside) -> bool:
     await until(lambda: any(message["do"] == "sky" for message in inside.told))
     return True
-
-
-# --- the oracle ------------------------------------------------------------------------------------------------------
-
-
-def reading(at_ms: int, diary: Diary, **changes: Any) -> dict[str, Any]:
-    truth = diary.truth(at_ms)
-    return {
-        "odometer_km": round(truth.odometer_km, 2), "soc_percent": truth.soc_percent, "energy_kwh": truth.energy_kwh,
-        "range_km": truth.range_km, "plugged": "no", "at_station": None, "boot": BOOT, "at": at_ms - T0,
-        "wall": [at_ms - 500, at_ms + 500], **changes,
-    }  # fmt: skip
-
-
-def a_day() -> tuple[Diary, list[dict[str, Any]]]:
-    """A tap that unlocks, twelve kilometres, a tap that locks; and what an honest box says about it."""
-    diary, parked = Diary(), CarTruth()
-    open_, home = replace(parked, locked=False), replace(parked, locked=False, odometer_km=parked.odometer_km + 12)
-    here = (48.7, -0.5)
-    diary.write(T0, "begin", "world", "", parked, here)
-    diary.write(T0 + 10_000, "tap", "0102030405", "", parked, here)
-    diary.write(T0 + 11_000, "lock", "unlocked", "relay", open_, here)
-    diary.write(T0 + 20_000, "drive", "start", "", open_, here)
-    diary.write(T0 + 60_000, "drive", "stop", "", home, here)
-    diary.write(T0 + 70_000, "tap", "0102030405", "", home, here)
-    diary.write(T0 + 71_000, "lock", "locked", "relay", replace(home, locked=True), here)
-    diary.write(T0 + 90_000, "end", "world", "", replace(home, locked=True), here)
-
-    def at(ms: int, kind: str, **body: Any) -> dict[str, Any]:
-        wall = [T0 + ms - 500, T0 + ms + 500]
-        return {"n": 0, "kind": kind, "boot": BOOT, "at": ms, "wall": wall, "source": "gnss", "body": body}
-
-    start, end = reading(T0 + 11_200, diary), reading(T0 + 71_200, diary)
-    key, ours = {"via": "badge", "booking": 7}, {"booking": 7, "booking_kind": "private"}
-    bill = {"how": "ended", "start": start, "end": end, "km": 12.0, "energy_kwh": 0.0, "duration_ms": 60_000}
-    story = [
-        at(10_100, "access", event="intent", access="a" * 16, action="unlock", **key),
-        at(11_200, "access", event="outcome", access="a" * 16, action="unlock", outcome="done", booking=7),
-        at(11_250, "booking", event="opened", start=start, **ours),
-        at(70_100, "access", event="intent", access="b" * 16, action="lock", **key),
-        at(71_200, "access", event="outcome", access="b" * 16, action="lock", outcome="done", booking=7),
-        at(71_250, "booking", event="closed", booking=7, **bill),
-        at(20_000, "columns", names=["Vehicle.TraveledDistance"], steps=[0.01], units=["km"]),
-    ]
-    return diary, [{**fact, "n": index} for index, fact in enumerate(story, 1)]
-
-
-def driven(diary: Diary, seconds: range) -> bytes:
-    """A sealed batch, one sample a second, as the car really was."""
-    odometer = [round(100 * diary.odometer_km(T0 + 1000 * second)) for second in seconds]
-    deltas = [odometer[0], *(b - a for a, b in pairwise(odometer))]
-    at = 1000 * seconds[0]
-    head = {"v": 1, "vehicle": VEHICLE, "stream": "c" * 16, "n": 1, "columns": 7, "booking": 7, "boot": BOOT, "at": at}
-    times = [0] + [1000] * (len(seconds) - 1)
-    return payload.pack({**head, "wall": [T0 + at, T0 + at], "source": "gnss", "t": times, "c": [deltas]})
-
-
-def judged(
-    folder: Path, diary: Diary, story: list[dict[str, Any]], last: int = 7, seconds: range = range(20, 61)
-) -> Judgement:
-    database = folder / "held.sqlite"
-    holdings = Holdings(database)
-    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(*story)), T0)
-    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/samples", driven(diary, seconds)), T0)
-    holdings.close()
-    return judge(diary, database, VEHICLE, [Expected(7)], last={"facts": last, "samples": 1})
-
-
-def test_honest_day_agrees(tmp_path: Path) -> None:
-    judgement = judged(tmp_path, *a_day())
-    assert judgement.findings == []
-    assert all(row.agrees for row in judgement.rows)
-    assert any("12.0 km" in row.holds for row in judgement.rows)
-
-
-@pytest.mark.parametrize("number", range(1, 8))
-def test_any_single_missing_record_is_found(tmp_path: Path, number: int) -> None:
-    diary, story = a_day()
-    assert not judged(tmp_path, diary, [fact for fact in story if fact["n"] != number]).agrees
-
-
-def _change(number: int, **body: Any) -> Callable[[list[dict[str, Any]]], None]:
-    return lambda story: story[number - 1]["body"].update(body)
-
-
-@pytest.mark.parametrize(
-    ("lie", "words"),
-    [
-        (_change(6, km=13.0), "13.0 km billed, 12.00 km driven"),
-        (_change(6, how="takeover"), "closed as takeover"),
-        (_change(6, duration_ms=90_000), "lasted 90000 ms"),
-        (_change(2, outcome="failed"), "held as failed"),
-        (_change(4, action="unlock"), "locked at"),
-        (_change(3, booking_kind="staff"), "kind staff"),
-        (_change(5, access="c" * 16), "has no outcome"),
-        (lambda story: story[2]["body"]["start"].update(odometer_km=48_000.0), "odometer_km 48000.0"),
-        (lambda story: story[2]["body"]["start"].update(position=[48.7, -0.5]), "1 positions are held"),
-        (lambda story: story.append({**story[5], "n": 8}), "closed 2 times"),
-        (lambda story: story.append({**story[5], "n": 8, "body": {"event": "opened", "booking": 9}}), "booking 9"),
-    ],
-)
-def test_any_lie_is_found(tmp_path: Path, lie: Callable[[list[dict[str, Any]]], None], words: str) -> None:
-    diary, story = a_day()
-    story = json.loads(json.dumps(story))
-    lie(story)
-    assert words in "\n".join(judged(tmp_path, diary, story).findings)
-
-
-def test_missing_tail_is_found(tmp_path: Path) -> None:
-    diary, story = a_day()
-    assert "numbered up to 9, the backend has 7" in judged(tmp_path, diary, story, last=9).findings[0]
-
-
-def test_d25_drive_without_its_samples_is_found_unless_the_power_was_cut(tmp_path: Path) -> None:
-    diary, story = a_day()
-    few = range(20, 45)
-    assert "25 samples of 40 s driven" in judged(tmp_path, diary, story, seconds=few).findings[0]
-    dark = Diary()
-    for moment in diary.moments:
-        dark.write(moment.at_ms, moment.what, moment.value, moment.detail, moment.truth, moment.position)
-        if moment.what == "drive" and moment.value == "start":
-            for at_ms, value in ((T0 + 46_000, "cut"), (T0 + 58_000, "back"), (T0 + 58_500, "ready")):
-                what = "agent" if value == "ready" else "power"
-                truth = replace(moment.truth, odometer_km=diary.odometer_km(at_ms))
-                dark.write(at_ms, what, value, "", truth, moment.position)
-    again = tmp_path / "again"
-    again.mkdir()
-    assert judged(again, dark, story, seconds=few).findings == []
-
-
-def test_movement_that_nobody_wrote_down_is_found(tmp_path: Path) -> None:
-    diary, story = a_day()
-    last = diary.moments[-1]
-    diary.write(last.at_ms + 1, "lock", "unlocked", "relay", replace(last.truth, locked=False), last.position)
-    assert "has no intent" in judged(tmp_path, diary, story).findings[0]
 
 
 # --- the installed vehicle -------------------------------------------------------------------------------------------

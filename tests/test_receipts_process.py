@@ -55,6 +55,8 @@ def test_the_command_line_believes_what_the_daemon_signed(box: Box) -> None:
         assert said["start"]["hi_s"] is not None
         good = [boitier("token", "receipt", body["cose"], *more, "--token", token).returncode for token in named]
         assert sorted(good) == [0, 1], "it is for the one token that asked"
+    kept = json.loads(boitier("buffer", "--config", str(box.config), "export", "--booking", "7").stdout)["facts"]
+    assert [it["body"] for it in kept if it["kind"] == "receipt"] == told, "they can be had at the car"
     other = boitier("token", "receipt", told[0]["cose"], "--key", "00" * 31 + "01", "--json")
     assert (other.returncode, json.loads(other.stdout)["code"]) == (1, "unknown_key")
 

@@ -115,7 +115,8 @@ def erase(
     """Erase the positions and samples of one booking, or with --all everything of people.
 
     What bills, or says who had the car, stays until the backend has it, and goes some days after. --all takes records,
-    positions, stored bookings and small values away for good and starts afresh; keys and settings stay.
+    positions, stored bookings, small values and the vehicle's own key away for good and starts afresh; the operator's
+    keys and the settings stay.
     """
     if (booking is None) is not everything:
         raise click.UsageError("say either --booking N or --all")

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..diary import Diary
 from ..report import Row
-from . import coverage, journeys, locks
+from . import coverage, journeys, locks, receipts
 from .held import HeldFact, Holding, read
 from .journeys import Fine, middle
 
@@ -84,6 +84,8 @@ def judge(
     _locks(judgement, held, diary, tolerance)
     for expected in bookings:
         _booking(judgement, held, diary, expected, tolerance)
+    due, signed, faults = receipts.check(held, vehicle)
+    judgement.row("receipts", f"{due} of bookings", f"{signed} signed", faults)
     _strangers(judgement, held, {expected.booking for expected in bookings})
     _plugs(judgement, held, diary, tolerance)
     _journeys(judgement, held, diary, tolerance.fine)
