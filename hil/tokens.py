@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -211,6 +211,17 @@ class Roots:
         return [raw_public(key).hex() for key in self.keys]
 
 
+def rootset(old: Roots, new: Roots, version: int) -> bytes:
+    """A change of the roots, signed by exactly the threshold of both."""
+    keys: list[Value] = [raw_public(key) for key in new.keys]
+    payload = encode({1: version, 2: new.threshold, 3: keys})
+    return encode([payload, *(root_signatures(it.keys[: it.threshold], payload, "Roots") for it in (old, new))])
+
+
+def root_signatures(keys: Iterable[Ed25519PrivateKey], payload: bytes, context: str) -> list[Value]:
+    return [[derived(b"key", raw_public(key)), signature(key, b"", payload, context=context)] for key in keys]
+
+
 def keyset(
     roots: Roots, issuers: Sequence[tuple[Issuer, Sequence[str]]], version: int, not_before_s: int, expires_s: int
 ) -> bytes:
@@ -220,8 +231,4 @@ def keyset(
         for issuer, roles in issuers
     ]
     payload = encode({1: version, 2: expires_s, 3: keys})
-    signing = roots.keys[: roots.threshold]
-    signatures: list[Value] = [
-        [derived(b"key", raw_public(key)), signature(key, b"", payload, context="Signature")] for key in signing
-    ]
-    return encode([payload, signatures])
+    return encode([payload, root_signatures(roots.keys[: roots.threshold], payload, "Signature")])

@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from . import cbor, cose, near
 from .claims import Claims, Command, key_id
 from .guest import write_guest
+from .roots import ROOTS_CONTEXT, write_rootset
 from .signed_time import write_answer
 from .token import write_claims, write_command
-from .trust import KEYSET_CONTEXT, LIST_KEY, IssuerKey
+from .trust import KEYSET_CONTEXT, LIST_KEY, IssuerKey, Trust
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -104,6 +105,13 @@ def keyset(version: int, expires: int, keys: Iterable[IssuerKey], roots: Sequenc
     payload = cbor.encode({1: version, 2: expires, 3: entries})
     message = cose.to_be_signed(b"", payload, context=KEYSET_CONTEXT)
     return cbor.encode([payload, [[root.kid, root.sign(message)] for root in roots]])
+
+
+def rootset(version: int, trust: Trust, old: Sequence[SigningKey], new: Sequence[SigningKey]) -> bytes:
+    """A change of the roots. old, new: at least the threshold of the roots in force, and of the new ones."""
+    payload = write_rootset(version, trust)
+    message = cose.to_be_signed(b"", payload, context=ROOTS_CONTEXT)
+    return cbor.encode([payload, *([[root.kid, root.sign(message)] for root in roots] for roots in (old, new))])
 
 
 def revocations(operator: str, sequence: int, expires: int, iat: int, ids: Iterable[bytes], key: SigningKey) -> bytes:

@@ -5,7 +5,7 @@ Files, versions on disk and alarms are the caller's; whether a token is good is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -24,6 +24,8 @@ LIST_KEY: Final = -65538
 _KEYSET: Final = frozenset({1, 2, 3})
 _LIST: Final = frozenset({1, 4, 6, LIST_KEY})
 KEYSET_CONTEXT: Final = "Signature"
+Signature = tuple[bytes, bytes]
+"""kid of a root and 64 bytes."""
 
 
 class IssuerKey(Struct, frozen=True):
@@ -101,13 +103,7 @@ def read_keyset(
     if isinstance(outer, Refusal):
         return outer
     payload, signatures = outer
-    by_kid = {key_id(root): root for root in roots}
-    message = cose.to_be_signed(b"", payload, context=KEYSET_CONTEXT)
-    good = {
-        kid
-        for kid, signature in signatures
-        if kid in by_kid and cose.verifies(by_kid[kid], cose.ED25519, signature, message)
-    }
+    good = good_signatures(roots, signatures, cose.to_be_signed(b"", payload, context=KEYSET_CONTEXT))
     if len(good) < threshold:
         return refused(Code.SIGNATURE, f"{len(good)} good root signatures, {threshold} needed")
     keyset = _read_keys(payload)
@@ -122,7 +118,7 @@ def read_keyset_unverified(data: bytes) -> KeySet | Refusal:
     return outer if isinstance(outer, Refusal) else _read_keys(outer[0])
 
 
-def _read_outer(data: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]] | Refusal:
+def _read_outer(data: bytes) -> tuple[bytes, list[Signature]] | Refusal:
     if len(data) > MAX_KEYSET:
         return refused(Code.TOO_BIG, f"{len(data)} bytes, at most {MAX_KEYSET}")
     value = cbor.decode(data)
@@ -130,16 +126,31 @@ def _read_outer(data: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]] | Refusa
         return value
     match value:
         case [bytes() as payload, list() as entries]:
-            signatures = [_read_signature(entry) for entry in entries]
+            signatures = read_signatures(entries)
         case _:
             return refused(Code.MALFORMED, "not [payload, signatures]")
-    whole = [signature for signature in signatures if signature is not None]
-    if len(whole) != len(signatures):
+    if signatures is None:
         return refused(Code.MALFORMED, "a signature is not [kid, 64 bytes]")
-    return payload, whole
+    return payload, signatures
 
 
-def _read_signature(value: object) -> tuple[bytes, bytes] | None:
+def read_signatures(entries: list[object]) -> list[Signature] | None:
+    """`None` when one of them is not [kid, 64 bytes]."""
+    found = [entry for entry in map(_read_signature, entries) if entry is not None]
+    return found if len(found) == len(entries) else None
+
+
+def good_signatures(roots: Iterable[bytes], signatures: Iterable[Signature], message: bytes) -> set[bytes]:
+    """The kids of those roots that signed this message; others, and what does not verify, are passed over."""
+    by_kid = {key_id(root): root for root in roots}
+    return {
+        kid
+        for kid, signature in signatures
+        if kid in by_kid and cose.verifies(by_kid[kid], cose.ED25519, signature, message)
+    }
+
+
+def _read_signature(value: object) -> Signature | None:
     match value:
         case [kid, signature] if cbor.is_bytes(kid, 8) and cbor.is_bytes(signature, 64):
             return kid, signature

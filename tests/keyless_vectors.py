@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import astuple, replace
 
-from keyless import code, parcel, policy, receipt, signed_time, trust, verify
+from keyless import code, parcel, policy, receipt, roots, signed_time, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Claims, Interval, Role
 from keyless.guest import Guest
 from keyless.refusal import Refusal
@@ -72,6 +72,8 @@ def decision(name: str, case: Case) -> Case:
             return _told(pair) if isinstance(pair, Refusal) else _commanded(case, *pair)
         case "keyset.json":
             return _keyset(case)
+        case "rootset.json":
+            return _rootset(case)
         case "revocations.json":
             return _revocations(case)
         case "signed_time.json":
@@ -126,6 +128,16 @@ def _keyset(case: Case) -> Case:
         for kid, key in read.keys.items()
     ]
     return {"accept": True, "code": None, "version": read.version, "expires": read.expires, "keys": keys}
+
+
+def _rootset(case: Case) -> Case:
+    state = case["state"]
+    now = trust.Trust(tuple(_all(state["roots"])), state["threshold"])
+    read = roots.read_rootset(input_(case, "rootset"), now, version=state["version"])
+    if isinstance(read, Refusal):
+        return _told(read)
+    said = {"threshold": read.trust.threshold, "roots": [root.hex() for root in read.trust.roots]}
+    return {"accept": True, "code": None, "version": read.version, **said}
 
 
 def _guest(guest: Guest) -> Case:

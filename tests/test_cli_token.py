@@ -10,6 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli.token import token
+from keyless.guest import Guest
+from keyless.roots import RootSet, read_rootset
+from keyless.trust import KeySet, Trust, read_keyset_unverified
 
 VEHICLE = "1122334455667788"
 NOW = 1_800_000_000
@@ -203,3 +206,32 @@ def test_issue_speaks_json(desk: Path) -> None:
     said = json.loads(mint(desk, "--json"))
     assert said["bytes"] <= 182
     assert decide(desk, said["token"])[0] == 0
+
+
+def test_the_roots_are_replaced_and_a_set_that_no_box_would_take_is_not_made(desk: Path, tmp_path: Path) -> None:
+    for name in ("next1", "next2"):
+        assert run("keygen", tmp_path / name).exit_code == 0
+    words: list[object] = ["rootset", "--old", desk / "root1", "--old", desk / "root3", "--version", 1]
+    for name in ("next1", "next2"):
+        words += ["--new", tmp_path / name, "--root", public(tmp_path / name)]
+    assert run(*words, "--out", tmp_path / "roots.bin").exit_code == 0
+    in_force = Trust(tuple(bytes.fromhex(public(desk / name)) for name in ("root1", "root3")), 2)
+    read = read_rootset((tmp_path / "roots.bin").read_bytes(), in_force, version=0)
+    assert isinstance(read, RootSet)
+    short = run(*words, "--threshold", 3)
+    assert short.exit_code == 2
+    assert "no box would take this" in short.output
+
+
+def test_a_second_issuers_key_names_its_hours_and_numbers(desk: Path, tmp_path: Path) -> None:
+    words: list[object] = ["keyset", "--root", desk / "root1", "--version", 2, "--from", 0, "--to", NOW]
+    key = public(desk / "issuer")
+    said = f"{key}:driver:mairie/mon,fri/07:00/19:30/1000/1999"
+    assert run(*words, "--key", said, "--out", tmp_path / "keys").exit_code == 0
+    read = read_keyset_unverified((tmp_path / "keys").read_bytes())
+    assert isinstance(read, KeySet)
+    assert [one.guest for one in read.keys.values()] == [Guest("mairie", 0b10001, 420, 1_170, 1_000, 1_999)]
+    for wrong in ("mairie", "mairie/someday/07:00/19:00/1/2", "mairie/mon/24:00/19:00/1/2", "mairie/mon/7/8/2/1"):
+        result = run(*words, "--key", f"{key}::{wrong}")
+        assert result.exit_code == 2
+        assert "HH:MM" in result.output

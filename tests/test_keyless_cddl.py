@@ -25,6 +25,7 @@ OBJECTS = [  # file, input, rule
     ("command.json", "command", "command"),
     ("pair.json", "pair", "remote"),
     ("keyset.json", "keyset", "key-set"),
+    ("rootset.json", "rootset", "root-set"),
     ("revocations.json", "list", "revocation-list"),
     ("signed_time.json", "answer", "signed-time"),
     ("receipt.json", "receipt", "receipt"),
@@ -35,7 +36,7 @@ OF_THE_SHAPE = ("malformed", "alg")
 CANNOT_SAY = (
     "longer head", "no stated length", "in two bytes", "wrong order", "nbf as late", "nbf after", "early + late",
     "not its key's", "kid of another key", "a key twice", "ids of 12 bytes", "ids of 1 byte", "ends before it begins",
-    "last number is below the first",
+    "last number is below the first", "threshold above the number", "a root twice",
 )  # fmt: skip
 
 

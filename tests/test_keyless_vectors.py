@@ -34,6 +34,7 @@ CODES = {
     "command.json": BY_ITS_BYTES | BY_ITS_WORDS | TIME | COMMAND,
     "pair.json": {"too_big", "malformed"},
     "keyset.json": {"too_big", "malformed", "signature", "superseded"},
+    "rootset.json": {"too_big", "malformed", "signature", "issuer_role", "superseded"},
     "revocations.json": BY_ITS_BYTES | {"issuer_role", "superseded"},
     "signed_time.json": BY_ITS_BYTES | {"issuer_role", "revoked", "replay", "expired", "too_early"},
     "code.json": {"code"},

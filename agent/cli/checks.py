@@ -173,21 +173,25 @@ def _signer(settings: Settings) -> Iterator[Check]:
 
 def _keys(settings: Settings) -> Iterator[Check]:
     from keyless.refusal import Refusal
-    from keyless.trust import read_keyset
 
+    from ..run import accepted
     from ..run.provisioning import keyset_bytes
+    from ..run.root_chain import RootChain
 
     data, path = keyset_bytes(settings)
     if data is None:
         todo = "set keyless.keyset to the signed file, or let the backend send it"
         yield Check("key set", False, f"none at {path}: every token is refused", todo)
         return
-    found = read_keyset(data, tuple(bytes.fromhex(root) for root in settings.keyless.roots), settings.keyless.threshold)
+    chain = RootChain.of(settings)
+    chain.load(accepted.roots(settings))
+    found = chain.keyset(data, 0, stored=True)
     if isinstance(found, Refusal):
         why = f"{path}: {found.code} {found.detail.get('why', '')}"
         yield Check("key set", False, why, "ask the operator for a fresh one")
     else:
-        yield Check("key set", True, f"version {found.version}, {len(found.keys)} keys")
+        roots = f", roots changed {chain.version} times" if chain.version else ""
+        yield Check("key set", True, f"version {found.version}, {len(found.keys)} keys{roots}")
 
 
 def _cloud(settings: Settings) -> Iterator[Check]:

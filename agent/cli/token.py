@@ -18,6 +18,7 @@ from keyless import token as payloads
 from keyless.code import KEY_BYTES
 from keyless.guest import Guest, read_guest
 from keyless.refusal import Refusal
+from keyless.roots import read_rootset
 
 from ..access import saying
 from ..car.hours import minutes
@@ -123,6 +124,26 @@ def keyset(
     signing = [_secret(root) for root in roots]
     entries = [replace(key, not_before=start, not_after=end) for key in keys]
     _emit(issue.keyset(version, end, entries, signing), out, as_json=False)
+
+
+@token.command()
+@click.option("--old", multiple=True, required=True, help="Secret key file of a root in force; give the threshold.")
+@click.option("--new", multiple=True, required=True, help="Secret key file of a new root; give the new threshold.")
+@click.option("--root", "roots", type=Hex(32), multiple=True, required=True, help="Public key of each new root.")
+@click.option("--threshold", type=click.IntRange(1, 8), default=2, show_default=True, help="How many must sign.")
+@click.option("--version", type=click.IntRange(1), required=True, help="1 for the first change, then 2 and so on.")
+@to_file
+def rootset(
+    roots: tuple[bytes, ...], threshold: int, version: int, out: Path | None, **signers: tuple[str, ...]
+) -> None:
+    """Replace the roots: signed by those in force and by the new ones. Send a key set by the new ones soon after."""
+    old, new = ([_secret(file) for file in signers[name]] for name in ("old", "new"))
+    made = issue.rootset(version, trust.Trust(roots, threshold), old, new)
+    in_force = trust.Trust(tuple(key.public for key in old), min(len(old), threshold))
+    found = read_rootset(made, in_force, version=version - 1)
+    if isinstance(found, Refusal):
+        raise click.UsageError(f"no box would take this: {found.detail.get('why', found.code.value)}")
+    _emit(made, out, as_json=False)
 
 
 @token.command("issue")

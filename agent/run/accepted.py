@@ -1,4 +1,4 @@
-"""What this box has accepted for good: the highest key set's number, and the revocations by sequence and ids (D14).
+"""What this box has accepted for good: the key set's number, the roots, the revocations by sequence and ids (D14).
 
 It stands beside the signed files and outlives them: a list stays in force when its signer's key is stale or gone, and
 no damaged file lets an older one in. What is not here: signatures.
@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from config.settings import Settings
 from drivers.local import files
+from keyless.trust import Trust
 
 from ..sync import stored
 
@@ -22,11 +24,14 @@ ACCEPTED_FILE: Final = "accepted.json"
 
 
 class Accepted(Struct, frozen=True):
-    """version: the highest key set's. sequence, ids: of the newest revocation list."""
+    """version: the highest key set's. sequence, ids: of the newest revocation list. roots: each set that followed those
+    of the settings, oldest first.
+    """
 
     version: int = 0
     sequence: int = 0
     ids: frozenset[bytes] = frozenset()
+    roots: tuple[Trust, ...] = ()
 
 
 def whose(operator: str, roots: Iterable[str]) -> str:
@@ -39,6 +44,7 @@ def write(folder: Path, owner: str, accepted: Accepted) -> None:
     body = {
         "v": 1, "whose": owner, "version": accepted.version, "sequence": accepted.sequence,
         "ids": sorted(each.hex() for each in accepted.ids),
+        "roots": [[trust.threshold, [root.hex() for root in trust.roots]] for trust in accepted.roots],
     }  # fmt: skip
     files.write_durably(folder / ACCEPTED_FILE, json.dumps({**body, "check": _check(body)}).encode())
 
@@ -54,9 +60,21 @@ def read(folder: Path, owner: str) -> Accepted | None:
     match record:
         case {"v": 1, "whose": str() as of, "version": int() as version, "sequence": int() as sequence, "ids": list()}:
             ids = frozenset(bytes.fromhex(each) for each in stored.typed(list[str], record["ids"]))
-            return Accepted(version, sequence, ids) if of == owner else None
+            said = stored.typed(list[tuple[int, list[str]]], record.get("roots", []))  # not yet in earlier versions
+            roots = tuple(Trust(tuple(map(bytes.fromhex, keys)), threshold) for threshold, keys in said)
+            return Accepted(version, sequence, ids, roots) if of == owner else None
         case _:
             raise ValueError("it is not a record of this version")
+
+
+def roots(settings: Settings) -> tuple[Trust, ...]:
+    """Each set of roots that followed the settings' own, as far as the record can be read."""
+    keyless = settings.keyless
+    try:
+        found = read(Path(settings.state), whose(keyless.operator, keyless.roots))
+    except (OSError, ValueError):
+        return ()
+    return () if found is None else found.roots
 
 
 def _check(body: dict[str, object]) -> str:

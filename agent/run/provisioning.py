@@ -17,19 +17,21 @@ from drivers.local import files
 from keyless.claims import Interval
 from keyless.refusal import Code, Refusal, refused
 from keyless.signed_time import is_answer
-from keyless.trust import KeySet, Revocations, Trust, read_revocations
+from keyless.trust import KeySet, Revocations, read_revocations
 
 from ..access.authority import Authority
 from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from . import accepted
 from .accepted import Accepted
+from .root_chain import RootChain
 
 log = logging.getLogger(__name__)
 
 KEYSET_FILE: Final = "keyset.cbor"
 PREVIOUS_FILE: Final = "keyset.previous.cbor"
 REVOKED_FILE: Final = "revoked.cose"
+ROOTSET: Final = 0x83  # first byte of a change of the roots
 COSE_SIGN1: Final = 0xD2  # first byte of a tagged COSE_Sign1; a key set is a bare array
 
 
@@ -61,14 +63,14 @@ class Provisioning:
     ) -> None:
         keyless = settings.keyless
         self._settings, self._authority, self._store, self._now, self._heard = settings, authority, store, now, heard
-        self._trust = Trust(tuple(bytes.fromhex(root) for root in keyless.roots), keyless.threshold)
         self._folder = Path(settings.state)
+        self._roots = RootChain.of(settings)
         self._owner = accepted.whose(keyless.operator, keyless.roots)
         self._accepted = Accepted()
         self.trouble: dict[str, str] = {}
         self.changed: Callable[[], None] = lambda: None
         self.timed: Callable[[bytes], Refusal | None] = self._untimed
-        self.counters = {"keysets": 0, "lists": 0, "times": 0, "refused": 0}
+        self.counters = {"keysets": 0, "lists": 0, "times": 0, "roots": 0, "refused": 0}
 
     def load(self) -> None:
         """At start. What is missing or does not verify is left out; the door then refuses with `unknown_key`. What was
@@ -81,6 +83,8 @@ class Provisioning:
             why = f"{accepted.ACCEPTED_FILE}: {error}"
             log.error("what was accepted cannot be read: %s", why)
         self._accepted = before or Accepted()
+        self._roots.load(self._accepted.roots)
+        self._accepted = replace(self._accepted, roots=self._roots.accepted)
         self._authority.keyset = keyset = self._load_keyset()
         if keyset is not None and keyset.version > self._accepted.version:
             self._accepted = replace(self._accepted, version=keyset.version)
@@ -106,7 +110,7 @@ class Provisioning:
                 continue
             if data is None:
                 continue
-            found = self._trust.read(data, min_version=self._accepted.version)
+            found = self._roots.keyset(data, self._accepted.version, stored=True)
             if isinstance(found, KeySet):
                 return found
             self._damaged("keyset", path, f"{found.code} {found.detail.get('why', '')}")
@@ -132,17 +136,16 @@ class Provisioning:
         log.error("%s does not load: %s: %s", what, path, why)
 
     async def accept(self, data: bytes) -> Refusal | None:
-        """A key set, a revocation list or signed time, by whatever way it came: on disk and believed when it returns
-        `None`; the same once more changes nothing. Raises `OSError` of the disk.
+        """A key set, a change of the roots, a revocation list or signed time, by whatever way it came: on disk and
+        believed when it returns `None`; the same once more changes nothing. Raises `OSError` of the disk.
         """
         if is_answer(data):
             return await self._take_time(data)
+        if data[:1] == bytes([ROOTSET]):
+            return await self._change_roots(data)
         found = self._read_list(data) if data[:1] == bytes([COSE_SIGN1]) else self._read_keyset(data)
         if isinstance(found, Refusal):
-            self.counters["refused"] += 1
-            log.warning("signed object refused: %s %s", found.code, found.detail.get("why", ""))
-            await self._record(found)
-            return found
+            return await self._refuse(found)
         if isinstance(found, KeySet):
             self.counters["keysets"] += 1
             self._keep_previous()
@@ -175,10 +178,27 @@ class Provisioning:
     def _untimed(_: bytes) -> Refusal:
         return refused(Code.REPLAY, "nobody here asks for the time")
 
+    async def _change_roots(self, data: bytes) -> Refusal | None:
+        """The key set in force stays: it was good when it came, and the next one has to be signed by the new roots."""
+        before = self._roots.version
+        refusal = self._roots.take(data)
+        if refusal is not None:
+            return await self._refuse(refusal)
+        if self._roots.version != before:
+            self.counters["roots"] += 1
+            self._note(replace(self._accepted, roots=self._roots.accepted))
+        return None
+
+    async def _refuse(self, refusal: Refusal) -> Refusal:
+        self.counters["refused"] += 1
+        log.warning("signed object refused: %s %s", refusal.code, refusal.detail.get("why", ""))
+        await self._record(refusal)
+        return refusal
+
     def _keep_previous(self) -> None:
         """The key set that is about to be replaced, if it is a good one."""
         kept = files.read(self._folder / KEYSET_FILE)
-        if kept is not None and isinstance(self._trust.read(kept), KeySet):
+        if kept is not None and isinstance(self._roots.keyset(kept, 0, stored=True), KeySet):
             files.write_durably(self._folder / PREVIOUS_FILE, kept)
 
     def _note(self, now: Accepted) -> None:
@@ -196,7 +216,7 @@ class Provisioning:
         return self._authority.keyset is None
 
     def _read_keyset(self, data: bytes) -> KeySet | Refusal:
-        return self._trust.read(data, min_version=self._accepted.version)
+        return self._roots.keyset(data, self._accepted.version)
 
     def _read_list(self, data: bytes, *, stored: bool = False) -> Revocations | Refusal:
         keyset = self._authority.trusted()

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from agent.access import unbelieved
 from agent.access.authority import Authority
-from keyless import cbor, cose, issue, trust, verify
+from keyless import cbor, cose, issue, roots, trust, verify
 from keyless.claims import CEILING, Action, Booking, Claims, Command, HolderKey
 from keyless.refusal import Code, Refusal
 from keyless.token import (
@@ -54,10 +54,14 @@ TOKENS: Final = (
 PAIR: Final = command()
 LIST: Final = issue.revocations(OPERATOR, 5, NOW + 60, NOW, [bytes(8), b"\x01" * 8], ISSUER)
 KEYSET_BYTES: Final = issue.keyset(1, NOW + 9, KEYS, ROOTS[:2])
+ROOTS_NOW: Final = trust.Trust(tuple(PUBLIC_ROOTS), 2)
+ROOTSET: Final = issue.rootset(1, ROOTS_NOW, ROOTS[:2], ROOTS[1:])
 NESTED: Final = cbor.encode({1: [b"x", {2: "é", -3: None}], 9: [True, -1, 1 << 63]})
 TOKENS_TOLD: Final = published("token.json", "token")
 PAIRS_TOLD: Final = published("pair.json", "pair")
 KEYSETS_TOLD: Final = published("keyset.json", "keyset")
+ROOTSETS_TOLD: Final = published("rootset.json", "rootset")
+REROOTED: Final = [signed[:1] for one in (ROOTSET, *ROOTSETS_TOLD) if isinstance(signed := cbor.decode(one), list)]
 LISTS_TOLD: Final = published("revocations.json", "list")
 SIGNED: Final = frozenset((*TOKENS, PAIR[0], *TOKENS_TOLD, *published("command.json", "token")))
 COMMAND_PAYLOAD: Final = cose.read_sign1(PAIR[1], limit=MAX_COMMAND, with_kid=False).payload  # type: ignore[union-attr]
@@ -192,6 +196,15 @@ def judge_keys(data: bytes) -> bool:
     return True
 
 
+def judge_rootset(data: bytes) -> bool:
+    found = roots.read_rootset(data, ROOTS_NOW, version=0)
+    if isinstance(found, Refusal):
+        return False
+    again: Any = cbor.decode(data)
+    assert again[:1] in REROOTED, "believed without the signatures of both"
+    return True
+
+
 def judge_revocations(data: bytes) -> bool:
     found = trust.read_revocations(data, KEYSET, operator=OPERATOR, now=SURE)
     assert isinstance(found, Refusal) or data in (LIST, *LISTS_TOLD), "believed without a signature"
@@ -226,6 +239,7 @@ TARGETS: Final = (
     Target("remote", judge_remote, (issue.remote(*PAIR),), MAX_REMOTE + 9, corpus=PAIRS_TOLD),
     Target("keyset", judge_keyset, (KEYSET_BYTES,), trust.MAX_KEYSET + 9, corpus=KEYSETS_TOLD),
     Target("keys", judge_keys, (cbor.decode(KEYSET_BYTES)[0],), trust.MAX_KEYSET - 200),  # type: ignore[index]
+    Target("rootset", judge_rootset, (ROOTSET,), roots.MAX_ROOTSET + 9, corpus=ROOTSETS_TOLD),
     Target("revocations", judge_revocations, (LIST,), trust.MAX_LIST + 9, corpus=LISTS_TOLD),
     Target("revoked", judge_revoked, (payload(LIST),), trust.MAX_LIST - 200, (), 300, payloads(LISTS_TOLD)),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from typing import Final
 
 # Module of this folder -> its targets. A name here and its `Target` there: `tests/test_fuzz.py` compares them.
 TARGETS: Final = {
-    "signed": ("cbor", "token", "claims", "command", "remote", "keyset", "keys", "revocations", "revoked"),
+    "signed": ("cbor", "token", "claims", "command", "remote", "keyset", "keys", "rootset", "revocations", "revoked"),
     "vouched": ("time", "answer", "question", "receipt", "report", "parcel", "content", "signature"),
     "kept": ("vault", "files"),
     "air": ("phone",),
