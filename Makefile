@@ -93,7 +93,7 @@ fuzz: venv ## RUNS=1000000 made-up inputs for every parser of bytes from outside
 test-cars: packages ## a day of every shared car against the simulator's ledger (make test: of every other)
 	BOITIER_ALL_CARS=1 $(RUN) -m pytest hil/scenarios/test_car_days.py -s
 
-test-cuts: packages ## the day with CUTS=30 power cuts at random moments
+test-cuts: packages ## CUTS=30 power cuts at random moments, a third as many at each exact point of a command
 	BOITIER_CUTS=$(CUTS) $(RUN) -m pytest hil/scenarios -k cuts -s
 
 test-machine: venv ## STEPS=100000 of the key's life in any order, and every broken guard found

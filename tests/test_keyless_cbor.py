@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyless import cbor, receipt, signature_only, signed_time, token, trust, verify
+from keyless import cbor, near, receipt, signature_only, signed_time, token, trust, verify
 from keyless.refusal import Code, Refusal
 from tests.keyless_world import ISSUER, KEYSET, OPERATOR, PUBLIC_ROOTS, SURE, VEHICLE, believe, code, situation
 
@@ -38,6 +38,8 @@ def readers(data: bytes) -> list[object]:
         token.read_remote(data),
         token.read_claims(data),
         token.read_command(data, b""),
+        near.believe_near(data, data, situation(), frozenset(), None),
+        near.read_command(data, b""),
     ]
 
 
@@ -48,7 +50,7 @@ def test_every_bad_item_of_the_shared_set_is_malformed(shared: Path) -> None:
         data = bytes.fromhex(item["hex"])
         assert code(cbor.decode(data)) is Code.MALFORMED, item
         for tail in (data, b"\xd2" + data, b"\x82" + data, b"\xd2\x84" + data):
-            assert [code(one) for one in readers(tail)] == [Code.MALFORMED] * 14, item
+            assert [code(one) for one in readers(tail)] == [Code.MALFORMED] * 16, item
 
 
 def test_no_good_item_of_the_shared_set_is_a_token_and_none_raises(shared: Path) -> None:

@@ -1,5 +1,7 @@
 """The day with power cuts at random moments: nothing acknowledged is lost, nothing is twice, the file is sound.
 
+And cuts at exact points of a remote command: it moves the lock once at most, however often it comes.
+
 BOITIER_CUTS=30 is the long form, whose counts go to docs/results.md; BOITIER_SEED plays the same moments again.
 """
 
@@ -12,9 +14,11 @@ import pytest
 
 from hil import results
 from hil.cuts import CutDay
+from hil.cuts_exact import POINTS, ExactCuts
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
 CUTS = int(os.environ.get("BOITIER_CUTS", "6"))
+ROUNDS = max(1, CUTS // 3) if "BOITIER_CUTS" in os.environ else 1
 
 
 async def test_the_promise_holds_through_power_cuts(machine: str) -> None:
@@ -34,3 +38,12 @@ async def test_the_test_has_teeth_a_weakened_database_loses_what_was_acknowledge
     outcome = await CutDay(machine, 1, 1, lambda text: print(text, flush=True), weak=True, evening=False).play()
     assert outcome.cuts == 1
     assert outcome.losses.lost
+
+
+async def test_d12_d13_a_command_cut_at_any_point_moves_the_lock_once_at_most_and_is_answered(machine: str) -> None:
+    outcome = await ExactCuts(machine, ROUNDS, lambda text: print(text, flush=True)).play()
+    print(outcome.line())
+    if "BOITIER_CUTS" in os.environ:
+        results.keep(results.PAGE, "power cuts at exact points", outcome.line())
+    assert not outcome.findings, "\n".join(outcome.findings)
+    assert outcome.cuts == ROUNDS * len(POINTS)
