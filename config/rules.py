@@ -92,6 +92,7 @@ RULES: Mapping[str, Rule] = {
     ),
     "keyless.threshold": Rule(lambda count: count >= 1, "must be at least 1"),
     "keyless.keyset": Rule(_absolute_or_none, "must be the absolute path of a signed key-set file, or \"\""),
+    "keyless.issue_lead_days": _between(0, 366),
     "keyless.parcel_key": Rule(
         lambda key: key == "" or HEX_64.fullmatch(key),
         "must be the backend's X25519 public key, 64 lower-case hex digits, or \"\"",

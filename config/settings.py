@@ -103,6 +103,7 @@ class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     roots: Ed25519 public keys, 64 hex digits each; threshold of them must sign a key set.
     keyset: file that is read when the state folder holds none yet (provisioning).
+    issue_lead_days: how long before its begin the desk mints a token at most; nothing is refused by it.
     parcel_key: X25519 public key of the operator's backend, 64 hex digits, for what phones carry there; "" for none.
     code_key: this car's own secret for 8-digit codes, 64 hex digits; "": no codes.
     """
@@ -111,6 +112,7 @@ class Keyless(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roots: list[str]
     threshold: int = 2
     keyset: str = ""
+    issue_lead_days: float = 7.0
     parcel_key: str = ""
     code_key: str = ""
 

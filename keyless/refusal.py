@@ -31,6 +31,7 @@ class Code(StrEnum):
     CLOCK_UNSURE = "clock_unsure"
     TOO_EARLY = "too_early"
     EXPIRED = "expired"
+    STALE_LIST = "stale_list"
     HOLDER = "holder"
     REPLAY = "replay"
     ROLE_ACTION = "role_action"

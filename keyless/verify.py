@@ -25,6 +25,7 @@ from .claims import (
     Interval,
     Role,
 )
+from .freshness import is_stale
 from .refusal import Code, Refusal, refused
 from .trust import IssuerKey, KeySet, issuer_key, key_is_stale
 
@@ -41,7 +42,8 @@ class Situation(Struct, frozen=True):
 
     vehicle: 8 bytes. operator: the issuer to obey; `None` (any) only for a person at a desk. open_booking: number of
     the booking under way: time never refuses those who drive it (R5). superseded: booking number to highest revision
-    seen. revoked: 8-byte ids. at_station: revocation and supersession stop the open booking only there (D20).
+    seen. revoked: 8-byte ids; list_iat: when their list was made, `None` where there never was one. at_station:
+    revocation and supersession stop the open booking only there (D20).
     """
 
     keyset: KeySet
@@ -51,11 +53,15 @@ class Situation(Struct, frozen=True):
     open_booking: int | None  # no default: who forgot it would strand a driver
     superseded: Mapping[int, int]
     revoked: frozenset[bytes]
+    list_iat: int | None
     at_station: bool
 
     def is_open(self, claims: Claims) -> bool:
         """R5: whether these claims are of somebody who drives the booking under way. Booking 0 is none."""
         return self.open_booking == claims.booking != 0 and claims.role in _DRIVES
+
+    def list_is_stale(self, role: Role) -> bool:
+        return is_stale(role, self.list_iat, self.now)
 
 
 class _Signed(Struct, frozen=True):
@@ -104,13 +110,13 @@ def store_check(token: bytes, situation: Situation, *, kept: bool = False) -> Bo
 
 
 def believe_vouched(claims: Claims, situation: Situation) -> Booking | Refusal:
-    """Claims that a secret of this car vouches for instead of a signature (`code.py`): `revoked`, `superseded` and the
-    time, as for a token.
+    """Claims that a secret of this car vouches for instead of a signature (`code.py`): `revoked`, `superseded`, and the
+    time with the age of the list, as for a token.
     """
     recalled = _recalled(claims, (), situation)
     if recalled is not None:
         return recalled
-    note = _window(claims, situation)
+    note = _timely(claims, situation)
     return note if isinstance(note, Refusal) else _booking(claims, b"", note, full=note is None)
 
 
@@ -160,11 +166,11 @@ def _believe(outer: cose.Sign1, token: bytes, situation: Situation) -> Booking |
     barred = _barred(signed, situation)
     if barred is not None:
         return barred
-    note = _window(signed.claims, situation)
+    note = _timely(signed.claims, situation)
     if isinstance(note, Refusal):
         return note
-    current = not signed.stale and not situation.keyset.expired(situation.now)
-    return _booking(signed.claims, token, note, full=current and note is None)
+    stale = signed.stale or situation.keyset.expired(situation.now) or situation.list_is_stale(signed.claims.role)
+    return _booking(signed.claims, token, note, full=note is None and not stale)
 
 
 def _signed(outer: cose.Sign1, situation: Situation) -> _Signed | Refusal:
@@ -221,6 +227,14 @@ def _recalled(claims: Claims, signers: tuple[bytes, ...], situation: Situation) 
     if claims.booking != 0 and claims.revision < highest:
         return refused(Code.SUPERSEDED, f"revision {claims.revision}, seen {highest}", claims)
     return None
+
+
+def _timely(claims: Claims, situation: Situation) -> Refusal | str | None:
+    """As `_window`, then `stale_list`: who is too early or too late anyway is told that."""
+    note = _window(claims, situation)
+    if isinstance(note, Refusal) or situation.is_open(claims) or not situation.list_is_stale(claims.role):
+        return note
+    return refused(Code.STALE_LIST, "the revocation list is more than 7 days old", claims, made=situation.list_iat)
 
 
 def _window(claims: Claims, situation: Situation) -> Refusal | str | None:

@@ -211,6 +211,7 @@ STATE: dict[str, object] = {
     "booking": 36,  # of a kind that this car's settings track: there is no position without one
     "position": [48.43123, 0.08865],
     "alarms": [],
+    "revocation": {"delay_s": 5400, "by": "list"},
 }
 
 RUN = samples.Run(

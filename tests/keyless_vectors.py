@@ -51,6 +51,7 @@ def situation(case: Case) -> verify.Situation:
         open_booking=state["open_booking"],
         superseded={int(booking): seen for booking, seen in state["superseded"].items()},
         revoked=frozenset(_all(state["revoked"])),
+        list_iat=state["list_iat"],
         at_station=state["at_station"],
     )
 
@@ -251,7 +252,7 @@ def _car(state: Case) -> policy.CarView:
 
 def _now(state: Case) -> Interval:
     lo, hi = state["now"]
-    return Interval(lo, hi, "none" if hi is None else "gnss")
+    return Interval(lo, hi, "none" if hi is None else state.get("source", "gnss"))
 
 
 def _all(names: list[str]) -> tuple[bytes, ...]:

@@ -82,6 +82,7 @@ def situation(**changes: Any) -> verify.Situation:
         open_booking=None,
         superseded={},
         revoked=frozenset(),
+        list_iat=None,
         at_station=False,
     )
     return replace(usual, **changes)

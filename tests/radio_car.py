@@ -58,6 +58,7 @@ class Door:
             open_booking=None,
             superseded={},
             revoked=frozenset(),
+            list_iat=None,
             at_station=False,
         )
         found = verify.believe_command(self._tokens.get(event.link, b""), event.body, situation, None)

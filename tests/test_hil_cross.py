@@ -29,7 +29,7 @@ SURE = Interval(NOW, NOW + 4, "gnss")
 def situation(keyset: trust.KeySet) -> verify.Situation:
     return verify.Situation(
         keyset, vehicle=CAR, operator="perche", now=SURE, open_booking=None, superseded={}, revoked=frozenset(),
-        at_station=True,
+        list_iat=None, at_station=True,
     )  # fmt: skip
 
 

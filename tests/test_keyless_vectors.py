@@ -27,7 +27,7 @@ FILES = sorted(files())
 # What the verification of each object can say; outside of it are the door's own codes.
 BY_ITS_BYTES = {"too_big", "malformed", "alg", "unknown_key", "signature"}
 BY_ITS_WORDS = {"wrong_vehicle", "issuer_role", "revoked", "superseded"}
-TIME = {"clock_unsure", "too_early", "expired"}
+TIME = {"clock_unsure", "too_early", "expired", "stale_list"}
 COMMAND = {"holder", "replay", "role_action", "state_guard"}
 CODES = {
     "token.json": BY_ITS_BYTES | BY_ITS_WORDS | TIME,
@@ -92,7 +92,7 @@ def test_the_runner_can_fail() -> None:
 def asked(case: dict[str, Any]) -> list[str] | None:
     """The words of `boitier token verify` for a case, or `None` where it has none for the state or the input."""
     state = case["state"]
-    if state["superseded"] or not input_(case, "token"):
+    if state["superseded"] or state["source"] != "gnss" or not input_(case, "token"):
         return None
     lo, hi = state["now"]
     words = ["verify", "--vehicle", state["vehicle"], "--now", f"{lo},{'' if hi is None else hi}", "--json"]
@@ -100,6 +100,7 @@ def asked(case: dict[str, Any]) -> list[str] | None:
     words += [word for name in state["revoked"] for word in ("--revoked", name)]
     words += ["--operator", state["operator"]] if state["operator"] is not None else []
     words += ["--open-booking", str(state["open_booking"])] if state["open_booking"] is not None else []
+    words += ["--list-from", str(state["list_iat"])] if state["list_iat"] is not None else []
     words += ["--at-station"] if state["at_station"] else []
     return [*words, "--threshold", str(case["trust"]["threshold"])]
 

@@ -22,6 +22,7 @@ HOME = Station("home", 48.4331, 0.0998)
 TRACKS = KindPolicy(track=True, every_s=60.0, precision_m=100)
 EVERYTHING = Policy(TRACKS, TRACKS, TRACKS, TRACKS, work=ALWAYS)
 HERE = coarse(48.43123, 0.08865, 100)
+REVOCATION = {"delay_s": 5400, "by": "list"}
 NOON = 1_795_777_200_000  # ms
 
 
@@ -36,6 +37,7 @@ class Told:
         house = SimpleNamespace(
             clock=self.clock, under=under, car=car, policy=policy, door=SimpleNamespace(locked=lambda: True),
             timekeeper=SimpleNamespace(stamp=lambda at: (wall, "gnss")), standing_names=lambda: [],
+            provisioning=SimpleNamespace(revocation=lambda: REVOCATION),
         )  # fmt: skip
         self.newest = Newest(house)  # type: ignore[arg-type]
 
@@ -86,19 +88,20 @@ def test_p4_the_state_tells_a_new_position_no_more_often_than_a_track(car: CarSt
 
 
 def test_the_cars_figures_and_standing_alarms_as_the_contract_writes_them(car: CarState) -> None:
-    assert state(car, "private", None, True, ["car_folder", "storage"]) == {
+    assert state(car, "private", None, True, ["car_folder", "storage"], REVOCATION) == {
         "soc": 52.5, "range_km": 131.0, "range_computed": False, "odometer_km": 48_255.1, "plugged": "yes",
         "locked": "yes", "booking": "private", "position": None, "alarms": ["car_folder", "storage"],
+        "revocation": REVOCATION,
     }  # fmt: skip
-    ours = STATE.keys() - {"facts", "samples", "pending"}
-    assert state(car, "private", None, True, ()).keys() == ours
+    ours = STATE.keys() - {"facts", "samples", "pending", "time_question"}
+    assert state(car, "private", None, True, (), REVOCATION).keys() == ours
     shown = {**{name: STATE[name] for name in ours}, "booking": "staff"}
-    assert state(car, "staff", Place(48.43123, 0.08865, 1), True, ()) == shown
-    assert [state(car, None, None, it, ())["locked"] for it in (True, False, None)] == ["yes", "no", None]
+    assert state(car, "staff", Place(48.43123, 0.08865, 1), True, (), REVOCATION) == shown
+    assert [state(car, None, None, it, (), REVOCATION)["locked"] for it in (True, False, None)] == ["yes", "no", None]
 
 
 def test_a_car_that_never_spoke_is_null_and_not_left_out() -> None:
-    found = state(CarState(ManualClock()), "staff", None, None, ())
+    found = state(CarState(ManualClock()), "staff", None, None, (), REVOCATION)
     assert {name for name, value in found.items() if value is None} == {
         "soc", "range_km", "odometer_km", "plugged", "locked", "position",
     }  # fmt: skip
@@ -106,5 +109,5 @@ def test_a_car_that_never_spoke_is_null_and_not_left_out() -> None:
 
 def test_a_range_that_this_box_worked_out_is_marked_so(car: CarState) -> None:
     car.computed = frozenset((RANGE,))
-    found = state(car, None, None, None, ())
+    found = state(car, None, None, None, (), REVOCATION)
     assert (found["range_km"], found["range_computed"]) == (131.0, True)

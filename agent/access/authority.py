@@ -16,13 +16,14 @@ class Authority:
     """What signatures are judged by: replaced in place when a new key set or revocation list is accepted.
 
     keyset `None`: none was ever provisioned; every token is refused as `unknown_key`. vehicle: 8 bytes. revoked: 8-byte
-    ids.
+    ids; list_iat: when their list was made, `None` where there never was one.
     """
 
     vehicle: bytes
     operator: str
     keyset: KeySet | None = None
     revoked: frozenset[bytes] = frozenset()
+    list_iat: int | None = None
 
     def trusted(self) -> KeySet | Refusal:
         """The key set, or why nothing that is signed can be believed."""

@@ -194,6 +194,7 @@ class Bookings:
             open_booking=open_booking,
             superseded=self._revisions,
             revoked=authority.revoked,
+            list_iat=authority.list_iat,
             at_station=at_station,
         )
 

@@ -28,6 +28,7 @@ CONTACTS: Final = {
     "box_lid": ("box_lid_yes", "box_lid_no", "box_lid_unknown"),
 }
 """What is said of a contact that is active, that is not, and that cannot be read."""
+UNHEARD: Final = {"list": "revoked_list", "token_end": "revoked_token_end", "no_clock": "revoked_no_clock"}
 CREEP_KMH: Final = 1.0
 JUST_NOW_S: Final = 2.0
 
@@ -111,6 +112,15 @@ def _contacts(inputs: Mapping[str, Any], words: Words) -> Iterator[Sentence]:
         elif it is not None:
             note = words("stands", age=words.age(it["age_s"])) if it["age_s"] >= JUST_NOW_S else words("now")
             yield Sentence(words(active if it["active"] else rests), note, True)
+
+
+def unheard(found: Mapping[str, Any], words: Words) -> Sentence | None:
+    """How long a revocation may go unheard in this car; `None` where the daemon does not tell."""
+    told = found.get("trust", {}).get("revocation")
+    if told is None:
+        return None
+    delay = "" if told["delay_s"] is None else words.age(told["delay_s"])
+    return Sentence(words(UNHEARD[told["by"]], delay=delay), "", told["by"] == "list")
 
 
 def _told(car: Car, words: Words) -> Iterator[tuple[str, tuple[str, ...]]]:

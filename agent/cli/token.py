@@ -47,7 +47,7 @@ class Now(click.ParamType[values.Interval]):
             self.fail(f"{value!r} is not SECONDS or SECONDS,SECONDS", param, ctx)
         if not lo >= 0 or (hi is not None and not hi >= lo):
             self.fail(f"{value!r} is no interval", param, ctx)
-        return values.Interval(lo, hi, "none" if hi is None else "signed")
+        return values.Interval(lo, hi, "none" if hi is None else "gnss")
 
 
 class Keys(click.ParamType[trust.IssuerKey]):
@@ -211,14 +211,15 @@ def inspect(token: str, as_json: bool) -> None:
 @click.option("--open-booking", type=int, help="Number of the booking under way.")
 @click.option("--at-station", is_flag=True, help="The car stands at a station.")
 @click.option("--revoked", type=Hex(8), multiple=True, help="A revoked id.")
+@click.option("--list-from", type=int, help="When the car's newest revocation list was made, in seconds.")
 @as_json
 def verify_(token: str, trust_file: str, roots: tuple[bytes, ...], as_json: bool, **said: Any) -> None:
     """Decide as the car would. Exit 0: accepted, 1: refused. TOKEN: a file, `-`, or hex or base64url text."""
     keyset = _keyset(trust_file, roots, said["threshold"])
     situation = verify.Situation(
         keyset, vehicle=said["vehicle"], operator=said["operator"], now=said["now"],
-        open_booking=said["open_booking"], superseded={}, revoked=frozenset(said["revoked"]), 
-        at_station=said["at_station"],
+        open_booking=said["open_booking"], superseded={}, revoked=frozenset(said["revoked"]),
+        list_iat=said["list_from"], at_station=said["at_station"],
     )  # fmt: skip
     decision = verify.believe(read_bytes(token), situation)
     if isinstance(decision, Refusal):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from .said import sentences
+from .said import sentences, unheard
 from .words import Words
 
 if TYPE_CHECKING:
@@ -25,11 +25,13 @@ Reply = Mapping[str, Any] | str
 
 
 def block(found: Mapping[str, Any], words: Words) -> Text:
-    """One sentence a line, its age beside it; what is not to be believed stands pale."""
+    """One sentence a line, its age beside it; what is not to be believed stands pale. Then how long a revocation may go
+    unheard."""
     from rich.text import Text
 
     text = Text(words("title"), style="bold")
-    for said in sentences(found, words):
+    last = unheard(found, words)
+    for said in (*sentences(found, words), *([last] if last is not None else [])):
         note = f"  ({said.note})" if said.note else ""
         text.append(f"\n  {said.text}", style="not bold" if said.believed else "not bold dim")
         text.append(note, style="not bold dim")

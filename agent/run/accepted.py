@@ -24,7 +24,8 @@ ACCEPTED_FILE: Final = "accepted.json"
 
 
 class Accepted(Struct, frozen=True):
-    """version: the highest key set's. sequence, ids: of the newest revocation list. roots: each set that followed those
+    """version: the highest key set's. sequence, ids: of the newest revocation list; iat: when it was made, `None` where
+    there never was one, or an earlier release took it and its signed file is lost. roots: each set that followed those
     of the settings, oldest first.
     """
 
@@ -32,6 +33,7 @@ class Accepted(Struct, frozen=True):
     sequence: int = 0
     ids: frozenset[bytes] = frozenset()
     roots: tuple[Trust, ...] = ()
+    iat: int | None = None
 
 
 def whose(operator: str, roots: Iterable[str]) -> str:
@@ -43,7 +45,7 @@ def write(folder: Path, owner: str, accepted: Accepted) -> None:
     """Raises `OSError` of the disk."""
     body = {
         "v": 1, "whose": owner, "version": accepted.version, "sequence": accepted.sequence,
-        "ids": sorted(each.hex() for each in accepted.ids),
+        "ids": sorted(each.hex() for each in accepted.ids), "iat": accepted.iat,
         "roots": [[trust.threshold, [root.hex() for root in trust.roots]] for trust in accepted.roots],
     }  # fmt: skip
     files.write_durably(folder / ACCEPTED_FILE, json.dumps({**body, "check": _check(body)}).encode())
@@ -62,7 +64,8 @@ def read(folder: Path, owner: str) -> Accepted | None:
             ids = frozenset(bytes.fromhex(each) for each in stored.typed(list[str], record["ids"]))
             said = stored.typed(list[tuple[int, list[str]]], record.get("roots", []))  # not yet in earlier versions
             roots = tuple(Trust(tuple(map(bytes.fromhex, keys)), threshold) for threshold, keys in said)
-            return Accepted(version, sequence, ids, roots) if of == owner else None
+            iat = None if record.get("iat") is None else stored.typed(int, record["iat"])
+            return Accepted(version, sequence, ids, roots, iat) if of == owner else None
         case _:
             raise ValueError("it is not a record of this version")
 

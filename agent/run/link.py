@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from config.vocabulary import ODOMETER, PLUGGED, RANGE, SOC, SOC_FINE
@@ -84,14 +84,17 @@ class Newest:
         wall, fix = house.timekeeper.stamp(now)[0], house.car.position(now.ns)
         self._kept = track(self._kept, number, kind, house.policy, wall, now.ns // 1_000_000, fix)
         place = self._kept.place if self._kept is not None else None
-        return state(house.car, kind, place, house.door.locked(), house.standing_names())
+        revocation = house.provisioning.revocation()
+        return state(house.car, kind, place, house.door.locked(), house.standing_names(), revocation)
 
 
 def state(
-    car: CarState, kind: str | None, place: Place | None, locked: bool | None, alarms: Sequence[str]
+    car: CarState, kind: str | None, place: Place | None, locked: bool | None, alarms: Sequence[str],
+    revocation: Mapping[str, object],
 ) -> dict[str, object]:
     """The car's part of `up/state`. kind: of the booking under way, `None` without one. place: as far as privacy lets
-    it be known (`car/privacy.py`): never in a private booking (R27). locked: as believed (R9).
+    it be known (`car/privacy.py`): never in a private booking (R27). locked: as believed (R9). revocation: how long
+    one may go unheard (`Provisioning.revocation`).
     """
 
     def last(*names: str) -> object:
@@ -107,4 +110,5 @@ def state(
         "booking": kind,
         "position": [place.lat, place.lon] if place is not None else None,
         "alarms": list(alarms),
+        "revocation": dict(revocation),
     }

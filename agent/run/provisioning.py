@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from config.settings import Settings
 from drivers.local import files
-from keyless.claims import Interval
+from keyless.claims import Interval, Role
+from keyless.freshness import is_stale, revocation_delay
 from keyless.refusal import Code, Refusal, refused
 from keyless.signed_time import is_answer
 from keyless.trust import KeySet, Revocations, read_revocations
@@ -63,7 +64,7 @@ class Provisioning:
     ) -> None:
         keyless = settings.keyless
         self._settings, self._authority, self._store, self._now, self._heard = settings, authority, store, now, heard
-        self._folder = Path(settings.state)
+        self._folder, self._lead_s = Path(settings.state), round(keyless.issue_lead_days * 86_400)
         self._roots = RootChain.of(settings)
         self._owner = accepted.whose(keyless.operator, keyless.roots)
         self._accepted = Accepted()
@@ -88,7 +89,7 @@ class Provisioning:
         self._authority.keyset = keyset = self._load_keyset()
         if keyset is not None and keyset.version > self._accepted.version:
             self._accepted = replace(self._accepted, version=keyset.version)
-        self._authority.revoked = self._accepted.ids
+        self._authority.revoked, self._authority.list_iat = self._accepted.ids, self._accepted.iat
         trouble = self._load_list()
         if before is None and trouble is not None:  # with our own record whole, the signed file is a second copy only
             self._damaged("revocations", self._folder / REVOKED_FILE, f"{trouble}; {why}")
@@ -156,7 +157,7 @@ class Provisioning:
         else:
             self.counters["lists"] += 1
             files.write_durably(self._folder / REVOKED_FILE, data)
-            self._note(replace(self._accepted, sequence=found.sequence, ids=found.ids))
+            self._note(replace(self._accepted, sequence=found.sequence, ids=found.ids, iat=found.iat))
             self._believe(found)
             self.trouble.pop("revocations", None)
         self.changed()
@@ -215,6 +216,16 @@ class Provisioning:
     def missing(self) -> bool:
         return self._authority.keyset is None
 
+    @property
+    def list_old(self) -> bool:
+        """Too old for staff, who are refused by it: a newer one is due."""
+        return is_stale(Role.AGENT, self._authority.list_iat, self._now())
+
+    def revocation(self) -> dict[str, object]:
+        """How long a revocation may go unheard here, as `up/state` and `status` tell it."""
+        delay = revocation_delay(self._authority.list_iat, self._now(), self._lead_s)
+        return {"delay_s": delay.seconds, "by": delay.by}
+
     def _read_keyset(self, data: bytes) -> KeySet | Refusal:
         return self._roots.keyset(data, self._accepted.version)
 
@@ -228,8 +239,8 @@ class Provisioning:
         )
 
     def _believe(self, found: Revocations) -> None:
-        self._accepted = replace(self._accepted, sequence=found.sequence, ids=found.ids)
-        self._authority.revoked = found.ids
+        self._accepted = replace(self._accepted, sequence=found.sequence, ids=found.ids, iat=found.iat)
+        self._authority.revoked, self._authority.list_iat = found.ids, found.iat
         self._heard(found.iat)
 
     async def _record(self, refusal: Refusal) -> None:

@@ -136,6 +136,7 @@ class Rest:
             keyset_missing=lambda: house.provisioning.missing, keyset_expired=lambda: house.provisioning.expired,
             keyset_damaged=lambda: "keyset" in house.provisioning.trouble,
             revocations_damaged=lambda: "revocations" in house.provisioning.trouble,
+            revocations_old=lambda: house.provisioning.list_old,
         )  # fmt: skip
         self._add(house.timekeeper, Stage.STORE)
         # A receiver that is wrong must not erase anything (R19).
@@ -261,7 +262,7 @@ class Rest:
             "vehicle_key": house.key_status,
             "trust": lambda: {
                 "missing": house.provisioning.missing, "trouble": house.provisioning.trouble,
-                "counters": house.provisioning.counters,
+                "counters": house.provisioning.counters, "revocation": house.provisioning.revocation(),
             },
             "signals": lambda: signals(house.car, house.clock.now().ns),
             "watchdog": house.watchdog.counters,

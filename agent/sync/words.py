@@ -12,6 +12,7 @@ RUN: Final = ("v", "vehicle", "stream", "n", "columns", "booking", "boot", "at",
 STATE: Final = (
     "v", "vehicle", "online", "at", "wall", "facts", "samples", "pending", "soc", "range_km", "range_computed",
     "odometer_km", "plugged", "locked", "booking", "position", "alarms", "time_question",
+    "revocation",
 )  # fmt: skip
 RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
@@ -163,6 +164,7 @@ MEANING: Final[dict[str, str]] = {
     "soc_percent": "state of charge",
     "soc": "state of charge",
     "range_km": "range",
+    "revocation": "how long a blocked key may go unheard",
     "range_computed": "whether the box worked it out",
     "by": "somebody at the box, a command, or time",
     "hours": "for how long",

@@ -47,6 +47,7 @@ def _by_their_token() -> list[Case]:
     """Good commands on tokens that are not believed."""
     usual, driver = for_phone(), for_phone(role="driver", booking=42, actions=EVERY_ACTION)
     good, dead = signed(usual), "expired 90 days and a second ago"
+    agent = signed(for_phone(role="agent"))
     listed: list[tuple[str, str, bytes, Case]] = [
         ("unknown_key", "token by a key of nobody", signed(usual, STRANGER), {}),
         ("unknown_key", "token by a key that ended", signed(usual, OLD), {"now": [NOW + 1, NOW + 5]}),
@@ -63,6 +64,9 @@ def _by_their_token() -> list[Case]:
         ("revoked", "the token", good, {"revoked": [revoked_token()]}),
         ("revoked", "the holder", good, {"revoked": [key_id(PHONE).hex()]}),
         ("revoked", "the booking", signed(driver), {"revoked": [revoked_booking()]}),
+        ("stale_list", "a list of 7 days and a second", agent, {"list_iat": NOW - 7 * DAY - 1}),
+        ("stale_list", "a list of 1970", agent, {"list_iat": 0}),
+        ("stale_list", "technician, a list of 1970", signed(for_phone(role="technician")), {"list_iat": 0}),
         ("superseded", "revision 3, 4 was seen", signed(driver), {"superseded": {"42": 4}}),
         ("superseded", "and open at a station", signed(driver),
          {"superseded": {"42": 4}, "open_booking": 42, "at_station": True}),

@@ -17,6 +17,7 @@ from . import (
     revocations,
     rootsets,
     signed_times,
+    stale_lists,
     stored,
     token_rules,
     token_shapes,
@@ -28,7 +29,7 @@ from .world import Case, trust_sets
 def texts() -> dict[str, str]:
     """By file name."""
     files = {
-        "token.json": (world.USUAL, [*token_shapes.cases(), *token_rules.cases()]),
+        "token.json": (world.USUAL, [*token_shapes.cases(), *token_rules.cases(), *stale_lists.cases()]),
         "stored.json": (stored.USUAL, stored.cases()),
         "guard.json": (guards.USUAL, guards.cases()),
         "command.json": (

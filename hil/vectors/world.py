@@ -170,6 +170,8 @@ USUAL: Final[Case] = {
     "at_station": False,
     "superseded": {},
     "revoked": [],
+    "list_iat": None,
+    "source": "gnss",
 }
 
 

@@ -47,7 +47,7 @@ def prepared(now_s: int) -> tuple[bytes, Callable[[bytes], Booking], Callable[[]
     def judge(token: bytes) -> Booking:
         situation = Situation(
             keyset, vehicle=VEHICLE, operator=OPERATOR, now=Interval(now_s, now_s + 1, "gnss"),
-            open_booking=None, superseded={}, revoked=frozenset(), at_station=True,
+            open_booking=None, superseded={}, revoked=frozenset(), list_iat=None, at_station=True,
         )  # fmt: skip
         found = believe(token, situation)
         assert isinstance(found, Booking), found
