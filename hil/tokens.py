@@ -41,10 +41,14 @@ ACTIONS: Final = {
     "garage_off": 8192,
     "locate_theft": 16384,
     "locate_assistance": 32768,
+    "immobilise_theft": 65536,
+    "release_immobiliser": 131072,
 }
 LOCATE_ACTIONS: Final = ACTIONS["locate_theft"] | ACTIONS["locate_assistance"]
+IMMOBILISER_ACTIONS: Final = ACTIONS["immobilise_theft"] | ACTIONS["release_immobiliser"]
 BACKEND_ACTIONS: Final = (
     ACTIONS["unlock"] | ACTIONS["lock"] | ACTIONS["end"] | ACTIONS["find"] | ACTIONS["read_state"] | LOCATE_ACTIONS
+    | IMMOBILISER_ACTIONS
 )
 KINDS: Final = {"private": 0, "staff": 1, "relocation": 2, "maintenance": 3}  # the low two bits of flags
 REVOCATION_CLAIM: Final = -65538

@@ -45,6 +45,8 @@ class Action(IntFlag):
     GARAGE_OFF = 8192
     LOCATE_THEFT = 16384
     LOCATE_ASSISTANCE = 32768
+    IMMOBILISE_THEFT = 65536
+    RELEASE_IMMOBILISER = 131072
 
 
 class BookingKind(IntEnum):
@@ -64,10 +66,10 @@ _LOCATE: Final = Action.LOCATE_THEFT | Action.LOCATE_ASSISTANCE  # P2: the reaso
 # What a role may hold at most, whatever its token says (docs/keyless.md section 1.2): held by the car.
 CEILING: Final[dict[Role, Action]] = {
     Role.DRIVER: _USE | Action.EXTEND,
-    Role.AGENT: _USE | Action.LOCATE_THEFT,
-    Role.TECHNICIAN: _USE | _SERVICE | Action.LOCATE_THEFT,
+    Role.AGENT: _USE | Action.LOCATE_THEFT | Action.RELEASE_IMMOBILISER,
+    Role.TECHNICIAN: _USE | _SERVICE | Action.LOCATE_THEFT | Action.RELEASE_IMMOBILISER,
     Role.EMERGENCY: Action.UNLOCK,
-    Role.BACKEND: Action.UNLOCK | Action.LOCK | Action.END | Action.FIND_ME | Action.READ_STATE | _LOCATE,
+    Role.BACKEND: Action(1 | 2 | 8 | 16 | 64) | _LOCATE | Action.IMMOBILISE_THEFT | Action.RELEASE_IMMOBILISER,
 }
 
 # Longest exp - nbf in seconds: a leaked technician token must not last for a month.

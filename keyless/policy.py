@@ -36,11 +36,13 @@ class Wish(Struct, frozen=True):
     remote: bool = False
 
 
-# What moves nothing: a stolen car moves, and a garage works with the ignition on. The switch itself is turned on a car
-# that is off: this box is then quiet, and what the car said last stands for hours.
+# What moves nothing, or gives back: a stolen car moves, and a garage works with the ignition on. The switch itself is
+# turned on a car that is off: this box is then quiet, and what the car said last stands for hours.
 _GARAGE: Final = Action.GARAGE_ON | Action.GARAGE_OFF
 _LOCATE: Final = Action.LOCATE_THEFT | Action.LOCATE_ASSISTANCE
-_HARMLESS: Final = Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS | _GARAGE | _LOCATE
+_HARMLESS: Final = (
+    Action.FIND_ME | Action.READ_STATE | Action.READ_LOGS | Action.RELEASE_IMMOBILISER | _GARAGE | _LOCATE
+)
 
 
 def decide(booking: Booking, wish: Wish, car: CarView) -> Refusal | None:
@@ -58,6 +60,6 @@ def decide(booking: Booking, wish: Wish, car: CarView) -> Refusal | None:
     strict = wish.remote or booking.role is Role.TECHNICIAN
     if car.moving is Moving.MAYBE and strict:
         return refused(Code.STATE_GUARD, "the car may be moving", booking, moving=car.moving.value)
-    if booking.role is Role.TECHNICIAN and car.ignition is True:
+    if (booking.role is Role.TECHNICIAN or wish.action is Action.IMMOBILISE_THEFT) and car.ignition is True:
         return refused(Code.STATE_GUARD, "the ignition is on", booking, ignition=True)
     return None

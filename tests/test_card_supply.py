@@ -15,7 +15,7 @@ from agent.access.switching import Held, SupplyFirst, Switching, may_take_away, 
 from agent.car.inputs import Sensed
 from drivers.errors import DeviceError
 from drivers.fitted import SwitchAction
-from drivers.ports import Feedback, LockAction
+from drivers.ports import BadgeTap, Feedback, LockAction
 from keyless.claims import Action, Role
 from tests.door_bench import ALICE, BOB, DoorBench
 from tests.test_booking_rules import CARS, OPEN
@@ -47,7 +47,7 @@ class SupplyBench(DoorBench):
 
     def __init__(self, folder: Path, order: str = "lock_first") -> None:
         super().__init__(folder)
-        self.relay, self.order = Relay(), order
+        self.relay, self.order, self.pressed = Relay(), order, 0
         self.following: asyncio.Task[None] | None = None
 
     async def boot(self, *given: object) -> None:  # type: ignore[override]
@@ -57,6 +57,9 @@ class SupplyBench(DoorBench):
         def wanted() -> bool | None:
             return supply_wanted(self.under.booking, lockwork.let_in, lockwork.immobilised)
 
+        lockwork.switches[SwitchAction.IMMOBILISE] = lambda: self.supply.turn(False)
+        lockwork.switches[SwitchAction.RELEASE] = lambda: self.supply.turn(True)
+        lockwork.switches[SwitchAction.RELEASE_CABLE] = self.press
         self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
         if self.order == "supply_first":
             lockwork.first = SupplyFirst(self.supply, self.clock, self.scene, 0.0)
@@ -74,6 +77,9 @@ class SupplyBench(DoorBench):
         await self.off()
         self.relay.through = True
         await self.boot()
+
+    async def press(self) -> None:
+        self.pressed += 1
 
     async def settles(self, through: bool) -> None:
         await self.until(lambda: self.relay.through is through)
@@ -171,6 +177,25 @@ async def test_r15_a_cut_between_opening_and_supply_gives_it_back_for_the_open_b
     await bench.boot()
     await bench.settles(True)
     assert bench.under.booking is not None
+
+
+async def test_d19_the_supply_waits_until_it_is_known_what_became_of_the_lock(bench: SupplyBench) -> None:
+    """Its own movement would call the lock's orphan intent unknown, a moment before the car tells."""
+    await bench.prove()
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    bench.park(home=False)
+    bench.lock.mode = "cut"
+    bench.reader.presented.put_nowait(BadgeTap(ALICE, bench.clock.now()))
+    await bench.until(lambda: bench.task is not None and bench.task.done(), door_may_end=True)
+    bench.lock.mode = "obeys"
+    await bench.cut()
+    await bench.wait(2)
+    bench.say(locked="yes")
+    await bench.wait(4)
+    outcome = (await bench.facts("access", event="outcome", action="lock"))[-1]
+    assert (outcome["outcome"], outcome["resolved_at_boot"]) == ("done", True)
+    await bench.until(lambda: bench.supply.is_on is True)
 
 
 async def test_a_dead_box_leaves_a_car_that_starts_and_back_again_it_takes_it_away(bench: SupplyBench) -> None:

@@ -130,7 +130,7 @@ def test_a_badge_cannot_command_and_a_key_of_another_kind_cannot_sign() -> None:
         {2: "i" * 16},
         {3: 0},
         {3: 3},
-        {3: 65536},
+        {3: 262144},
         {3: True},
         {4: 0},
         {4: 1 << 63},

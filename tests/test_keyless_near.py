@@ -127,7 +127,7 @@ def test_a_command_is_bound_to_its_token() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{1: bytes(15)}, {2: "n" * 16}, {2: bytes(8)}, {3: 0}, {3: 3}, {3: 65536}, {3: True}, {4: 0}, {4: 65536}, {4: -1},
+    [{1: bytes(15)}, {2: "n" * 16}, {2: bytes(8)}, {3: 0}, {3: 3}, {3: 262144}, {3: True}, {4: 0}, {4: 65536}, {4: -1},
      {5: 1}, {0: 1}],
 )  # fmt: skip
 def test_what_is_out_of_bounds_is_malformed(changes: dict[int, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from drivers.fitted import SwitchAction
 from keyless.claims import Action, Booking, Command, Role
 from keyless.refusal import Code, Refusal, refused
 from keyless.verify import believe_command
@@ -21,18 +22,24 @@ from .deciding import Known, Verdict, guard, nothing_open, occupied, over_at
 
 GARAGE: Final = {Action.GARAGE_ON: True, Action.GARAGE_OFF: False}  # R17
 FORCES: Final = (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)  # R1: may end what the checks would refuse
+SWITCHES: Final = {
+    Action.RELEASE_CABLE: SwitchAction.RELEASE_CABLE,
+    Action.IMMOBILISE_THEFT: SwitchAction.IMMOBILISE,
+    Action.RELEASE_IMMOBILISER: SwitchAction.RELEASE,
+}
 MOVES: Final = (Action.UNLOCK, Action.LOCK, Action.END)
 IN_THE_WAY: Final = frozenset({"moving", "ignition_on", "door_open"})  # the record of such an end closes, no lock moves
 
 
 class Far(Struct, frozen=True):
     """What else decides about a command. counter: the highest one taken for its token, or `None`. garage: there is a
-    switch. told: the locating actions whose position was told lately.
+    switch. told: the locating actions whose position was told lately. switches: what is fitted beside the lock.
     """
 
     counter: int | None
     garage: bool
     told: Set[Action] = frozenset()
+    switches: Set[SwitchAction] = frozenset()
 
 
 class Commanded(Struct, frozen=True):
@@ -73,7 +80,8 @@ def by_command(token: bytes, command: bytes, far: Far, known: Known) -> Commande
 def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refusal | None:
     """What the token's rights, the car and the booking under way forbid."""
     switch, located = action in GARAGE and far.garage, action in locate.REASONS
-    if action not in MOVES and not switch and not located:
+    fitted = SWITCHES.get(action) in far.switches
+    if not (action in MOVES or switch or located or fitted):
         return refused(Code.ROLE_ACTION, "this box has no such actuator", booking)
     guarded = guard(booking, action, known.car, remote=True)
     if guarded is not None or switch:
@@ -81,6 +89,10 @@ def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refu
     if located:
         return locate.forbidden(booking, known.open_) or (locate.too_soon(booking) if action in far.told else None)
     open_, forced = known.open_, booking.role in FORCES
+    if action is Action.IMMOBILISE_THEFT and open_ is not None:  # R5: who has the car drives on until somebody ends it
+        return refused(Code.STATE_GUARD, "a booking is open: end it first", booking, reasons=["booking_open"])
+    if action is Action.RELEASE_IMMOBILISER:
+        return None
     if open_ is not None and booking.booking != open_.booking:
         opens_another = action is Action.UNLOCK and booking.booking != 0
         if opens_another or not forced:

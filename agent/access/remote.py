@@ -21,11 +21,11 @@ from . import locate
 from .authority import Authority
 from .booking import Closing
 from .bookings import Bookings
-from .commanded import GARAGE, Commanded, Far, by_command
+from .commanded import GARAGE, SWITCHES, Commanded, Far, by_command
 from .deciding import Verdict
 from .lockwork import RESULT, Lockwork
 from .outcome import Answer
-from .pending import Asked
+from .pending import Asked, Movement
 from .saying import said
 from .scene import Scene
 from .unbelieved import addressed, signed
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COUNTER: Final = "command/counter/"
-LOCKS: Final = {Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK}
+MOVEMENTS: Final[dict[Action, Movement]] = {
+    Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK, **SWITCHES,
+}  # fmt: skip
 MOST: Final = 1_024  # stored answers to refused commands; beyond them the counter alone guards against a replay
 KEPT_S: Final = 86_400  # an answer outlives its command by a day: the backend may ask again, the network may be slow
 SPENT: Final = (2**63 - 1, 2**63 - 1)  # above every counter: nobody knows any more which commands were obeyed
@@ -133,6 +135,7 @@ class Remote:
             counter=self._counters[key][0] if key in self._counters else None,
             garage=self.garage is not None,
             told=self._told.lately(scene.under.booking, scene.reading()),
+            switches=self._lockwork.switches.keys(),
         )
         found = by_command(token, command, far, self._bookings.known(scene.now(), scene.car(), ()))
         refusal = found.verdict.refusal
@@ -187,7 +190,7 @@ class Remote:
                 return
         plan = self._scene.plan(self._scene.opening(booking) if verdict.opens else None, closes)
         try:
-            await self._lockwork.move(LOCKS[command.action], asked, plan, put=put)
+            await self._lockwork.move(MOVEMENTS[command.action], asked, plan, put=put)
         except StoreBroken:
             self._results.pop(name, None)
             raise

@@ -117,7 +117,7 @@ def _wishes(right: dict[int, Value]) -> list[tuple[str, dict[int, Value]]]:
     return [
         ("action 0", {**right, 3: 0}),
         ("two actions", {**right, 3: 3}),
-        ("action of bit 16", {**right, 3: 1 << 16}),
+        ("action of bit 18", {**right, 3: 1 << 18}),
         ("action is true", {**right, 3: True}),
         ("action below zero", {**right, 3: -1}),
         ("id of 15 bytes", {**right, 2: bytes(15)}),

@@ -17,7 +17,7 @@ HALF_HOUR: Final = 1_800
 USUAL: Final[Case] = {**USUAL_TOKEN, "remote": False, "car": USUAL_COMMAND["car"]}
 MOVES, MAY_MOVE = {"moving": "yes", "ignition": True}, {"moving": "maybe", "ignition": None}
 IGNITION, UNKNOWN = {"moving": "no", "ignition": True}, {"moving": "no", "ignition": None}
-HARMLESS = ("find", "read_state", "read_logs", "garage_off", "locate_theft", "locate_assistance")
+HARMLESS = ("find", "read_state", "read_logs", "garage_off", "locate_theft", "release_immobiliser")
 
 
 def _case(name: str, role: str, action: str, code: str | None = None, **situation: Any) -> Case:
@@ -46,6 +46,12 @@ def cases() -> list[Case]:
         _case("the car moves", "technician", "garage_on", code, car={"moving": "yes", "ignition": None}),
         _case("ignition on", "technician", "garage_on", code, car=IGNITION),
         *harmless,
+        _case("the car moves", "technician", "locate_assistance", car=MOVES),
+        _case("the car moves", "backend", "immobilise_theft", code, car=MOVES, remote=True),
+        _case("may be moving", "backend", "immobilise_theft", code, car=MAY_MOVE, remote=True),
+        _case("ignition on", "backend", "immobilise_theft", code, car=IGNITION, remote=True),
+        _case("the car stands", "backend", "immobilise_theft", car=UNKNOWN, remote=True),
+        _case("beyond the role", "agent", "immobilise_theft", "role_action", remote=True),
         _case("the car stands", "driver", "unlock"),
         _case("may be moving, at the car", "driver", "unlock", car=MAY_MOVE),
         _case("ignition on", "driver", "end", car=IGNITION),

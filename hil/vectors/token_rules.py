@@ -39,7 +39,7 @@ from .world import (
 
 LONGEST = {"driver": 31 * DAY, "agent": DAY, "technician": 12 * HOUR, "emergency": 1_800, "backend": 31 * DAY}
 TOLERANCE = {"driver": 900, "agent": 900, "technician": 3_600, "emergency": 86_400, "backend": 900}
-EVERY_ACTION = (1 << 16) - 1
+EVERY_ACTION = (1 << 18) - 1
 UNSURE, AFTER = "clock_unsure_accepted", "after_end_open_booking"
 
 

@@ -217,8 +217,8 @@ _USE: Final = ("unlock", "lock", "start", "end", "find", "release_cable", "read_
 _SERVICE: Final = ("read_logs", "write_config", "firmware", "clear_fault", "garage_on", "garage_off")
 CEILING: Final[dict[int, int]] = {
     1: sum(ACTIONS[name] for name in (*_USE, "extend")),
-    2: sum(ACTIONS[name] for name in (*_USE, "locate_theft")),
-    3: sum(ACTIONS[name] for name in (*_USE, "locate_theft", *_SERVICE)),
+    2: sum(ACTIONS[name] for name in (*_USE, "locate_theft", "release_immobiliser")),
+    3: sum(ACTIONS[name] for name in (*_USE, "locate_theft", "release_immobiliser", *_SERVICE)),
     4: ACTIONS["unlock"],
     5: tokens.BACKEND_ACTIONS,
 }
