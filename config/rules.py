@@ -13,10 +13,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from . import polygon
+from . import areas, polygon
 
 HEX_16 = re.compile(r"[0-9a-f]{16}")
 HEX_64 = re.compile(r"[0-9a-f]{64}")
+ADAPTER = re.compile(r"hci\d{1,3}", re.ASCII)
+SECRET = re.compile(r"[0-9a-f]{32,128}")
 BROKER = re.compile(r"(?P<host>[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})")
 LOOPBACK = re.compile(r"(?P<host>127(\.\d{1,3}){3}|\[::1\]):(?P<port>\d{1,5})", re.ASCII)
 INTERFACE = re.compile(r"[^\s/]{1,15}")  # the kernel's IFNAMSIZ is 16 with its closing zero
@@ -109,6 +111,13 @@ RULES: Mapping[str, Rule] = {
         'else\'s), or ""',
     ),
     "reader.device": _DEVICE, "reader.baud": _BAUD,
+    "bluetooth.adapter": Rule(
+        lambda name: name == "" or ADAPTER.fullmatch(name), 'must be a Bluetooth adapter such as "hci0", or "" for none'
+    ),
+    "bluetooth.secret": Rule(
+        lambda text: text == "" or (SECRET.fullmatch(text) and len(text) % 2 == 0),
+        "must be 32 to 128 lower-case hex digits, known to the desk that hands out the names on the air",
+    ),
     "lock.driver": Rule(lambda name: name in LOCK_DRIVERS, 'must be "relay" or "diagnostic"'),
     "lock.device": _DEVICE, "lock.baud": _BAUD,
     "lock.unlock_channel": _RELAY, "lock.lock_channel": _RELAY,
@@ -162,7 +171,7 @@ RULES: Mapping[str, Rule] = {
 }  # fmt: skip
 
 
-SECRETS = frozenset({"keyless.code_key"})  # never said again, not even when they are wrong
+SECRETS = frozenset({"keyless.code_key", "bluetooth.secret"})  # never said again, not even when they are wrong
 
 # Keys of earlier releases, and what stands in their place.
 RETIRED: Mapping[str, str] = {"tracking": "it moved to the privacy policy: see config/privacy.toml and `privacy` here"}
@@ -187,8 +196,11 @@ def judge_together(values: Values) -> Iterator[tuple[str, Finding]]:
     yield from _relays(values)
     yield from _inputs(values)
     yield from _gnss(values)
+    if values.get("bluetooth.adapter") and values.get("bluetooth.secret") == "":
+        right = 'must be random hex digits: python3 -c "import secrets; print(secrets.token_hex(16))"'
+        yield "bluetooth.secret", ("is empty, and phones could not find the car", right)
     yield from _cloud(values)
-    yield from _stations(values)
+    yield from areas.stations(values)
     roots, threshold = values.get("keyless.roots"), values.get("keyless.threshold")
     if roots is not None and threshold is not None and threshold > len(roots):
         right = f"must be at most {len(roots)}, the number of roots"
@@ -275,21 +287,3 @@ def _cloud(values: Values) -> Iterator[tuple[str, Finding]]:
         if values.get(key) == "":
             right = "must be a PEM file: the link is TLS with a certificate of this car"
             yield key, ("is empty, but brokers are given", right)
-
-
-def _stations(values: Values) -> Iterator[tuple[str, Finding]]:
-    names: set[str] = set()
-    for index, station in enumerate(values.get("station") or ()):
-        if station.name in names:
-            yield f"station[{index}].name", (f"{station.name!r} is there twice", "must be a name of its own")
-        names.add(station.name)
-        yield from _area(f"station[{index}]", station)
-
-
-def _area(key: str, station: Any) -> Iterator[tuple[str, Finding]]:
-    """A circle or a polygon; not both, not none, not half of one."""
-    right = "must have lat and lon (and radius_m) for a circle, or polygon = [[lat, lon], …]"
-    given = (station.lat is not None, station.lon is not None, bool(station.polygon))
-    if given not in ((True, True, False), (False, False, True)):
-        problem = "has a circle and a polygon" if given[2] else "has neither a whole circle nor a polygon"
-        yield key, (f"{station.name!r} {problem}", right)

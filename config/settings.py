@@ -189,6 +189,20 @@ class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_every_s: float = 30.0
 
 
+class Bluetooth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """adapter: as BlueZ names it, "hci0"; "" means that no phone is answered.
+
+    secret: 16 to 64 bytes of the vehicle's own in hex, from which its names on the air come (`keyless/nearby.py`).
+    """
+
+    adapter: str = ""
+    secret: str = ""
+
+    @property
+    def fitted(self) -> bool:
+        return bool(self.adapter)
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """state: folder of everything that must survive. socket: the local control socket. privacy: the policy's file, ""
     for the one that comes with the product.
@@ -199,6 +213,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     can: Can = Can()
     gnss: Gnss = Gnss()
     reader: Serial = Serial()
+    bluetooth: Bluetooth = Bluetooth()
     lock: Lock = Lock()
     card_supply: CardSupply = CardSupply()
     immobiliser: Immobiliser = Immobiliser()

@@ -9,6 +9,8 @@ import hashlib
 import hmac
 from typing import Final
 
+from .claims import Interval
+
 TAG_BYTES: Final = 8
 DAY_S: Final = 86_400
 
@@ -20,7 +22,24 @@ def day_tag(secret: bytes, at_s: int) -> bytes:
     secret: at least 16 bytes of the vehicle's own, known to the car and to the desk that hands out tags. Raises
     ValueError for a shorter one.
     """
+    return _tag(secret, b"nearby" + (at_s // DAY_S).to_bytes(4, "big"))
+
+
+def fallback_tag(secret: bytes) -> bytes:
+    """The tag of a car that does not know the day: always the same, HMAC-SHA-256(secret, "nearby fallback")[:8]."""
+    return _tag(secret, b"nearby fallback")
+
+
+def tag_now(secret: bytes, now: Interval) -> bytes:
+    """The day's that holds the middle of `now`, which around midnight may be either; no day is known where nothing
+    bounds it, or where it is a day wide or wider.
+    """
+    if now.hi_s is None or now.hi_s - now.lo_s >= DAY_S:
+        return fallback_tag(secret)
+    return day_tag(secret, int((now.lo_s + now.hi_s) / 2))
+
+
+def _tag(secret: bytes, what: bytes) -> bytes:
     if len(secret) < 16:
         raise ValueError("the vehicle's secret has fewer than 16 bytes")
-    day = (at_s // DAY_S).to_bytes(4, "big")
-    return hmac.new(secret, b"nearby" + day, hashlib.sha256).digest()[:TAG_BYTES]
+    return hmac.new(secret, what, hashlib.sha256).digest()[:TAG_BYTES]

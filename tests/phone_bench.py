@@ -35,7 +35,8 @@ class PhoneBench(DoorBench):
     async def boot_phones(self) -> None:
         self.port = StandInPort(self.clock)
         self.beside = Beside(
-            self.store, self.authority, self.bookings, self.scene, self.decisions, self.door.locked
+            self.store, self.authority, self.bookings, self.scene, self.decisions, self.door.locked,
+            self.heard.append,
         )  # fmt: skip
         self.tag = TAG
         self.phones = Phones(
@@ -77,6 +78,7 @@ class Phone:
     counter: int = 0
     sent: bytes = b""
     heard: int = 0
+    receipts: list[bytes] = field(default_factory=list)
 
     @property
     def holder(self) -> HolderKey:
@@ -110,6 +112,9 @@ class Phone:
 
     async def answer(self) -> beside.Answer:
         kind, body = await self.hear()
+        while kind == beside.RECEIPT:  # of the command before
+            self.receipts.append(body)
+            kind, body = await self.hear()
         assert kind == beside.ANSWER
         found = beside.read_answer(body)
         self.nonce = found.nonce

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from keyless.nearby import day_tag
+from keyless.claims import Interval
+from keyless.nearby import DAY_S, day_tag, fallback_tag, tag_now
 
 SECRET = bytes(range(32))
 
@@ -34,3 +37,20 @@ def test_it_holds_for_a_utc_day_and_changes_with_the_next() -> None:
 def test_a_secret_that_can_be_guessed_is_refused() -> None:
     with pytest.raises(ValueError, match="16 bytes"):
         day_tag(bytes(15), 0)
+
+
+def test_r13_a_car_that_does_not_know_the_day_has_one_name_that_is_always_the_same() -> None:
+    assert fallback_tag(SECRET) == by_hand(SECRET, b"nearby fallback")[:8]
+    noon = 20_784 * DAY_S + DAY_S / 2
+    for unknown in (Interval(noon, None, "none"), Interval(noon, noon + DAY_S, "holdover")):
+        assert tag_now(SECRET, unknown) == fallback_tag(SECRET)
+    with pytest.raises(ValueError, match="16 bytes"):
+        fallback_tag(bytes(15))
+
+
+@given(st.integers(0, 1 << 36), st.floats(0, DAY_S, exclude_max=True))
+def test_the_name_is_that_of_a_day_which_it_may_be(lo: int, width: float) -> None:
+    now = Interval(float(lo), lo + width, "gnss")
+    assert tag_now(SECRET, now) in {day_tag(SECRET, lo), day_tag(SECRET, int(lo + width))}
+    if width < 1:
+        assert tag_now(SECRET, now) == day_tag(SECRET, lo) or lo // DAY_S != int(lo + width) // DAY_S

@@ -221,3 +221,11 @@ async def test_memory_of_answers_is_bounded_and_the_nonce_guards_what_fell_out(b
     alice.say(beside.COMMAND, first)
     assert (await alice.answer()).refusal == "replay"
     assert moves(bench) == ["unlock"]
+
+
+async def test_r18_a_token_that_cannot_be_judged_without_a_clock_still_says_when_it_was_made(bench: PhoneBench) -> None:
+    bench.unsure = True
+    alice = bench.pocket()
+    far = alice.token(begin=30 * HOUR, end=31 * HOUR)
+    assert (await alice.ask(far, "unlock")).refusal == "clock_unsure"
+    assert bench.heard == [T0]

@@ -271,3 +271,24 @@ def test_a_wrong_code_key_is_told_without_telling_it(tmp_path: Path, wrong: str)
     [said] = [str(problem) for problem in problems if problem.key == "keyless.code_key"]
     assert wrong.strip('"') not in said
     assert "64 lower-case hex digits" in said
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ('adapter = "hci0"', {"bluetooth.secret"}),
+        ('adapter = "hci"\nsecret = "ABCD"', {"bluetooth.adapter", "bluetooth.secret"}),
+        ('adapter = "hci0"\nsecret = "' + "a" * 33 + '"', {"bluetooth.secret"}),
+        ('secret = "' + "a" * 30 + '"', {"bluetooth.secret"}),
+    ],
+)
+def test_phones_need_an_adapter_and_a_secret_that_nobody_guesses(
+    tmp_path: Path, car: Path, table: str, wrong: set[str]
+) -> None:
+    assert set(problems(tmp_path, text(car) + f"[bluetooth]\n{table}\n")) == wrong
+
+
+def test_phones_are_answered_where_an_adapter_is_named(tmp_path: Path, car: Path) -> None:
+    assert not load(write(tmp_path, text(car))).bluetooth.fitted
+    good = text(car) + '[bluetooth]\nadapter = "hci1"\nsecret = "' + "a1" * 16 + '"\n'
+    assert load(write(tmp_path, good)).bluetooth.fitted

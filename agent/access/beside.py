@@ -51,7 +51,7 @@ class Heard(Struct, frozen=True):
 class Beside:
     """Its methods are called in the door's turn, one at a time, and never cancelled; `load` before the first.
 
-    locked: what is believed of the lock (R9).
+    locked: what is believed of the lock (R9). heard(iat): see `Bookings`.
     """
 
     def __init__(
@@ -62,9 +62,10 @@ class Beside:
         scene: Scene,
         decisions: Decisions,
         locked: Callable[[], bool | None],
+        heard: Callable[[int], None],
     ) -> None:
         self._store, self._authority, self._bookings = store, authority, bookings
-        self._scene, self._decisions, self._locked = scene, decisions, locked
+        self._scene, self._decisions, self._locked, self._heard = scene, decisions, locked, heard
         self._counters: dict[str, tuple[int, int]] = {}  # token name -> highest counter, end of the token
         self._answered: dict[bytes, Heard] = {}  # hash of the command's bytes -> what was answered, oldest first
         self.counters = {"commands": 0, "repeated": 0, "replayed": 0, "unproven": 0, "damaged": 0}
@@ -94,6 +95,9 @@ class Beside:
             return unproven(refused(Code.NOT_STORED, "send the token itself"))
         key = token_hash(token).hex()
         found = self._judge(token, command, nonces, key)
+        if isinstance(found, Refusal) and found.code is Code.CLOCK_UNSURE and found.claims is not None:
+            self._heard(found.claims.iat)  # its signature has verified: it is not before that second, and maybe enough
+            found = self._judge(token, command, nonces, key)
         if isinstance(found, Refusal):
             return await self._turned_down(found, token, command, nonces, name)
         booking, wish = found

@@ -17,6 +17,7 @@ from config.settings import examine as examine_settings
 from drivers.local.reach import gpsd_receivers, unreachable
 
 NET = Path("/sys/class/net")
+ADAPTERS = Path("/sys/class/bluetooth")
 MIB = 1 << 20
 UP = 1  # IFF_UP, Linux if.h
 
@@ -38,7 +39,7 @@ def examine(config: Path) -> list[Check]:
     if not problems:
         checks.append(Check("settings", True, str(config)))
     if settings is not None:
-        for subject in (_car, _privacy, _can, _gpsd, _serials, _inputs, _state, _signer, _keys, _cloud):
+        for subject in (_car, _privacy, _can, _gpsd, _serials, _bluetooth, _inputs, _state, _signer, _keys, _cloud):
             checks += subject(settings)
     return checks
 
@@ -139,6 +140,18 @@ def _inputs(settings: Settings) -> Iterator[Check]:
             yield Check(what, False, f"{chip} may not be opened", "the user must be in the group gpio")
         else:
             yield Check(what, True, f"line {line.line} of {chip}")
+
+
+def _bluetooth(settings: Settings) -> Iterator[Check]:
+    """Whether the kernel has the adapter. Whether bluetoothd answers is seen in `boitier status`."""
+    adapter = settings.bluetooth.adapter
+    if not adapter:
+        yield Check("phones", True, "no Bluetooth adapter in the settings: phones open nothing")
+    elif (ADAPTERS / adapter).exists():
+        yield Check("phones", True, f"{adapter} is there")
+    else:
+        todo = "plug the adapter in, and see that bluetoothd runs; or name one that `bluetoothctl list` shows"
+        yield Check("phones", False, f"no Bluetooth adapter {adapter}", todo)
 
 
 def _state(settings: Settings) -> Iterator[Check]:

@@ -95,6 +95,7 @@ def sections(found: Status) -> list[tuple[str, list[tuple[str, str]]]]:
             ("lock", lock(found.get("lock", {}))),
             ("card supply, immobiliser", switches(found.get("switches", {}))),
             ("inputs", inputs(found.get("inputs", {}))),
+            ("phones", phones(found.get("phones", {}))),
             ("satellite receiver", receiver(gnss)),
             ("clock", source(clock)),
         ]),
@@ -170,6 +171,16 @@ def inputs(found: Mapping[str, Any]) -> str:
         return str(found["error"])
     told = (f"{name} {it['trouble'] or yes(it['active'])}" for name, it in found.items())
     return ", ".join(told) or "none fitted"
+
+
+def phones(found: Mapping[str, Any]) -> str:
+    """Whether a phone can open the car now."""
+    if not found or found.get("fitted") is False:
+        return "no Bluetooth adapter in the settings: phones open nothing"
+    if found.get("trouble"):
+        return f"{found.get('adapter')} cannot be reached ({found['trouble']}): badges and codes work"
+    links = found.get("links", 0)
+    return f"{found.get('adapter')} answers" + (f", {links} in conversation" if links else "")
 
 
 def receiver(gnss: Mapping[str, Any]) -> str:

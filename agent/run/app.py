@@ -132,7 +132,7 @@ class House:
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         keypad = Keypad(clock, self.bookings, bytes.fromhex(settings.keyless.code_key), self.alarms.judged)
-        decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad)
+        self.decisions = decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad)
         self.door = Door(
             clock, self.store, scene, self.bookings, lockwork, decisions, self.remote, keypad, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,

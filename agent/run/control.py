@@ -5,8 +5,11 @@ What is not here: the socket itself (`drivers/local/control.py`) and what is cou
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+
+from drivers.local.control import ControlSocket
 
 Operation = Callable[[], Awaitable[object]]
 Told = Callable[[Mapping[str, object]], Awaitable[object]]
@@ -42,3 +45,20 @@ class Control:
 
     async def _modules(self) -> dict[str, list[str]]:
         return {"at_ready": sorted(self._at_ready), "now": sorted(sys.modules)}
+
+
+class Answering:
+    """The control socket as a part, so that it is watched and stopped like the others."""
+
+    name = "control"
+    vital = False
+
+    def __init__(self, socket: ControlSocket) -> None:
+        self._socket = socket
+
+    async def run(self) -> None:
+        await self._socket.open()
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        await self._socket.close()

@@ -207,6 +207,11 @@ class Provisioning:
         self._accepted = now
 
     @property
+    def sequence(self) -> int:
+        """Of the revocation list that is obeyed; 0 before the first."""
+        return self._accepted.sequence
+
+    @property
     def expired(self) -> bool:
         """Certainly out of date: drivers go on for a while, with an alarm (docs/keyless.md)."""
         keyset = self._authority.keyset

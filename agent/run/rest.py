@@ -20,7 +20,7 @@ from ..car.pauses import Pauses
 from ..car.state import Moving
 from ..sync.keeping import Keeping
 from . import boot, startup
-from .control import Control
+from .control import Answering, Control
 from .records import Records
 from .shown import signals
 from .supervisor import Service, Stage
@@ -38,23 +38,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DRIVER_NOISE = ("can", "isotp", "paho", "cantools")  # their own loggers are for their authors
-
-
-class Answering:
-    """The control socket as a part, so that it is watched and stopped like the others."""
-
-    name = "control"
-    vital = False
-
-    def __init__(self, socket: ControlSocket) -> None:
-        self._socket = socket
-
-    async def run(self) -> None:
-        await self._socket.open()
-        await asyncio.Event().wait()
-
-    async def close(self) -> None:
-        await self._socket.close()
 
 
 class Rest:
@@ -77,6 +60,7 @@ class Rest:
         self._polling: Polling | None = None
         self.gnss_status: Callable[[], object] = lambda: {"fitted": False}
         self.switches_status: Callable[[], object] = dict
+        self.phones_status: Callable[[], object] = lambda: {"fitted": False}
         self.link_status: Callable[[], object] = lambda: {"configured": False, "connected": False}
 
     async def run(self) -> None:
@@ -84,8 +68,8 @@ class Rest:
         for name in DRIVER_NOISE:
             logging.getLogger(name).setLevel(logging.WARNING)
         steps = (
-            self._answer, self._settings, self._switches, self._inputs, self._records, self._tend, self._decoding,
-            self._position, self._link,
+            self._answer, self._settings, self._switches, self._inputs, self._records, self._phones, self._tend,
+            self._decoding, self._position, self._link,
         )  # fmt: skip
         for step in steps:
             if step.__name__ not in self._done:
@@ -213,6 +197,12 @@ class Rest:
 
         return Receiver(gnss.device, gnss.baud, clock)
 
+    async def _phones(self) -> None:
+        if self._house.settings.bluetooth.fitted:
+            from .nearby import compose
+
+            self.phones_status = compose(self._house)
+
     async def _link(self) -> None:
         if self._house.settings.cloud.brokers:
             from .link import compose
@@ -250,6 +240,7 @@ class Rest:
                 "driver": settings.lock.driver, "trouble": house.lock.trouble, "counters": house.lock.counters(),
             },
             "reader": lambda: {"counters": house.reader.counters()} if house.reader else {"fitted": False},
+            "phones": lambda: self.phones_status(),
             "inputs": house.inputs.status,
             "switches": lambda: self.switches_status(),
             "clock": house.timekeeper.status,
