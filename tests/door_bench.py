@@ -16,6 +16,7 @@ import pytest
 
 from agent.access.authority import Authority
 from agent.access.bookings import Bookings
+from agent.access.decision_log import DecisionLog
 from agent.access.decisions import Decisions
 from agent.access.door import Door
 from agent.access.keypad import Keypad
@@ -129,9 +130,10 @@ class DoorBench:
         folder = self.folder / "bookings"
         bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)
         self.bookings = bookings
-        remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers)
+        kept = DecisionLog(self.store, "test")
+        remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers, kept)
         keypad = Keypad(self.clock, bookings, self.code_key, self.alarm)
-        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork, keypad)
+        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork, keypad, kept)
         self.door = Door(
             self.clock, self.store, scene, bookings, lockwork, decisions, remote, keypad, reader or self.reader,
             auto_close_s=600,

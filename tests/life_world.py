@@ -18,6 +18,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
+from agent.access import decision_record
 from drivers.ports import LockAction
 from keyless import issue
 from keyless.claims import BadgeId, Claims, HolderKey, Role, badge_id
@@ -67,6 +68,7 @@ class LifeWorld(RuleBasedStateMachine):
         self.moving = self.lied = False
         self.serial, self.numbers, self.names = itertools.count(1), itertools.count(1), itertools.count(1)
         self.orders: list[tuple[Permit, Order, bytes, bytes]] = []
+        self.replayed: set[bytes] = set()
         self.known: set[bytes] = set()  # ids of commands that were answered
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -227,6 +229,7 @@ class LifeWorld(RuleBasedStateMachine):
         assert all(self.bench.lock.seen_pending), "a movement without an intent on disk"
         self.clock_is_sound()
         self.run(self.records_agree())
+        self.run(self.replays_agree())
         self.durable_s = self.law.floor_s
         self.law.erased_s = max(self.law.erased_s, self.bench.timekeeper.settled_lo_s())
         self.bench.fuse = fuse
@@ -239,6 +242,15 @@ class LifeWorld(RuleBasedStateMachine):
         if not self.lied:
             assert now.lo_s <= at + 1, f"{now} is after {at}"
             assert now.hi_s is None or at - 1 <= now.hi_s, f"{now} is before {at}"
+
+    async def replays_agree(self) -> None:
+        """What the door decided since the last step comes out again from its record, byte for byte."""
+        kept = await self.bench.store.read("decision/")
+        for data in set(kept.values()) - self.replayed:
+            found = decision_record.read(data)
+            assert isinstance(found, decision_record.Record), found
+            assert decision_record.decide_again(found) == bytes(found.decision), data
+        self.replayed = set(kept.values())
 
     async def records_agree(self) -> None:
         facts = self.bench.facts

@@ -6,9 +6,12 @@ What is not here: how a key set or a list gets in (`agent/run/provisioning.py`),
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from keyless.refusal import Code, Refusal, refused
 from keyless.trust import KeySet
+
+NO_KEYSET: Final = refused(Code.UNKNOWN_KEY, "this box has no key set")
 
 
 @dataclass(slots=True)
@@ -28,5 +31,5 @@ class Authority:
     def trusted(self) -> KeySet | Refusal:
         """The key set, or why nothing that is signed can be believed."""
         if self.keyset is None:
-            return refused(Code.UNKNOWN_KEY, "this box has no key set")
+            return NO_KEYSET
         return self.keyset

@@ -57,11 +57,12 @@ class Commanded(Struct, frozen=True):
         return bool(IN_THE_WAY.intersection(self.overridden))
 
 
-def by_command(token: bytes, command: bytes, far: Far, known: Known) -> Commanded:
+def by_command(command: bytes, far: Far, known: Known) -> Commanded:
+    """By the first of the tokens that are known."""
     situation = known.situation
     if isinstance(situation, Refusal):
         return Commanded(Verdict(refusal=situation))
-    found = believe_command(token, command, situation, far.counter)
+    found = believe_command(known.tokens[0].token, command, situation, far.counter)
     if isinstance(found, Refusal):
         return Commanded(Verdict(refusal=found))
     booking, wish = found

@@ -21,6 +21,8 @@ from ..sync.store import Fact, Store, StoreBroken
 from .bookings import Bookings
 from .choice import Stored
 from .deciding import Known, Verdict, at_reader, by_phone
+from .decision_log import DecisionLog
+from .decision_record import Presented
 from .keypad import Keypad
 from .lockwork import Lockwork
 from .outcome import Moved
@@ -45,9 +47,11 @@ class Decided:
 class Decisions:
     """Its methods are called in the door's turn, one at a time, and never cancelled."""
 
-    def __init__(self, store: Store, scene: Scene, bookings: Bookings, lockwork: Lockwork, keypad: Keypad) -> None:
+    def __init__(
+        self, store: Store, scene: Scene, bookings: Bookings, lockwork: Lockwork, keypad: Keypad, kept: DecisionLog
+    ) -> None:
         self._store, self._scene, self._bookings, self._lockwork = store, scene, bookings, lockwork
-        self._keypad = keypad
+        self._keypad, self._kept = keypad, kept
         self.counters = {"badges": 0, "codes": 0, "phones": 0, "refused": 0}
 
     async def presented(self, presented: BadgeTap | CodeEntered) -> Decided:
@@ -56,8 +60,9 @@ class Decisions:
             self.counters["codes"] += 1
             return await self._typed(presented.digits)
         self.counters["badges"] += 1
-        known = self._known(self._bookings.of_badge(badge_id(presented.uid)))
-        return await self._carry_out("badge", at_reader(known), known)
+        badge = badge_id(presented.uid)
+        known = self._known(self._bookings.of_badge(badge))
+        return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known)
 
     async def wished(self, booking: Booking, action: Action, *, put: Mapping[str, bytes] | None = None) -> Decided:
         """A phone says what it wants, once token and command are believed: UNLOCK, LOCK or END.
@@ -66,7 +71,7 @@ class Decisions:
         """
         self.counters["phones"] += 1
         known = self._known((Stored(booking.booking, booking.nbf, booking.token),))
-        return await self._carry_out("phone", by_phone(action, known), known, put)
+        return await self._carry_out(Presented("phone", wish=int(action)), by_phone(action, known), known, put)
 
     async def refuse(self, via: str, refusal: Refusal, put: Mapping[str, bytes] | None = None) -> Decided:
         """A refusal is a fact with its code; it moves nothing. put: what else is durable when this returns."""
@@ -78,6 +83,16 @@ class Decisions:
             log.warning("the database is broken; the refusal is kept in memory")
         return Decided(Feedback.REFUSED, refusal)
 
+    def load(self, vault: Mapping[str, bytes]) -> None:
+        self._kept.load(vault)
+
+    async def purge(self, lo_s: float) -> None:
+        await self._kept.purge(lo_s)
+
+    @property
+    def recorded(self) -> dict[str, int]:
+        return self._kept.counters
+
     # --- inside
 
     async def _typed(self, digits: str) -> Decided:
@@ -86,17 +101,18 @@ class Decisions:
         if isinstance(named, Refusal):
             return await self.refuse("code", named, self._keypad.put())
         known = self._known(named)
-        return await self._carry_out("code", at_reader(known), known)
+        return await self._carry_out(Presented("code"), at_reader(known), known)
 
     def _known(self, tokens: tuple[Stored, ...]) -> Known:
         return self._bookings.known(self._scene.now(), self._scene.car(), tokens)
 
     async def _carry_out(
-        self, via: str, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None
+        self, presented: Presented, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None
     ) -> Decided:
-        booking, action = verdict.booking, verdict.action
+        via, booking, action = presented.via, verdict.booking, verdict.action
+        record = self._kept.keep(presented, known, verdict)
         if verdict.refusal is not None:
-            return await self.refuse(via, verdict.refusal)
+            return await self.refuse(via, verdict.refusal, record)
         assert booking is not None
         assert action is not None
         asked = Asked(
@@ -111,7 +127,7 @@ class Decisions:
         lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
         opens = self._scene.opening(booking) if verdict.opens else None
         closes = self._scene.closing(verdict.closes) if verdict.closes is not None else None
-        moved = await self._lockwork.move(lock, asked, self._scene.plan(opens, closes), put=put)
+        moved = await self._lockwork.move(lock, asked, self._scene.plan(opens, closes), put={**(put or {}), **record})
         # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
         # "ended".
         ended = action is Action.END and moved.outcome is not LockOutcome.FAILED

@@ -95,6 +95,7 @@ class Door:
         if BOOKING_KEY in vault and self._scene.under.booking is None:
             await self._rescue(vault[BOOKING_KEY])
         self._lockwork.load(vault)
+        self._decisions.load(vault)
         self._remote.load(vault)
 
     async def _rescue(self, data: bytes) -> None:
@@ -171,6 +172,7 @@ class Door:
             "counters": {
                 **self._decisions.counters,
                 **self._keypad.counters,
+                **self._decisions.recorded,
                 **self.counters,
                 **{f"lock_{name}": count for name, count in self._lockwork.counters.items()},
                 **{f"command_{name}": count for name, count in self._remote.counters.items()},
@@ -188,6 +190,7 @@ class Door:
                 lo_s = self.past_s()
                 await self._turns.take(self._bookings.purge(lo_s))
                 await self._turns.take(self._remote.purge(lo_s))
+                await self._turns.take(self._decisions.purge(lo_s))
             count += 1
             await self._clock.sleep(TICK_S)
 

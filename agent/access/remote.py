@@ -5,6 +5,7 @@ What is not here: the topic they come by (`agent/sync/downlink.py`).
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -22,7 +23,8 @@ from .authority import Authority
 from .booking import Closing
 from .bookings import Bookings
 from .commanded import GARAGE, SWITCHES, Commanded, Far, by_command
-from .deciding import Verdict
+from .decision_log import DecisionLog
+from .decision_record import commanded_from, shown
 from .lockwork import RESULT, Lockwork
 from .outcome import Answer
 from .pending import Asked, Movement
@@ -51,12 +53,13 @@ class Remote:
     """
 
     def __init__(
-        self, store: Store, authority: Authority, bookings: Bookings, scene: Scene, lockwork: Lockwork, result: Result
-    ) -> None:
+        self, store: Store, authority: Authority, bookings: Bookings, scene: Scene, lockwork: Lockwork, result: Result,
+        kept: DecisionLog,
+    ) -> None:  # fmt: skip
         self._store, self._authority, self._bookings = store, authority, bookings
         self._scene, self._lockwork, self._result = scene, lockwork, result
         self._counters: dict[str, tuple[int, int]] = {}  # token hash -> highest counter, end of the token
-        self._results = lockwork.answers
+        self._results, self._kept = lockwork.answers, kept
         self._told = locate.Told()
         self.garage: Garage | None = None  # composed after READY (D24), before the first command can come
         self.counters = {"taken": 0, "repeated": 0, "refused": 0}
@@ -83,15 +86,19 @@ class Remote:
             await self._refuse(None, refused(Code.STORE_BROKEN, "remote commands wait until intents can be written"))
             return
         pair = read_remote(payload)
-        commanded = Commanded(Verdict(refusal=pair)) if isinstance(pair, Refusal) else self._judge(*pair)
+        if isinstance(pair, Refusal):
+            await self._refuse(None, pair)
+            return
+        commanded, keep = self._judge(*pair)
         command, refusal, booking = commanded.command, commanded.verdict.refusal, commanded.verdict.booking
-        if isinstance(pair, Refusal) or command is None or booking is None:
+        if command is None or booking is None:
             assert refusal is not None
-            name = refusal.detail.get("command")
+            told = addressed(refusal, *pair)
+            name = told.detail.get("command")
             if isinstance(name, str) and name in self._results:
                 self._repeat(name)
             else:
-                await self._turn_down(payload, refusal, name if isinstance(name, str) else None)
+                await self._turn_down(pair, told, name if isinstance(name, str) else None, keep())
             return
         name = command.id.hex()
         if name in self._results:  # the same id under another counter or token is still the same wish
@@ -99,14 +106,14 @@ class Remote:
             return
         key = token_hash(pair[0]).hex()
         used = (command.counter, max(booking.exp, command.exp))
-        put = {COUNTER + key: _json(used)}
+        put, record = {COUNTER + key: _json(used)}, keep()
         if refusal is not None:
             self._counters[key] = used
-            await self._refuse(name, refusal, booking, put, command.exp)
+            await self._refuse(name, refusal, booking, put, command.exp, record)
             return
         try:
             self.counters["taken"] += 1
-            await self._act(commanded, booking, command, put)
+            await self._act(commanded, booking, command, {**put, **record})
             self._counters[key] = used
         except StoreBroken:
             self._counters[key] = used
@@ -129,7 +136,8 @@ class Remote:
 
     # --- inside
 
-    def _judge(self, token: bytes, command: bytes) -> Commanded:
+    def _judge(self, token: bytes, command: bytes) -> tuple[Commanded, Callable[[], dict[str, bytes]]]:
+        """What came out, and what makes its record: a repeat has none."""
         key, scene = token_hash(token).hex(), self._scene
         far = Far(
             counter=self._counters[key][0] if key in self._counters else None,
@@ -137,26 +145,25 @@ class Remote:
             told=self._told.lately(scene.under.booking, scene.reading()),
             switches=self._lockwork.switches.keys(),
         )
-        found = by_command(token, command, far, self._bookings.known(scene.now(), scene.car(), ()))
-        refusal = found.verdict.refusal
-        if found.command is not None or refusal is None:
-            return found
-        return Commanded(Verdict(refusal=addressed(refusal, token, command)))
+        known = self._bookings.known(scene.now(), scene.car(), (shown(token),))
+        found = by_command(command, far, known)
+        return found, functools.partial(self._kept.keep, commanded_from(command, far), known, found)
 
-    async def _turn_down(self, payload: bytes, refusal: Refusal, name: str | None) -> None:
+    async def _turn_down(
+        self, pair: tuple[bytes, bytes], refusal: Refusal, name: str | None, record: Mapping[str, bytes]
+    ) -> None:
         """Who was answered "refused" must not find it done later: a command that its holder signed is used up, also
         where its token is refused now and would be good at a replay.
         """
-        pair = read_remote(payload)
-        command = None if isinstance(pair, Refusal) else signed(self._authority, refusal, *pair)
-        if isinstance(pair, Refusal) or command is None or refusal.claims is None or refusal.code is Code.REPLAY:
-            await self._refuse(name, refusal)
+        command = signed(self._authority, refusal, *pair)
+        if command is None or refusal.claims is None or refusal.code is Code.REPLAY:
+            await self._refuse(name, refusal, record=record)
             return
         key = token_hash(pair[0]).hex()
         counter, until = self._counters.get(key, (-1, 0))
         self._counters[key] = max(counter, command.counter), max(until, refusal.claims.exp, command.exp)
         put = {COUNTER + key: _json(self._counters[key])}
-        await self._refuse(command.id.hex(), refusal, None, put, command.exp)
+        await self._refuse(command.id.hex(), refusal, None, put, command.exp, record)
 
     async def _act(
         self, commanded: Commanded, booking: Booking, command: Command, put: Mapping[str, bytes]
@@ -247,6 +254,7 @@ class Remote:
         booking: Booking | None = None,
         put: Mapping[str, bytes] | None = None,
         until: int | None = None,
+        record: Mapping[str, bytes] | None = None,
     ) -> None:
         """A refusal is a fact, and where the command's id is known an answer; `put` keeps the counter that it used up.
         """
@@ -254,7 +262,7 @@ class Remote:
         log.info("command refused: %s (%s)", refusal.code.value, said(refusal, "en"))
         why = str(refusal.detail.get("why", "")) or refusal.code.value
         body = facts.refused("command", refusal, booking, **({"command": name} if name else {}))
-        vault = dict(put or {})
+        vault = {**(put or {}), **(record or {})}
         if name is not None and put is not None and len(self._results) < MOST:
             self._results[name] = Answer(code="refused", why=f"{refusal.code.value}: {why}", until=until)
             vault[RESULT + name] = _json(self._results[name])

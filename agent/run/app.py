@@ -31,6 +31,7 @@ from drivers.reader.badge import Reader
 
 from ..access.authority import Authority
 from ..access.bookings import Bookings
+from ..access.decision_log import DecisionLog
 from ..access.decisions import Decisions
 from ..access.door import Door
 from ..access.keypad import Keypad
@@ -122,17 +123,17 @@ class House:
         self.receipts = Receipts(settings.keyless.operator, self.authority.vehicle, self.state / NUMBER_FILE)
         self.lockwork = lockwork = Lockwork(
             clock, self.store, self.lock, self.car, self.under, self.busy, self.result, receipts=self.receipts,
-            vehicle=settings.vehicle.id, signal=told_lock, version=VERSION,
-            confirm_s=settings.lock.confirm_s,
+            vehicle=settings.vehicle.id, signal=told_lock, version=VERSION, confirm_s=settings.lock.confirm_s,
         )  # fmt: skip
         self.scene = scene = Scene(
             clock, self.car, self.under, interval, stamp, lockwork.locked, self.inputs.sensed, self.policy,
             key_holder=self.inputs.has(Input.KEY_HOLDER),
         )  # fmt: skip
-        self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result)
+        kept = DecisionLog(self.store, VERSION)
+        self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result, kept)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         keypad = Keypad(clock, self.bookings, bytes.fromhex(settings.keyless.code_key), self.alarms.judged)
-        self.decisions = decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad)
+        self.decisions = decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad, kept)
         self.door = Door(
             clock, self.store, scene, self.bookings, lockwork, decisions, self.remote, keypad, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,

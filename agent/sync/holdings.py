@@ -8,7 +8,6 @@ the control socket or the file).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,11 +67,17 @@ def age(disk: Disk, when: When, keep: Keep) -> Step:
 
 
 def erase(disk: Disk, when: When, booking: int) -> Step:
-    """One step of erasing a booking's positions and samples. The caller seals what is open before the first."""
+    """One step of erasing a booking's positions, samples and decisions. The caller seals what is open before the first.
+    """
     while _adopt(disk, when):
         pass
+    named = tags.naming(booking)
+    decided = [key for key, data in disk.recall(tags.DECISION_KEY).items() if named.search(data)]
     with disk.database.write() as connection:
+        vault.change(connection, {}, decided)
         step = _told(disk, connection, when, aging.erase(connection, booking), "erased", booking)
+    for key in decided:
+        disk.vault.pop(key, None)
     if not step.more:
         settle(disk)
     return step
@@ -194,7 +199,7 @@ def _columns(connection: db.Connection, number: int) -> Columns | None:
 
 def _of_vault(connection: db.Connection, booking: int) -> dict[str, Any]:
     """Values that name the booking: what is under way, stored tokens (signed bytes, as hex)."""
-    named = re.compile(rb'"booking":%d[,}]' % booking)
+    named = tags.naming(booking)
     found: dict[str, Any] = {}
     for key, value in vault.read(connection, "").items():
         if named.search(value):

@@ -6,6 +6,7 @@ What is not here: deleting (`buffer/aging.py`), and how long anything may stay (
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 from buffer.outbox import POSITION, SAMPLE, Tag
@@ -16,6 +17,7 @@ from .samples import Run
 from .stored import number
 
 LIVED_KEY: Final = "store.lived"
+DECISION_KEY: Final = "decision/"  # of the vault: records of decisions, JSON that names its bookings
 POSITION_FACT: Final = '{"kind":"position",'
 
 
@@ -43,6 +45,11 @@ class Lived:
     def stored(self, when: When) -> dict[str, bytes]:
         """For the vault."""
         return {LIVED_KEY: str(self.ms(when)).encode()}
+
+
+def naming(booking: int) -> re.Pattern[bytes]:
+    """Found in JSON that names a booking."""
+    return re.compile(rb'"booking":%d[,}]' % booking)
 
 
 def of_run(run: Run, columns: Columns | None, lived_ms: int) -> Tag:

@@ -17,7 +17,7 @@ STATE: Final = (
 RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
-    "car/consumption", "car/garage", "privacy/pause", "token/", "revision/",
+    "car/consumption", "car/garage", "privacy/pause", "token/", "revision/", "decision/",
     "access/pending", "access/commanded", "access/tries", "command/counter/", "near/counter/",
     "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
@@ -74,6 +74,7 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "box journey/last": (_USE, "until it changes", _NOBODY, True),
     "box locate/told": ("no track by asking again and again", "until the next position is told", _NOBODY, True),
     "box privacy/pause": ("one record of a pause, not two", "until the pause ends", _NOBODY, True),
+    "box decision/": (_DOOR, "30 days, or until 64 newer ones that moved the car, or 64 newer refusals", _NOBODY, True),
     "box token/": (_DOOR, "two days after the booking's end", _NOBODY, True),
     "box revision/": ("no superseded token opens again", "for good, also through `erase --all`", _NOBODY, False),
     "box access/pending": (_DOOR, "until the lock has moved", _NOBODY, True),
@@ -208,6 +209,7 @@ MEANING: Final[dict[str, str]] = {
     "car/garage": "when the garage switch ends",
     "privacy/pause": "whose pause has begun",
     "token/": "signed tokens of bookings",
+    "decision/": "the door's last decisions, and all that each rested on: tokens, the car without any place, the time",
     "revision/": "newest version of each booking",
     "access/pending": "the movement of the lock under way, with who asked",
     "access/commanded": "whether the lock was last told to open or to close",
