@@ -2,13 +2,15 @@
 
 After every step: the door opened only if a permission held inside the clock's interval; whoever drives the open booking
 was let in and out away from a station (R5); never two open bookings; intent on disk before movement; each intent has
-one outcome; the interval holds the true time while nobody lied, and the floor stays.
+one outcome, each opening and each end one signed receipt that says the same, their numbers without a gap; the interval
+holds the true time while nobody lied, and the floor stays.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import tempfile
 from collections.abc import Coroutine
@@ -23,7 +25,9 @@ from drivers.ports import LockAction
 from keyless import issue
 from keyless.claims import BadgeId, Claims, HolderKey, Role, badge_id
 from keyless.clock import BUILD_S
-from tests.door_bench import ALICE, BOB, HOUR, OPERATOR, T0, VEHICLE
+from keyless.vehicle_key import VehicleKey
+from tests import receipt_rules
+from tests.door_bench import ALICE, BOB, CAR_SECRET, HOUR, OPERATOR, T0, VEHICLE
 from tests.fakes.door import Cut
 from tests.life_bench import LIMITED, MAIN, PHONES, STRANGER, LifeBench, keyset
 from tests.life_oracle import (
@@ -40,6 +44,7 @@ from tests.life_oracle import (
     short,
 )
 
+CAR_PUBLIC = VehicleKey(CAR_SECRET).public
 BADGES = {"alice": ALICE, "bob": BOB, "carol": b"\x04CARO"}
 ALL, FEW = frozenset(range(1, 6)), frozenset({DRIVER})
 DAY, YEAR = 86_400, 365 * 86_400
@@ -268,6 +273,8 @@ class LifeWorld(RuleBasedStateMachine):
         assert len(set(outcomes)) == len(outcomes)
         pending = await self.bench.store.read("access/pending")
         assert len(intents - set(outcomes)) == len(pending), "an intent without outcome is the one still pending"
+        _, rows = await self.bench.store.next_facts(0, 1 << 24, 100_000)
+        receipt_rules.agree([json.loads(row.body) for row in rows], CAR_PUBLIC, VEHICLE)
 
     def teardown(self) -> None:
         if self.bench.task is not None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec.structs import replace
 
-from agent.access import deciding, door
+from agent.access import booking, deciding, door, receipts
 from agent.access.booking import may_auto_close
 from agent.car.under_way import BOOKING_KEY, ENDED_KEY
 from agent.run import accepted, provisioning
@@ -106,6 +106,11 @@ def revoked_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(verify, "_barred", lambda it, now: whole(it, replace(now, at_station=True)))
 
 
+def unseen(cls: type[booking.Plan], found: dict[str, Any]) -> booking.Plan:
+    return _from_json({**found, "seen": None})
+
+
+_from_json = booking.Plan.from_json
 BREAKS: dict[str, Break] = {
     "revocation ignored": barred_without(revoked=frozenset()),
     "superseded ignored": barred_without(superseded={}),
@@ -119,7 +124,7 @@ BREAKS: dict[str, Break] = {
     "one root is enough": setting(provisioning, "Trust", lambda roots, threshold: trust.Trust(roots, 1)),
     "list roll-back accepted": old_list,
     "list forgotten by a restart": forgotten_list,
-    "floor not stored": setting(Timekeeper, "write", lambda self: True),
+    "floor not stored": setting(Timekeeper, "write", lambda self, **_: True),
     "R19 without its bound": setting(clock, "RISE_S", 1e12),
     "R18 without its day": setting(verify, "LEVEL_0_START_S", 10**12),
     "late commands obeyed": late_commands,
@@ -131,6 +136,9 @@ BREAKS: dict[str, Break] = {
     "open booking not stored": unstored(BOOKING_KEY),
     "ended bookings not stored": unstored(ENDED_KEY),
     "intent not stored": unstored("access/pending"),
+    "no receipts": setting(receipts.Receipts, "write", lambda self, done: receipts.Written()),
+    "numbers of receipts forgotten by a restart": setting(receipts.Receipts, "load", lambda self, vault: None),
+    "receipts of an orphan forgotten": setting(booking.Plan, "from_json", classmethod(unseen)),
 }
 
 
