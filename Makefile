@@ -23,7 +23,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench coverage fuzz test-cars test-cuts test-machine test-load test-radio constraints clean
+.PHONY: help venv packages check lint test demo bench coverage fuzz test-cars test-cuts test-machine test-load test-radio mutants constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -110,9 +110,16 @@ test-radio: packages .phones-are-here ## phones open the car over a real Bluetoo
 	@$(RUN) -m hil.packages radio
 	BOITIER_RADIO=1 $(RUN) -m pytest hil/scenarios/test_radio.py -s
 
-constraints: venv .phones-are-here ## write constraints.txt from what is installed now
+.PHONY: .mutants-are-here
+.mutants-are-here: venv
+	@$(RUN) -c 'import mutmut' 2>/dev/null || $(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+
+mutants: .mutants-are-here ## every small change of the key's core must fail a test, or stand in docs/mutants.md
+	nice -n 15 $(RUN) -m tests.mutants
+
+constraints: venv .phones-are-here .mutants-are-here ## write constraints.txt from what is installed now
 	@{ sed -n '/^#/p' constraints.txt; $(RUN) -m pip freeze --exclude-editable; } > constraints.new
 	@mv constraints.new constraints.txt
 
 clean: ## remove the environment and every cache
-	rm -rf $(VENV) .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache out *.egg-info
+	rm -rf $(VENV) mutants .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache out *.egg-info
