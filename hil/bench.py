@@ -144,6 +144,7 @@ class Bench:
         """The box and its machine lose power this instant; the car and the world go on."""
         self.world.note("power", "cut")
         await self.machine.cut()
+        self.world.card.unpowered()  # its relay board hangs on the same fuse
 
     async def restore_power(self) -> None:
         """Boot on the same disk and start the agent, as systemd would."""

@@ -23,7 +23,7 @@ from .backend.ledger import Tolerance
 from .ecu import TELEMATICS_EVERY_S
 from .sky import FLERS
 from .truth import Battery
-from .world import Wiring
+from .wiring import Wiring
 
 YEAR_S = 365 * 86_400
 ROLES = ("driver", "agent", "technician", "emergency", "backend")
@@ -90,7 +90,8 @@ class Rig(Protocol):
 def wiring(vehicle: Vehicle) -> Wiring:
     """What moves this car's lock: the relays as the settings below name them, and the body unit's commands."""
     lock = cars.diagnostic_lock(cars.find(vehicle.car))
-    return Wiring(1, 2, *((lock.unlock.hex(), lock.lock.hex()) if lock else ("", "")))
+    requests = (lock.unlock.hex(), lock.lock.hex()) if lock else ("", "")
+    return Wiring(1, 2, *requests, supply=3 if "card_supply" in vehicle.extra else 0)
 
 
 def physics(vehicle: Vehicle) -> dict[str, Any]:
@@ -178,6 +179,8 @@ def settings(vehicle: Vehicle, site: Site, roots: tokens.Roots, operator: str) -
             "state_every_s": 5.0,
         },
     }
+    if "card_supply" in vehicle.extra:
+        tables["card_supply"] = {"device": f"{site.wires}/relay", "channel": 3}
     for name, values in vehicle.extra.items():
         tables.setdefault(name, {}).update(values)
     top = {"state": site.state, "socket": site.socket, "privacy": f"{site.given}/privacy.toml"}

@@ -17,6 +17,7 @@ from .control import MachineGone
 from .diary import Diary
 from .sky import Place, Route, Sky
 from .truth import Battery, CarTruth, flowing
+from .wiring import Card, Wiring
 
 Message = dict[str, Any]
 Ask = Callable[[Message], Awaitable[Message | None]]
@@ -27,16 +28,6 @@ TOP_KMH = 80.0
 ACCELERATION = 4.0  # km/h gained in a second; braking the same
 SHORTEST_PRESS_S = 0.08  # a key's button held shorter does nothing
 LOCK_S = 0.25  # from the pressed button to the moved lock
-
-
-@dataclass(frozen=True, slots=True)
-class Wiring:
-    """What moves the lock. unlock, lock: relay channels. *_request: the body unit's commands in hex, "" for none."""
-
-    unlock: int = 1
-    lock: int = 2
-    unlock_request: str = ""
-    lock_request: str = ""
 
 
 @dataclass(slots=True)
@@ -76,6 +67,7 @@ class World:
         self.charge_pace = 1.0  # how many seconds of charging pass in one
         self.diary = Diary()
         self._ask, self._wiring, self.sleep_s = ask, wiring or Wiring(), sleep_s
+        self.card = Card(self._wiring.supply)
         self._told = self.truth
         self._stale = True
         self._motion: _Motion | None = None
@@ -109,6 +101,9 @@ class World:
         await self._tell({"do": "keys", "digits": digits})
 
     async def ignition(self, on: bool) -> None:
+        """Raises `ValueError` when the card inside has no battery: the car does not start."""
+        if on and not self.card.lives:
+            raise ValueError("the card is dead: the car does not start")
         await self._become("ignition", "on" if on else "off", ignition=on, handbrake=not on, awake=True)
 
     async def plug(self, plugged: bool) -> None:
@@ -168,6 +163,8 @@ class World:
                 self._stale = True  # a new machine knows nothing: everything is told again
             case "relay":
                 self._button(event["channel"], bool(event["on"]))
+                if self.card.relay(event["channel"], bool(event["on"])):
+                    self.note("card", "lives" if self.card.lives else "dead")
             case "diagnostic":
                 self._body_unit(event["request"], event["reply"])
             case "woken":

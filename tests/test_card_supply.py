@@ -48,6 +48,7 @@ class SupplyBench(DoorBench):
     def __init__(self, folder: Path, order: str = "lock_first") -> None:
         super().__init__(folder)
         self.relay, self.order, self.pressed = Relay(), order, 0
+        self.delay_s = 0.0
         self.following: asyncio.Task[None] | None = None
 
     async def boot(self, *given: object) -> None:  # type: ignore[override]
@@ -63,7 +64,7 @@ class SupplyBench(DoorBench):
         self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
         if self.order == "supply_first":
             lockwork.first = SupplyFirst(self.supply, self.clock, self.scene, 0.0)
-        self.switching = Switching(self.clock, self.door, lockwork, (self.supply,), 0.0)
+        self.switching = Switching(self.clock, self.door, lockwork, (self.supply,), self.delay_s)
         self.following = asyncio.create_task(self.switching.run())
 
     async def off(self) -> None:
@@ -134,6 +135,27 @@ async def test_r15_it_follows_the_booking_and_each_change_is_an_intent_and_an_ou
         ("intent", "supply_off", "auto"), ("outcome", "supply_off", "unknown"),
     ]  # fmt: skip
     assert (await bench.facts("access", event="intent", action="supply_on"))[0]["booking"] == 7
+
+
+async def test_the_delay_counts_from_the_locks_own_movement_whatever_was_switched_before(bench: SupplyBench) -> None:
+    bench.delay_s = 6.0
+    await bench.cut()
+    bench.park()
+    await bench.book(7, ALICE)
+    await bench.book(8, BOB)
+    await bench.tap(ALICE)
+    await bench.wait(SETTLED_S)
+    await bench.tap(ALICE)
+    await bench.wait(4)
+    assert bench.relay.through
+    await bench.wait(4)
+    await bench.settles(False)
+    await bench.tap(BOB)
+    await bench.wait(4)
+    await bench.idle()
+    assert not bench.relay.through
+    await bench.wait(4)
+    await bench.settles(True)
 
 
 async def test_r5_a_pause_far_from_home_long_after_the_end_keeps_it(bench: SupplyBench) -> None:

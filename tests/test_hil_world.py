@@ -16,7 +16,8 @@ from hil import provision, tokens
 from hil.backend.ca import Authority
 from hil.control import MachineGone
 from hil.truth import CarTruth
-from hil.world import Wiring, World
+from hil.wiring import Wiring
+from hil.world import World
 from tests.hil_backend import STREAM, VEHICLE, until
 
 T0 = 1_800_000_000_000
@@ -86,6 +87,21 @@ async def test_relay_pulse_moves_the_lock_and_a_short_one_does_not() -> None:
         assert inside.car()["locked"] is False
         world.saw({"saw": "relay", "channel": 9, "on": True})
         assert [(moment.value, moment.detail) for moment in world.diary.of("lock")] == [("unlocked", "relay")]
+
+
+async def test_r15_the_car_starts_only_while_its_card_lives_and_a_board_without_power_lets_it() -> None:
+    inside = Inside()
+    world = World(inside.ask, wiring=Wiring(supply=3))
+    await world.ignition(True)
+    await world.ignition(False)
+    world.saw({"saw": "relay", "channel": 3, "on": True})
+    with pytest.raises(ValueError, match="card is dead"):
+        await world.ignition(True)
+    world.card.unpowered()
+    await world.ignition(True)
+    world.saw({"saw": "relay", "channel": 3, "on": True})
+    assert world.truth.ignition, "a car that runs goes on running"
+    assert [moment.value for moment in world.diary.of("card")] == ["dead", "dead"]
 
 
 async def test_diagnostic_command_moves_the_lock_only_when_the_unit_obeys() -> None:

@@ -26,7 +26,7 @@ class Known(Struct, frozen=True):
     """All that a decision rests on beside what was presented, taken at one moment.
 
     situation: a refusal while there is no key set. tokens: those that the badge, the code or the phone stands for.
-    waiting: see `choice.waiting`. ended: numbers of bookings that were closed.
+    waiting: see `choice.waiting`. ended: numbers of bookings that were closed. cable: a button lets it go (R8).
     """
 
     situation: Situation | Refusal
@@ -36,6 +36,7 @@ class Known(Struct, frozen=True):
     tokens: tuple[Stored, ...]
     waiting: tuple[Window, ...]
     ended: Set[int]
+    cable: bool = False
 
     @property
     def open_number(self) -> int | None:
@@ -47,8 +48,8 @@ class Known(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """action: UNLOCK, LOCK or END, by the right of `booking`, or `None` with the refusal. opens: this booking. closes:
-    the one under way.
+    """action: UNLOCK, LOCK, END or RELEASE_CABLE, by the right of `booking`, or `None` with the refusal. opens: this
+    booking. closes: the one under way.
     """
 
     booking: Booking | None = None
@@ -77,7 +78,7 @@ def by_phone(wish: Action, known: Known) -> Verdict:
 
 
 def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
-    """UNLOCK, LOCK or END, by a booking that is believed."""
+    """UNLOCK, LOCK, END or RELEASE_CABLE, by a booking that is believed."""
     open_ = known.open_
     if open_ is not None and open_.booking != booking.booking:
         if wish is Action.UNLOCK:
@@ -88,11 +89,11 @@ def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
         return _unlock(booking, known) if refusal is None else Verdict(booking, refusal=refusal)
     if wish is Action.LOCK:
         return _guarded(Verdict(booking, Action.LOCK), known)
-    if wish is not Action.END:
+    if wish is not Action.END and not (wish is Action.RELEASE_CABLE and known.cable):
         return Verdict(booking, refusal=refused(Code.ROLE_ACTION, "this box has no such actuator", booking))
     if open_ is None:
         return Verdict(booking, refusal=nothing_open(booking))
-    return _end(booking, known)
+    return _end(booking, known) if wish is Action.END else _guarded(Verdict(booking, wish), known)
 
 
 def guard(booking: Booking, action: Action, car: CarNow, *, remote: bool = False) -> Refusal | None:

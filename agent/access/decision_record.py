@@ -251,5 +251,5 @@ def _known(found: Record) -> Known:
             list_iat=judged.list_iat,
             at_station=at_station,
         )
-    ended = frozenset(it.booking for it in found.ended)
-    return Known(situation, found.now, found.car, found.open, found.tokens, found.waiting, ended)
+    ended, cable = frozenset(it.booking for it in found.ended), SwitchAction.RELEASE_CABLE in found.presented.switches
+    return Known(situation, found.now, found.car, found.open, found.tokens, found.waiting, ended, cable)

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
+from drivers.fitted import SwitchAction
 from drivers.ports import BadgeTap, CodeEntered, Feedback, LockAction, LockOutcome
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Refusal
@@ -26,13 +29,20 @@ from .decision_record import Presented
 from .keypad import Keypad
 from .lockwork import Lockwork
 from .outcome import Moved
-from .pending import Asked
+from .pending import Asked, Movement
 from .saying import said
 from .scene import Scene
 
 log = logging.getLogger(__name__)
 
-GOOD: Final = {Action.UNLOCK: Feedback.OPENED, Action.LOCK: Feedback.PAUSED, Action.END: Feedback.ENDED}
+MOVEMENTS: Final[dict[Action, Movement]] = {
+    Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK,
+    Action.RELEASE_CABLE: SwitchAction.RELEASE_CABLE,
+}  # fmt: skip
+GOOD: Final = {
+    Action.UNLOCK: Feedback.OPENED, Action.LOCK: Feedback.PAUSED, Action.END: Feedback.ENDED,
+    Action.RELEASE_CABLE: Feedback.OPENED,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +75,17 @@ class Decisions:
         return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known)
 
     async def wished(self, booking: Booking, action: Action, *, put: Mapping[str, bytes] | None = None) -> Decided:
-        """A phone says what it wants, once token and command are believed: UNLOCK, LOCK or END.
+        """A phone says what it wants, once token and command are believed: UNLOCK, LOCK, END or RELEASE_CABLE.
 
         put: goes to disk with the intent, such as the command's counter.
         """
         self.counters["phones"] += 1
         known = self._known((Stored(booking.booking, booking.nbf, booking.token),))
-        return await self._carry_out(Presented("phone", wish=int(action)), by_phone(action, known), known, put)
+        switches: tuple[SwitchAction, ...] = ()
+        if SwitchAction.RELEASE_CABLE in self._lockwork.switches:
+            known, switches = replace(known, cable=True), (SwitchAction.RELEASE_CABLE,)
+        presented = Presented("phone", wish=int(action), switches=switches)
+        return await self._carry_out(presented, by_phone(action, known), known, put)
 
     async def refuse(self, via: str, refusal: Refusal, put: Mapping[str, bytes] | None = None) -> Decided:
         """A refusal is a fact with its code; it moves nothing. put: what else is durable when this returns."""
@@ -124,10 +138,10 @@ class Decisions:
             note=booking.note,
             named=token_hash(booking.token).hex() if booking.token else None,
         )
-        lock = LockAction.UNLOCK if action is Action.UNLOCK else LockAction.LOCK
         opens = self._scene.opening(booking) if verdict.opens else None
         closes = self._scene.closing(verdict.closes) if verdict.closes is not None else None
-        moved = await self._lockwork.move(lock, asked, self._scene.plan(opens, closes), put={**(put or {}), **record})
+        together = self._scene.plan(opens, closes)
+        moved = await self._lockwork.move(MOVEMENTS[action], asked, together, put={**(put or {}), **record})
         # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
         # "ended".
         ended = action is Action.END and moved.outcome is not LockOutcome.FAILED

@@ -42,8 +42,8 @@ class Lockwork:
 
     guard: held from the intent to the outcome, so that nothing ends the process in between.
     result(id, code, why, fact): tells the backend what became of a remote command. switches: what else can be moved,
-    by its driver. first(action, asked, plan): what is due before the lock moves. moved: set after each movement.
-    let_in: whether the last one, or an end, left somebody with the car; `None` before the first.
+    by its driver. first(action, asked, plan): what is due before the lock moves. moved, moved_ns: when
+    the lock last did, or tried. let_in: whether that, or an end, left somebody with the car; `None` before the first.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Lockwork:
         self.answers: dict[str, Answer] = {}  # by command id, so that a repeat gets the same answer
         self.switches: dict[SwitchAction, Callable[[], Awaitable[None]]] = {}
         self.first: Callable[[LockAction, Asked, Plan], Awaitable[None]] | None = None
-        self.moved = asyncio.Event()
+        self.moved, self.moved_ns = asyncio.Event(), 0
         self.let_in: bool | None = None
         self.immobilised = False
         self.counters = {"moved": 0, "done": 0, "failed": 0, "unknown": 0}
@@ -182,13 +182,14 @@ class Lockwork:
             drop.append(IMMOBILISED)
         if locks is not None:
             self._let(locks, pending.plan, moved)
+            self.moved_ns = self._clock.now().ns
+            self.moved.set()
         if asked.command is not None:
             result = {"code": outcome.value, "why": why}
             facts.append(Fact("command", {"id": asked.command, "action": action, "result": result}))
             self.answers[asked.command] = Answer(code=outcome.value, why=why, until=asked.until)
             put[RESULT + asked.command] = _json(self.answers[asked.command])
         self.counters[outcome.value] += 1
-        self.moved.set()
         try:
             numbers = await self._store.commit(facts, put=put, drop=drop)
         except StoreBroken:

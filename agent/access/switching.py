@@ -118,11 +118,11 @@ class Switching:
 
     async def run(self) -> None:
         while True:
-            self._lockwork.moved.clear()
             with contextlib.suppress(StoreBroken):  # shut for good: all is being erased
                 await self._door.wish(self._follow)
-            if await self._moved_within(LOOK_EVERY_S):
-                await self._clock.sleep(self._delay_s)
+            await self._moved_within(LOOK_EVERY_S)
+            while (rest_s := self._rest_s()) > 0:
+                await self._clock.sleep(rest_s)
 
     async def close(self) -> None:
         return
@@ -135,19 +135,27 @@ class Switching:
         return {f"{it.name}_stuck": it.is_stuck for it in self._held}
 
     async def _follow(self) -> None:
+        if self._rest_s() > 0:  # the lock moved while this waited for its turn
+            return
         if self._lockwork.unsettled:  # whose car it is follows from an outcome that is still to come
             return
         for it in self._held:
             await it.follow()
 
-    async def _moved_within(self, seconds: float) -> bool:
+    def _rest_s(self) -> float:
+        """Of the delay after the lock's last movement."""
+        if not self._lockwork.moved_ns:
+            return 0.0
+        return self._delay_s - (self._clock.now().ns - self._lockwork.moved_ns) / 1e9
+
+    async def _moved_within(self, seconds: float) -> None:
         waits = (asyncio.ensure_future(self._lockwork.moved.wait()), asyncio.ensure_future(self._clock.sleep(seconds)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for it in waits:
                 it.cancel()
-        return self._lockwork.moved.is_set()
+        self._lockwork.moved.clear()
 
 
 class SupplyFirst:
