@@ -21,7 +21,7 @@ from agent.access.decision_record import (
     Record,
     commanded_from,
     decide_again,
-    decided_then,
+    decided_as,
     read,
     record,
     shown,
@@ -252,7 +252,7 @@ def test_a_damaged_record_is_malformed_or_decides_something(at: int, byte: int) 
     found = read(GOOD[:at] + bytes([byte]) + GOOD[at + 1 :])
     if isinstance(found, Record):
         assert decide_again(found)
-        decided_then(found)
+        decided_as(bytes(found.decision))
 
 
 @given(st.binary(max_size=60) | st.recursive(st.none() | st.integers() | st.text(max_size=5), st.lists).map(

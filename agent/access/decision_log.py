@@ -20,7 +20,7 @@ from ..sync.store import Store, StoreBroken
 from ..sync.tags import DECISION_KEY as PREFIX
 from .commanded import Commanded
 from .deciding import Known, Verdict
-from .decision_record import MOST_BYTES, Presented, decided_then, read, record
+from .decision_record import MOST_BYTES, Presented, decided_as, read, record
 
 log = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def _head(data: bytes) -> Head | None:
 
 def _in_short(data: bytes) -> dict[str, Any] | None:
     found = read(data)
-    decided = None if isinstance(found, Refusal) else decided_then(found)
+    decided = None if isinstance(found, Refusal) else decided_as(bytes(found.decision))
     if isinstance(found, Refusal) or decided is None:
         return None
     return {

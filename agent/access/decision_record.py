@@ -194,10 +194,10 @@ def decide_again(found: Record) -> bytes:
     return decision(at_reader(known), known.car)
 
 
-def decided_then(found: Record) -> Decision | None:
+def decided_as(data: bytes) -> Decision | None:
     """What a record says came out; `None` where that is no decision."""
     try:
-        return msgspec.json.decode(found.decision, type=Decision)
+        return msgspec.json.decode(data, type=Decision)
     except (ValueError, RecursionError):
         return None
 

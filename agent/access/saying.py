@@ -63,6 +63,11 @@ def flagged(flags: Iterable[str], language: str) -> str:
     return " ".join(texts[name] for name in flags if name in texts)
 
 
+def when(at_s: float, language: str) -> str:
+    """Day and time, as a clock on a wall in Paris shows them."""
+    return _time(_texts(language_of(language)), at_s, None)
+
+
 def text(table: str, name: str, language: str) -> str:
     """One text of a table. A missing one is a KeyError."""
     return str(_texts(language_of(language))[table][name])

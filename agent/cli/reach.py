@@ -86,11 +86,15 @@ def _handled(path: Path, size: int, vehicle: str, request: Mapping[str, object])
 
         erase_all(path.parent, disk, when, lose_unsent=request.get("lose_unsent") is True)
         return {"erasing": False}
+    from ..access import decision_log
     from ..sync import holdings
+    from ..sync.tags import DECISION_KEY
 
     one = disk(path)
     one.open(when)
     try:
+        if request["do"] == "decisions":
+            return decision_log.answer(one.recall(DECISION_KEY), request)
         found = holdings.answer(one, when, request)
         under = one.recall("booking/open")
     finally:

@@ -22,7 +22,7 @@ from keyless.roots import read_rootset
 
 from ..access import saying
 from ..car.hours import minutes
-from . import token_code, token_judging
+from . import token_code, token_decisions, token_judging
 from .token_bytes import Hex, as_json, read_bytes, read_file, say, unreadable
 
 KEY_KINDS: Final = {"ed25519": "ed25519: roots and issuers;", "p256": "p256: as a phone has it; code: of a keypad."}
@@ -87,6 +87,8 @@ def token() -> None:
 
 token.add_command(token_judging.receipt_)
 token.add_command(token_judging.cose_verify)
+token.add_command(token_decisions.decisions)
+token.add_command(token_decisions.replay)
 token.add_command(token_code.code)
 
 

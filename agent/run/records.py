@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ..access import decision_log
 from ..access.bookings import REVISION
 from ..access.pending import PENDING
 from ..access.receipts import NUMBER
@@ -18,6 +19,7 @@ from ..car.under_way import BOOKING_KEY
 from ..sync import holdings, wiping
 from ..sync.disk import Disk
 from ..sync.record import When
+from ..sync.tags import DECISION_KEY
 
 if TYPE_CHECKING:
     from .app import House
@@ -41,6 +43,8 @@ class Records:
         if request.get("do") == "erase_all":
             return await self._erase_all(lose_unsent=request.get("lose_unsent") is True)
         store = self._house.store
+        if request.get("do") == "decisions":
+            return decision_log.answer(await store.read(DECISION_KEY), request)
         if request.get("do") != "show":
             await store.commit(seal=True)  # what is in memory or lies open belongs to it
         found: dict[str, Any] = await store.ask(functools.partial(holdings.answer, request=request))
