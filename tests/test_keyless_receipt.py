@@ -13,6 +13,7 @@ from keyless import cbor, issue, receipt
 from keyless.receipt import Event, LockOutcome, Reading, Receipt, Remark
 from keyless.refusal import Code, Refusal
 from keyless.token import token_hash
+from keyless.vehicle_key import VehicleKey
 from tests.keyless_world import ISSUER, NOW, OPERATOR, PHONE, VEHICLE, code, forged, token
 
 CAR = issue.SigningKey(bytes([21]) * 32)
@@ -256,3 +257,11 @@ def test_r1_remarks_are_soft_ones_below_256_and_hard_ones_above() -> None:
     assert isinstance(found, Receipt)
     assert Remark(found.remarks & 0xFFFF) == Remark.NOT_PLUGGED | Remark.DOOR_OPEN
     assert {remark for remark in Remark if remark < 256} == {1, 2, 4, 8}
+
+
+def test_the_vehicles_own_key_signs_what_a_desk_with_its_public_half_believes() -> None:
+    key = VehicleKey(CAR.secret)
+    assert (key.public, key.kid) == (CAR.public, CAR.kid)
+    data = receipt.sealed(ENDED, key.public, key.sign)
+    assert data == sealed()
+    assert believe(data, public=key.public) == ENDED

@@ -36,6 +36,17 @@ def test_it_is_made_at_the_first_start_and_the_same_at_every_other(tmp_path: Pat
     assert cose.verifies(first.key.public, cose.ED25519, signature, b"message")
 
 
+@pytest.mark.parametrize(
+    "odd", [{"secret": 7}, {"secret": "zz" * 32}, {"secret": "00" * 31}, {"v": 2}, {"vehicle": None}, {"more": 1}]
+)
+def test_a_record_of_another_shape_is_a_damaged_one(tmp_path: Path, odd: dict[str, Any]) -> None:
+    body = {"v": 1, "vehicle": CAR, "secret": "11" * 32, **odd}
+    (tmp_path / KEY_FILE).write_text(json.dumps({**body, "check": vehicle_key._check(body)}))
+    found = load(tmp_path, CAR)
+    assert found.key is not None
+    assert (found.replaced is None) is ("more" in odd)
+
+
 def test_two_boxes_have_two_keys(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     one, other = load(tmp_path, CAR).key, load(tmp_path / "other", CAR).key

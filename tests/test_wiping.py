@@ -19,7 +19,7 @@ from buffer.errors import StorageUnavailable
 from tests.aging_bench import HERE, SECRET, VEHICLE, Box, the_box  # noqa: F401 (fixtures)
 
 WHEN = When("0", 0, None, "none")
-KEPT = {"command/counter/aa": b"[7,9]", "revision/33": b"1"}
+KEPT = {"command/counter/aa": b"[7,9]", "revision/33": b"1", "receipt/number": b"7"}
 
 
 def disk(path: Path) -> Disk:
@@ -44,6 +44,8 @@ async def lived_in(box: Box) -> None:
         (tokens / f"{name}.cwt").write_bytes(b"token of 33")
     box.path.with_name("records.db.broken-1").write_bytes(b"of an earlier mishap")
     box.path.with_name("records.db.ballast").write_bytes(b"")
+    box.path.with_name("vehicle.key").write_bytes(SECRET)
+    box.path.with_name("receipt.number").write_bytes(b"7")
 
 
 async def test_p8_all_of_it_is_erased_but_numbers_against_replays(box: Box) -> None:
@@ -52,7 +54,9 @@ async def test_p8_all_of_it_is_erased_but_numbers_against_replays(box: Box) -> N
     await box.store.close()
     wipe(box.path)
     assert SECRET not in everything(box.path.parent)
-    assert {file.name for file in box.path.parent.rglob("*")} == {"records.db", "records.db.lock", "bookings"}
+    assert {file.name for file in box.path.parent.rglob("*")} == {
+        "records.db", "records.db.lock", "bookings", "receipt.number",
+    }  # fmt: skip
     box.store = box.fresh()
     await box.store.open()
     assert await box.store.read("") == KEPT

@@ -71,11 +71,14 @@ def _secret(data: bytes, vehicle: str) -> bytes:
         record = stored.value(dict[str, Any], data)
     except ValueError:
         raise ValueError("it is damaged") from None  # the reason could quote the secret
-    if record.pop("check", None) != _check(record) or record.get("v") != 1:
+    if record.pop("check", None) != _check(record):
         raise ValueError("it is damaged")
-    if record["vehicle"] != vehicle:
-        raise ValueError(f"it is the key of vehicle {record['vehicle']}")
-    return bytes.fromhex(record["secret"])
+    match record:
+        case {"v": 1, "vehicle": str() as of, "secret": str() as secret} if len(secret) == 2 * SECRET_SIZE:
+            if of != vehicle:
+                raise ValueError(f"it is the key of vehicle {of}")
+            return bytes.fromhex(secret)
+    raise ValueError("it is damaged")
 
 
 def _check(body: dict[str, Any]) -> str:

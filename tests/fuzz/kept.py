@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from agent.access import receipts
 from agent.access.booking import Closing, How, Plan
 from agent.access.locate import TOLD_KEY, Told
 from agent.access.outcome import Answer
@@ -22,7 +23,7 @@ from agent.car.charging import Charge, Stretch
 from agent.car.legs import Leg, Tally
 from agent.car.under_way import CHARGE_KEY, COURSE_KEY, OpenBooking
 from agent.car.watched import Watched
-from agent.run import accepted
+from agent.run import accepted, vehicle_key
 from agent.run.timekeeper import Timekeeper
 from agent.sync import samples, stored
 from agent.sync.record import Columns, When
@@ -139,6 +140,7 @@ def judge_vault(data: bytes) -> bool:
 
 # --- files of their own, with a check value: as they come, and with a right one
 
+VEHICLE_ID: Final = "0011223344556677"
 PLACE: Final = tempfile.TemporaryDirectory(prefix="boitier-fuzz-")
 FOLDER: Final = Path(PLACE.name)
 
@@ -175,8 +177,22 @@ def _floor(data: bytes) -> bool:
     return now.hi_s is not None
 
 
+def _signer(data: bytes) -> bool:
+    (FOLDER / vehicle_key.KEY_FILE).write_bytes(data)
+    try:
+        return vehicle_key.public(FOLDER, VEHICLE_ID) is not None
+    except ValueError:
+        return False
+
+
+def _number(data: bytes) -> bool:
+    number = receipts._numbered(data)
+    return number > 0 and receipts._numbered_text(number) == data
+
+
 def judge_files(data: bytes) -> bool:
     return any([
+        _signer(data), _signer(_checked(data, vehicle_key._check)), _number(data),
         _accepted(data), _accepted(_checked(data, accepted._check)), _floor(data),
         _floor(_checked(data, trusted._check)),
     ])  # fmt: skip
@@ -184,7 +200,8 @@ def judge_files(data: bytes) -> bool:
 
 def _written() -> list[bytes]:
     accepted.write(FOLDER, "owner", ACCEPTED)
-    return [(FOLDER / accepted.ACCEPTED_FILE).read_bytes(), json.dumps(trusted.to_record(CLOCK)).encode()]
+    ours = [vehicle_key._record(bytes(range(32)), VEHICLE_ID), receipts._numbered_text(4711)]
+    return [(FOLDER / accepted.ACCEPTED_FILE).read_bytes(), json.dumps(trusted.to_record(CLOCK)).encode(), *ours]
 
 
 VALUES: Final = (

@@ -37,6 +37,8 @@ def _believe(answer: bytes) -> signed_time.SignedTime | Refusal:
 def judge_time(data: bytes) -> bool:
     found = _believe(data)
     assert isinstance(found, Refusal) or data in (ANSWER, *TIMES), "believed without a signature"
+    assert isinstance(found, Refusal) or signed_time.is_answer(data), "it would be taken for a list"
+    signed_time.is_answer(data)
     return not isinstance(found, Refusal)
 
 
