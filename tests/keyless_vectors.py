@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import astuple, replace
 
-from keyless import code, parcel, policy, receipt, roots, signed_time, trust, verify
+from keyless import code, near, parcel, policy, receipt, roots, signed_time, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Claims, Interval, Role
 from keyless.guest import Guest
 from keyless.refusal import Refusal
@@ -71,6 +71,8 @@ def decision(name: str, case: Case) -> Case:
         case "pair.json":
             pair = read_remote(input_(case, "pair"))
             return _told(pair) if isinstance(pair, Refusal) else _commanded(case, *pair)
+        case "near.json":
+            return _near(case)
         case "keyset.json":
             return _keyset(case)
         case "rootset.json":
@@ -107,6 +109,19 @@ def _commanded(case: Case, token: bytes, command: bytes) -> Case:
     if refusal is not None:
         return _told(refusal)
     asked = {"id": wish.id.hex(), "action": int(wish.action), "counter": wish.counter, "exp": wish.exp}
+    return {"accept": True, "code": None, "note": booking.note, "command": asked}
+
+
+def _near(case: Case) -> Case:
+    state = case["state"]
+    token, command = input_(case, "token"), input_(case, "command")
+    nonces = frozenset(_all(state["nonces"]))
+    believed = near.believe_near(token, command, situation(case), nonces, state["counter"])
+    if isinstance(believed, Refusal):
+        highest = {"highest": believed.detail.get("counter")} if believed.code == "replay" else {}
+        return {**_told(believed), **highest}
+    booking, wish = believed
+    asked = {"nonce": wish.nonce.hex(), "action": int(wish.action), "counter": wish.counter}
     return {"accept": True, "code": None, "note": booking.note, "command": asked}
 
 

@@ -32,6 +32,7 @@ COMMAND = {"holder", "replay", "role_action", "state_guard"}
 CODES = {
     "token.json": BY_ITS_BYTES | BY_ITS_WORDS | TIME,
     "command.json": BY_ITS_BYTES | BY_ITS_WORDS | TIME | COMMAND,
+    "near.json": BY_ITS_BYTES | BY_ITS_WORDS | TIME | COMMAND - {"state_guard"},
     "pair.json": {"too_big", "malformed"},
     "keyset.json": {"too_big", "malformed", "signature", "superseded"},
     "rootset.json": {"too_big", "malformed", "signature", "issuer_role", "superseded"},

@@ -34,6 +34,11 @@ class StandInPort:
         self.gone.add(link)
         self._events.put_nowait(LinkClosed(link))
 
+    @property
+    def waiting(self) -> int:
+        """Events that nobody has taken yet."""
+        return self._events.qsize()
+
     # --- the port
 
     async def next_event(self) -> LinkOpened | PhoneMessage | LinkClosed:

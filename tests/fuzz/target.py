@@ -15,7 +15,7 @@ TARGETS: Final = {
     "signed": ("cbor", "token", "claims", "command", "remote", "keyset", "keys", "rootset", "revocations", "revoked"),
     "vouched": ("time", "answer", "question", "receipt", "report", "parcel", "content", "signature"),
     "kept": ("vault", "files"),
-    "air": ("phone",),
+    "air": ("phone", "near", "wish", "talk"),
     "lines": ("nmea", "gpsd", "reader", "control", "log"),
     "bus": ("can", "isotp", "overheard", "kernel"),
     "cloud": ("down", "payload"),
