@@ -73,7 +73,9 @@ class SwitchPort(Protocol):
         """Why it cannot be turned now; looks for a device that came back."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Idempotent: back to on, as far as the device can be reached."""
+        ...
 
 
 class ButtonPort(Protocol):
@@ -85,5 +87,3 @@ class ButtonPort(Protocol):
 
     @property
     def trouble(self) -> str: ...
-
-    def close(self) -> None: ...

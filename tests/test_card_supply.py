@@ -2,102 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from itertools import product
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.access.switching import Held, SupplyFirst, Switching, may_take_away, supply_wanted
+from agent.access.switching import may_take_away, supply_wanted
 from agent.car.inputs import Sensed
-from drivers.errors import DeviceError
-from drivers.fitted import SwitchAction
 from drivers.ports import BadgeTap, Feedback, LockAction
 from keyless.claims import Action, Role
-from tests.door_bench import ALICE, BOB, DoorBench
+from tests.door_bench import ALICE, BOB
+from tests.supply_bench import SETTLED_S, SupplyBench, the_bench  # noqa: F401 (fixture)
 from tests.test_booking_rules import CARS, OPEN
-
-SETTLED_S = 12
-
-
-class Relay:
-    """Normally closed: what it lets through without power. A cut of the box's power lets it go."""
-
-    def __init__(self) -> None:
-        self.through, self.there, self.turns = True, True, 0
-
-    async def turn(self, on: bool) -> None:
-        if not self.there:
-            raise DeviceError("no such device")
-        self.through, self.turns = on, self.turns + 1
-
-    @property
-    def trouble(self) -> str:
-        return "" if self.there else "/dev/relay: is gone"
-
-    def close(self) -> None:
-        self.through = True
-
-
-class SupplyBench(DoorBench):
-    """The door's bench with a card supply beside its lock. card: whether the car would start."""
-
-    def __init__(self, folder: Path, order: str = "lock_first") -> None:
-        super().__init__(folder)
-        self.relay, self.order, self.pressed = Relay(), order, 0
-        self.delay_s = 0.0
-        self.following: asyncio.Task[None] | None = None
-
-    async def boot(self, *given: object) -> None:  # type: ignore[override]
-        await super().boot()
-        lockwork, actions = self.lockwork, (SwitchAction.SUPPLY_ON, SwitchAction.SUPPLY_OFF)
-
-        def wanted() -> bool | None:
-            return supply_wanted(self.under.booking, lockwork.let_in, lockwork.immobilised)
-
-        lockwork.switches[SwitchAction.IMMOBILISE] = lambda: self.supply.turn(False)
-        lockwork.switches[SwitchAction.RELEASE] = lambda: self.supply.turn(True)
-        lockwork.switches[SwitchAction.RELEASE_CABLE] = self.press
-        self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
-        if self.order == "supply_first":
-            lockwork.first = SupplyFirst(self.supply, self.clock, self.scene, 0.0)
-        self.switching = Switching(self.clock, self.door, lockwork, (self.supply,), self.delay_s)
-        self.following = asyncio.create_task(self.switching.run())
-
-    async def off(self) -> None:
-        assert self.following is not None
-        self.following.cancel()
-        await asyncio.gather(self.following, return_exceptions=True)
-        await super().off()
-
-    async def cut(self) -> None:
-        """The box and its board lose their power."""
-        await self.off()
-        self.relay.through = True
-        await self.boot()
-
-    async def press(self) -> None:
-        self.pressed += 1
-
-    async def settles(self, through: bool) -> None:
-        await self.until(lambda: self.relay.through is through)
-
-    async def idle(self) -> None:
-        """Everything that is due now has been done."""
-        await self.door.wish(self.switching._follow)
-
-
-@pytest.fixture(name="bench")
-async def the_bench(tmp_path: Path) -> AsyncIterator[SupplyBench]:
-    it = SupplyBench(tmp_path)
-    await it.boot()
-    it.park()
-    await it.wait(SETTLED_S)
-    yield it
-    await it.off()
 
 
 @given(CARS, st.sampled_from([OPEN, None]), st.sampled_from([True, False, None]), st.booleans())
@@ -269,6 +186,19 @@ async def test_a_board_that_is_gone_is_an_alarm_and_no_flood_of_facts(bench: Sup
     await bench.wait(310)
     await bench.settles(True)
     assert not bench.supply.is_stuck()
+
+
+async def test_a_part_that_fails_gives_the_supply_back_before_it_is_started_again(bench: SupplyBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    await bench.tap(ALICE)
+    await bench.settles(False)
+    bench.supply._wanted = lambda: {}["a bug"]
+    await bench.wait(4)
+    assert bench.following is not None
+    await bench.until(lambda: bench.following.done())
+    assert isinstance(bench.following.exception(), KeyError)
+    assert bench.relay.through
 
 
 async def test_r15_supply_first_lets_the_car_lock_with_its_card_inside(tmp_path: Path) -> None:

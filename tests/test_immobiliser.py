@@ -9,7 +9,7 @@ import pytest
 
 from keyless.claims import Action, Role
 from tests.door_bench import ALICE, HOUR
-from tests.test_card_supply import SETTLED_S, SupplyBench, the_bench  # noqa: F401 (fixture)
+from tests.supply_bench import SETTLED_S, SupplyBench, the_bench  # noqa: F401 (fixture)
 
 BACKEND = int(Action.END | Action.IMMOBILISE_THEFT | Action.RELEASE_IMMOBILISER)
 

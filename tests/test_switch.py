@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.cli.checks import examine
 from agent.cli.status import inputs, switches
 from drivers.errors import DeviceError
 from drivers.lock.board import Board, frame
@@ -44,8 +45,25 @@ async def test_r15_the_relay_is_energised_only_to_take_away_and_let_go_at_an_ord
     assert wall.received() == THERE
     await supply.turn(False)
     wall.received()
-    supply.close()
+    lock.close()
     assert wall.received() == REST + THERE
+    assert lock.open()
+    assert wall.received() == REST + THERE, "what is let go stays so"
+    lock.close()
+
+
+async def test_what_is_let_go_is_given_back_at_once_and_forgotten(wall: Socket, lock: RelayBoard) -> None:
+    supply = RelaySwitch(lock.board, 3)
+    await supply.turn(False)
+    wall.received()
+    supply.close()
+    supply.close()
+    assert wall.received() == THERE + THERE
+    wall.unplug()
+    supply.close()
+    wall.plug()
+    await lock.act(LockAction.LOCK)
+    assert wall.received() == REST + THERE + frame(2, True) + frame(2, False)
     lock.close()
 
 
@@ -81,7 +99,7 @@ async def test_r8_a_button_is_one_pulse_and_rests_off(wall: Socket, lock: RelayB
     await button.press()
     assert wall.received() == REST + frame(4, False) + frame(4, True) + frame(4, False)
     assert button.trouble == ""
-    button.close()
+    lock.close()
 
 
 def test_the_technician_reads_what_is_fitted_and_why_it_does_not_answer() -> None:
@@ -91,3 +109,20 @@ def test_the_technician_reads_what_is_fitted_and_why_it_does_not_answer() -> Non
     )
     assert switches({"card_supply": {"on": False, "trouble": ""}}) == "card supply taken away"
     assert switches({"card_supply": {"on": True, "trouble": "/dev/x: is gone"}}) == "card supply /dev/x: is gone"
+
+
+def test_check_looks_at_inputs_and_at_boards_that_are_not_the_locks(tmp_path: Path, wall: Socket) -> None:
+    config, chip = tmp_path / "agent.toml", tmp_path / "gpiochip9"
+    config.write_text(
+        f'[vehicle]\nid = "8f3a52c0d1e4b796"\ncar = "zoe-ph1"\n[lock]\ndevice = "{wall.device}"\n'
+        f'[keyless]\noperator = "example"\nroots = ["{"a1" * 32}"]\nthreshold = 1\n'
+        f'[card_supply]\ndevice = "{wall.device}"\n[cable]\ndevice = "/dev/no-board"\n'
+        f'[inputs.key_holder]\nchip = "{chip}"\nline = 4\n[inputs.box_lid]\nchip = "/dev/no-chip"\n'
+    )
+    chip.touch()
+    found = {it.what: it for it in examine(config)}
+    assert found["input key_holder"].found == f"line 4 of {chip}"
+    assert (found["input box_lid"].good, found["input box_lid"].found) == (False, "/dev/no-chip is not there")
+    assert not found["relay board of the cable"].good
+    assert "relay board of the card supply" not in found, "it is the lock's own"
+    assert "input door" not in found

@@ -76,6 +76,10 @@ class Held:
         """It is not as it is wanted, and could not be made so."""
         return self._failing is not None and self._failing == self._wanted()
 
+    def let_go(self) -> None:
+        self.is_on = None
+        self._port.close()
+
     def status(self) -> dict[str, object]:
         return {"on": self.is_on, "wanted": self._wanted(), "trouble": self._port.trouble}
 
@@ -117,6 +121,13 @@ class Switching:
         self._held, self._delay_s = held, delay_s
 
     async def run(self) -> None:
+        try:
+            await self._keep_following()
+        except Exception:  # started again, or switched off for good: until then nobody is kept from driving
+            await self.close()
+            raise
+
+    async def _keep_following(self) -> None:
         while True:
             with contextlib.suppress(StoreBroken):  # shut for good: all is being erased
                 await self._door.wish(self._follow)
@@ -125,7 +136,8 @@ class Switching:
                 await self._clock.sleep(rest_s)
 
     async def close(self) -> None:
-        return
+        for it in self._held:
+            it.let_go()
 
     def status(self) -> dict[str, object]:
         return {it.name: it.status() for it in self._held}

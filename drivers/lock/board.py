@@ -104,6 +104,12 @@ class Board:
                 raise
             self._rest[channel] = state
 
+    def let_go(self, channel: int) -> None:
+        """A held relay, at once and as far as the board can be reached; also at the next opening."""
+        self._rest[channel] = self._released[channel]
+        with contextlib.suppress(DeviceError):
+            self._begin(frame(channel, self._released[channel]))
+
     @property
     def trouble(self) -> str:
         """A board that was pulled out is noticed by its device, before the next pulse fails."""
@@ -120,6 +126,7 @@ class Board:
             pulsed = {channel: state for channel, state in self._rest.items() if channel not in self._released}
             with contextlib.suppress(DeviceError):
                 self._write(_frames({**pulsed, **self._released}))
+        self._rest.update(self._released)
         self._release()
 
     async def _pulse(self, channel: int, hold_s: float) -> None:

@@ -26,7 +26,8 @@ class RelaySwitch:
         return self._board.trouble
 
     def close(self) -> None:
-        self._board.close()
+        """The board is its owner's (`agent/run/switches.py`)."""
+        self._board.let_go(self._channel)
 
 
 class RelayPulse:
@@ -42,6 +43,3 @@ class RelayPulse:
     @property
     def trouble(self) -> str:
         return self._board.trouble
-
-    def close(self) -> None:
-        self._board.close()
