@@ -5,7 +5,6 @@ Written from docs/keyless.md section 1.10. What is not here: what becomes of the
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass
 from typing import Final
@@ -127,8 +126,3 @@ def _facts(content: bytes, car: Car) -> bytes | None:
 def _taken(item: bytes) -> bytes | None:
     """The inside of a CBOR byte string that these bytes are, to their end and with the shortest head."""
     return next((item[head:] for head in (1, 2, 3) if encode(item[head:]) == item), None)
-
-
-def fingerprint(data: bytes) -> bytes:
-    """What a phone calls a parcel by, to go on with it later."""
-    return hashlib.sha256(b"parcel" + data).digest()[:8]

@@ -22,6 +22,7 @@ from ..sync.store import StoreBroken
 from .beside import Beside, Heard, unproven
 from .bookings import Bookings
 from .door import Door
+from .mule import Bag, Mule
 
 log = logging.getLogger(__name__)
 
@@ -38,11 +39,13 @@ class Talk:
     nonces: Nonces = field(default_factory=Nonces)
     token: bytes | None = None
     language: str = "fr"
+    bag: Bag = field(default_factory=Bag)
 
 
 class Phones:
     """hello(nonce): what a phone hears first. tag: the name on the air now. words(refusal, language): a sentence for
     the screen, or `None`. random(n): n bytes of the operating system's generator. past_s: what ended before is erased.
+    mule: `None` where phones carry nothing.
     """
 
     name = "phones"
@@ -61,9 +64,11 @@ class Phones:
         words: Words,
         random: Callable[[int], bytes],
         past_s: Callable[[], float],
+        mule: Mule | None = None,
     ) -> None:
         self._clock, self._port, self._door, self._bookings, self._beside = clock, port, door, bookings, beside
         self._hello, self._tag, self._words, self._random, self._past_s = hello, tag, words, random, past_s
+        self._mule = mule
         self._talks: dict[int, Talk] = {}
         self._shown = b""
         self.counters = {"hellos": 0, "tokens": 0, "unknown_types": 0, "unheard": 0}
@@ -85,7 +90,8 @@ class Phones:
 
     def status(self) -> dict[str, object]:
         """For `boitier status`; no id of a phone, no token, no tag."""
-        counters = {**self._port.counters(), **self.counters, **self._beside.counters}
+        carried = {} if self._mule is None else self._mule.counters
+        counters = {**self._port.counters(), **self.counters, **self._beside.counters, **carried}
         return {"fitted": True, "trouble": self._port.trouble, "links": len(self._talks), "counters": counters}
 
     # --- loops
@@ -133,6 +139,12 @@ class Phones:
                 await self._command(message, talk)
             case Kind.LANGUAGE:
                 talk.language = LANGUAGES.get(message.body, talk.language)
+            case Kind.CARRY if self._mule is not None:
+                taken = self._mule.carry(message.body, talk.bag)
+                if taken is not None:
+                    self._say(message.link, Kind.TAKEN, taken)
+            case Kind.FETCH if self._mule is not None:
+                self._say(message.link, *await self._mule.fetch(message.body))
             case _:
                 self.counters["unknown_types"] += 1
 

@@ -17,6 +17,7 @@ from keyless.nearby import tag_now
 from keyless.refusal import Refusal
 
 from ..access.beside import Beside
+from ..access.mule import Mule, Sealing
 from ..access.phones import Phones
 from ..access.saying import said
 from .supervisor import Stage
@@ -41,9 +42,19 @@ def compose(house: House) -> Callable[[], object]:
         hello=lambda nonce: hello(house, nonce), tag=lambda: tag_now(secret, timekeeper.interval()),
         words=lambda refusal, language: words(house, refusal, language), random=secrets.token_bytes,
         past_s=timekeeper.settled_lo_s,
+        mule=Mule(house.clock, house.store, house.provisioning.brought, sealing(house)),
     )  # fmt: skip
     house.supervisor.add(phones, Stage.SOURCES)
     return lambda: {"adapter": bluetooth.adapter, **phones.status()}
+
+
+def sealing(house: House) -> Sealing | None:
+    """For whom parcels are sealed; `None` where the settings name nobody."""
+    keyless = house.settings.keyless
+    if not keyless.parcel_key:
+        return None
+    recipient = bytes.fromhex(keyless.parcel_key)
+    return Sealing(keyless.operator, house.settings.vehicle.id, recipient, lambda: house.receipts.key)
 
 
 def hello(house: House, nonce: bytes) -> Hello:

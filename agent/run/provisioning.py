@@ -68,6 +68,7 @@ class Provisioning:
         self._roots = RootChain.of(settings)
         self._owner = accepted.whose(keyless.operator, keyless.roots)
         self._accepted = Accepted()
+        self._noted: Accepted | None = None  # as it stands on the disk
         self.trouble: dict[str, str] = {}
         self.changed: Callable[[], None] = lambda: None
         self.timed: Callable[[bytes], Refusal | None] = self._untimed
@@ -84,6 +85,7 @@ class Provisioning:
             why = f"{accepted.ACCEPTED_FILE}: {error}"
             log.error("what was accepted cannot be read: %s", why)
         self._accepted = before or Accepted()
+        self._noted = before
         self._roots.load(self._accepted.roots)
         self._accepted = replace(self._accepted, roots=self._roots.accepted)
         self._authority.keyset = keyset = self._load_keyset()
@@ -140,60 +142,60 @@ class Provisioning:
         """A key set, a change of the roots, a revocation list or signed time, by whatever way it came: on disk and
         believed when it returns `None`; the same once more changes nothing. Raises `OSError` of the disk.
         """
+        refusal = self.brought(data)
+        if refusal is not None:
+            log.warning("signed object refused: %s %s", refusal.code, refusal.detail.get("why", ""))
+            # An answer that comes twice or late is every day's, and no fact.
+            if not (is_answer(data) and refusal.code in (Code.REPLAY, Code.EXPIRED)):
+                await self._record(refusal)
+        return refusal
+
+    def brought(self, data: bytes) -> Refusal | None:
+        """The same from anybody's phone: what is refused is counted only, or a stranger could fill disk and journal."""
+        refusal = self._take(data)
+        self.counters["refused"] += int(refusal is not None)
+        return refusal
+
+    def _take(self, data: bytes) -> Refusal | None:
         if is_answer(data):
-            return await self._take_time(data)
+            refusal = self.timed(data)
+            self.counters["times"] += int(refusal is None)
+            return refusal
         if data[:1] == bytes([ROOTSET]):
-            return await self._change_roots(data)
+            return self._change_roots(data)
         found = self._read_list(data) if data[:1] == bytes([COSE_SIGN1]) else self._read_keyset(data)
         if isinstance(found, Refusal):
-            return await self._refuse(found)
+            return found
+        name = KEYSET_FILE if isinstance(found, KeySet) else REVOKED_FILE
+        what, new = ("keyset" if isinstance(found, KeySet) else "revocations"), data != files.read(self._folder / name)
         if isinstance(found, KeySet):
             self.counters["keysets"] += 1
-            self._keep_previous()
-            files.write_durably(self._folder / KEYSET_FILE, data)
+            if new:
+                self._keep_previous()
+                files.write_durably(self._folder / name, data)
             self._note(replace(self._accepted, version=found.version))
             self._authority.keyset = found
-            self.trouble.pop("keyset", None)
         else:
             self.counters["lists"] += 1
-            files.write_durably(self._folder / REVOKED_FILE, data)
+            if new:
+                files.write_durably(self._folder / name, data)
             self._note(replace(self._accepted, sequence=found.sequence, ids=found.ids, iat=found.iat))
             self._believe(found)
-            self.trouble.pop("revocations", None)
-        self.changed()
+        if self.trouble.pop(what, None) is not None or new:
+            self.changed()
         return None
-
-    async def _take_time(self, data: bytes) -> Refusal | None:
-        """An answer that comes twice or late is every day's, and no fact."""
-        found = self.timed(data)
-        if found is None:
-            self.counters["times"] += 1
-            return None
-        self.counters["refused"] += 1
-        log.warning("signed time refused: %s %s", found.code, found.detail.get("why", ""))
-        if found.code not in (Code.REPLAY, Code.EXPIRED):
-            await self._record(found)
-        return found
 
     @staticmethod
     def _untimed(_: bytes) -> Refusal:
         return refused(Code.REPLAY, "nobody here asks for the time")
 
-    async def _change_roots(self, data: bytes) -> Refusal | None:
+    def _change_roots(self, data: bytes) -> Refusal | None:
         """The key set in force stays: it was good when it came, and the next one has to be signed by the new roots."""
         before = self._roots.version
         refusal = self._roots.take(data)
-        if refusal is not None:
-            return await self._refuse(refusal)
-        if self._roots.version != before:
+        if refusal is None and self._roots.version != before:
             self.counters["roots"] += 1
             self._note(replace(self._accepted, roots=self._roots.accepted))
-        return None
-
-    async def _refuse(self, refusal: Refusal) -> Refusal:
-        self.counters["refused"] += 1
-        log.warning("signed object refused: %s %s", refusal.code, refusal.detail.get("why", ""))
-        await self._record(refusal)
         return refusal
 
     def _keep_previous(self) -> None:
@@ -203,8 +205,10 @@ class Provisioning:
             files.write_durably(self._folder / PREVIOUS_FILE, kept)
 
     def _note(self, now: Accepted) -> None:
-        accepted.write(self._folder, self._owner, now)
-        self._accepted = now
+        """Nothing is written twice: who brings the same again must not wear out the card."""
+        if now != self._noted:
+            accepted.write(self._folder, self._owner, now)
+            self._accepted = self._noted = now
 
     @property
     def sequence(self) -> int:

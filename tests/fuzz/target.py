@@ -13,7 +13,7 @@ from typing import Final
 # Module of this folder -> its targets. A name here and its `Target` there: `tests/test_fuzz.py` compares them.
 TARGETS: Final = {
     "signed": ("cbor", "token", "claims", "command", "remote", "keyset", "keys", "rootset", "revocations", "revoked"),
-    "vouched": ("time", "answer", "question", "receipt", "report", "parcel", "content", "signature"),
+    "vouched": ("time", "answer", "question", "receipt", "report", "parcel", "content", "piece", "fetch", "signature"),
     "kept": ("vault", "files"),
     "air": ("phone", "near", "wish", "talk"),
     "lines": ("nmea", "gpsd", "reader", "control", "log"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from hil import parcels
-from keyless import cose, issue, parcel, receipt, signed_time
+from keyless import cbor, cose, issue, parcel, pieces, receipt, signed_time
 from keyless.refusal import Code, Refusal
 from keyless.signature_only import MAX_MESSAGE, judge_sign1
 from tests.fuzz.published import published
@@ -102,6 +102,25 @@ def judge_signature(data: bytes) -> bool:
     return True
 
 
+def judge_piece(data: bytes) -> bool:
+    """data: a piece that a phone brings, after one that was begun."""
+    found = pieces.read_piece(data)
+    if isinstance(found, Refusal):
+        assert found.code in (Code.MALFORMED, Code.TOO_BIG)
+        return False
+    assert pieces.write_piece(found) == data
+    so_far, whole = pieces.joined(pieces.Joining(found.name, bytes(min(found.at, pieces.LONGEST))), found)
+    assert len(so_far.data) <= pieces.LONGEST
+    assert not isinstance(whole, bytes) or pieces.name_of(whole) == found.name, "not what it is called"
+    return True
+
+
+def judge_fetch(data: bytes) -> bool:
+    found = pieces.read_fetch(data)
+    assert found is None or isinstance(found, Refusal) or cbor.encode(list(found)) == data
+    return not isinstance(found, Refusal)
+
+
 TARGETS: Final = (
     Target("time", judge_time, (ANSWER,), signed_time.MAX_ANSWER + 9, corpus=TIMES),
     Target("answer", judge_answer, (payload(ANSWER),), signed_time.MAX_ANSWER - 100, corpus=payloads(TIMES)),
@@ -110,5 +129,7 @@ TARGETS: Final = (
     Target("report", judge_report, [payload(one) for one in RECEIPTS], receipt.MAX_RECEIPT, corpus=payloads(BILLS)),
     Target("parcel", judge_parcel, (PARCEL,), parcel.SIZES[-1] + 9),
     Target("content", judge_content, (CONTENT,), parcel.SIZES[2] - 50),
+    Target("piece", judge_piece, (pieces.write_piece(pieces.cut(PARCEL, 1000)),), 1024),
+    Target("fetch", judge_fetch, (b"", cbor.encode([NONCE, 1000])), 1024),
     Target("signature", judge_signature, SIGNED, MAX_MESSAGE + 9),
 )
