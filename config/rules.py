@@ -16,6 +16,7 @@ from msgspec import Struct
 from . import areas, polygon
 
 HEX_16 = re.compile(r"[0-9a-f]{16}")
+HEX_32 = re.compile(r"[0-9a-f]{32}")
 HEX_64 = re.compile(r"[0-9a-f]{64}")
 ADAPTER = re.compile(r"hci\d{1,3}", re.ASCII)
 SECRET = re.compile(r"[0-9a-f]{32,128}")
@@ -118,6 +119,10 @@ RULES: Mapping[str, Rule] = {
         lambda text: text == "" or (SECRET.fullmatch(text) and len(text) % 2 == 0),
         "must be 32 to 128 lower-case hex digits, known to the desk that hands out the names on the air",
     ),
+    "reader.sun_keys": Rule(
+        lambda keys: not keys or (len(set(keys)) == len(keys) == 2 and all(HEX_32.fullmatch(key) for key in keys)),
+        "must be two different keys of 32 lower-case hex digits, or [] for no such badges",
+    ),
     "lock.driver": Rule(lambda name: name in LOCK_DRIVERS, 'must be "relay" or "diagnostic"'),
     "lock.device": _DEVICE, "lock.baud": _BAUD,
     "lock.unlock_channel": _RELAY, "lock.lock_channel": _RELAY,
@@ -171,7 +176,8 @@ RULES: Mapping[str, Rule] = {
 }  # fmt: skip
 
 
-SECRETS = frozenset({"keyless.code_key", "bluetooth.secret"})  # never said again, not even when they are wrong
+# Never said again, not even when they are wrong.
+SECRETS = frozenset({"keyless.code_key", "reader.sun_keys", "bluetooth.secret"})
 
 # Keys of earlier releases, and what stands in their place.
 RETIRED: Mapping[str, str] = {"tracking": "it moved to the privacy policy: see config/privacy.toml and `privacy` here"}

@@ -46,6 +46,14 @@ class Gnss(Serial, frozen=True, forbid_unknown_fields=True):
         return bool(self.device or self.gpsd)
 
 
+class Reader(Serial, frozen=True, forbid_unknown_fields=True):
+    """Badges and keypad. sun_keys: the operator's meta key and master key for badges that prove themselves, 32 hex
+    digits each; none: no such badges.
+    """
+
+    sun_keys: list[str] = []
+
+
 class Lock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """driver: "relay" (a board on a serial line) or "diagnostic" (the car's own command, where it has a public one).
 
@@ -212,7 +220,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keyless: Keyless
     can: Can = Can()
     gnss: Gnss = Gnss()
-    reader: Serial = Serial()
+    reader: Reader = Reader()
     bluetooth: Bluetooth = Bluetooth()
     lock: Lock = Lock()
     card_supply: CardSupply = CardSupply()

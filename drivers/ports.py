@@ -213,16 +213,6 @@ class Feedback(StrEnum):
     UNSURE = "unsure"
 
 
-class TokenPort(Protocol):
-    async def next_presented(self) -> BadgeTap | CodeEntered: ...
-
-    def show(self, feedback: Feedback) -> None: ...
-
-    def counters(self) -> dict[str, int]: ...
-
-    def close(self) -> None: ...
-
-
 class LinkOpened(Struct, frozen=True):
     """A phone has spoken. link: a number never used again, so what is bound to it ends with it."""
 

@@ -21,6 +21,7 @@ from agent.access.decisions import Decisions
 from agent.access.door import Door
 from agent.access.keypad import Keypad
 from agent.access.lockwork import Lockwork
+from agent.access.provers import Provers
 from agent.access.receipts import NUMBER_FILE, Receipts
 from agent.access.remote import Remote
 from agent.access.scene import Scene
@@ -46,7 +47,8 @@ from config.vocabulary import (
     SPEED,
     Signal,
 )
-from drivers.ports import BadgeTap, CodeEntered, Feedback, Fix, Instant, LockPort, TokenPort
+from drivers.credentials import TokenPort
+from drivers.ports import BadgeTap, CodeEntered, Feedback, Fix, Instant, LockPort
 from keyless import issue
 from keyless.claims import Action, BadgeId, Claims, Command, HolderKey, Interval, Role, badge_id
 from keyless.trust import IssuerKey, KeySet, read_keyset
@@ -58,6 +60,7 @@ VEHICLE = bytes.fromhex("0011223344556677")
 OPERATOR = "clem.example"
 CAR_SECRET = b"\x11" * 32
 CODE_KEY = bytes(range(32))
+SUN_META, SUN_MASTER = bytes(range(16)), bytes(range(16, 32))
 T0 = 1_800_000_000  # when the bench's clock starts, seconds since 1970
 HOUR = 3_600
 HOME_LAT, HOME_LON = 48.4331, 0.0998
@@ -84,7 +87,7 @@ class DoorBench:
             lock=Lock(confirm_s=0.0), booking=Booking(),
         )  # fmt: skip
         self.policy = TRACKS_STAFF
-        self.code_key = CODE_KEY
+        self.code_key, self.sun_keys = CODE_KEY, (SUN_META, SUN_MASTER)
         self.alarms: list[tuple[str, bool]] = []
         self.clock = ManualClock()
         self.sensed = Sensed(key_returned=not key_holder)
@@ -133,7 +136,8 @@ class DoorBench:
         kept = DecisionLog(self.store, "test")
         remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers, kept)
         keypad = Keypad(self.clock, bookings, self.code_key, self.alarm)
-        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork, keypad, kept)
+        provers = Provers(*self.sun_keys)
+        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork, keypad, provers, kept)
         self.door = Door(
             self.clock, self.store, scene, bookings, lockwork, decisions, remote, keypad, reader or self.reader,
             auto_close_s=600,

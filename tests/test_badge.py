@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.credentials import SunTap
 from drivers.errors import DeviceGone
 from drivers.ports import BadgeTap, CodeEntered, Feedback, Instant
 from drivers.reader.badge import Decoder, Reader
+from hil.badges import frame
 from tests.serial_bench import BOOT, Socket, StepClock, until
 
 UID = bytes.fromhex("1A00ABCDEF")
@@ -26,6 +28,9 @@ def at(seconds: float) -> Instant:
 def badge(uid: bytes, spoil: int = 0) -> bytes:
     check = reduce(lambda a, b: a ^ b, uid) ^ spoil
     return b"\x02" + (uid + bytes((check,))).hex().upper().encode() + b"\x03"
+
+
+READING = bytes(range(24))
 
 
 def taps(found) -> list[bytes]:
@@ -126,8 +131,14 @@ def test_r11_a_flood_of_codes_does_not_close_the_badge_reader() -> None:
 def test_arbitrary_bytes_never_raise_and_memory_stays_bounded(data: bytes) -> None:
     decoder = Decoder()
     for item in decoder.feed(data, at(1)):
-        assert len(item.uid) == 5 if isinstance(item, BadgeTap) else 1 <= len(item.digits) <= 16
-    assert len(decoder._frame or b"") <= 12
+        match item:
+            case BadgeTap(uid, _):
+                assert len(uid) == 5
+            case SunTap(message, _):
+                assert len(message) == 24
+            case CodeEntered(digits, _):
+                assert 1 <= len(digits) <= 16
+    assert len(decoder._frame or b"") <= 50
     assert len(decoder._code) <= 16
     assert len(decoder._seen) <= 8
 
@@ -138,6 +149,8 @@ pieces = st.lists(
         st.binary(min_size=5, max_size=5).map(badge),
         st.text("0123456789*#", max_size=20).map(str.encode),
         st.just(badge(UID)[:7]),
+        st.binary(min_size=24, max_size=24).map(frame),
+        st.just(frame(READING)[:-1]),
     ),
     max_size=12,
 ).map(b"".join)
@@ -154,6 +167,44 @@ def test_any_split_of_the_stream_gives_the_same(data: bytes, cuts: list[int]) ->
     ]
     assert found == expected
     assert split.counters == whole.counters
+
+
+# --- badges that prove themselves
+
+
+def proofs(found) -> list[bytes]:
+    return [item.message for item in found if isinstance(item, SunTap)]
+
+
+def test_a_reading_of_24_bytes_comes_through_as_it_is() -> None:
+    decoder = Decoder()
+    assert decoder.feed(frame(READING), at(1)) == [SunTap(READING, at(1))]
+    assert decoder.counters["sun_badges"] == 1
+
+
+def test_a_reading_with_a_wrong_checksum_or_another_length_costs_only_itself() -> None:
+    decoder = Decoder()
+    broken = frame(READING).replace(b"00", b"01", 1)
+    assert decoder.feed(broken + frame(READING[:-1]) + frame(READING + b"x"), at(1)) == []
+    assert decoder.counters["bad_checksum"] == 1
+    assert decoder.counters["broken_frame"] == 2
+    assert proofs(decoder.feed(frame(READING), at(1))) == [READING]
+
+
+def test_a_badge_that_stays_writes_other_readings_and_is_one_tap() -> None:
+    decoder = Decoder()
+    found = [
+        one for tenth in range(100) for one in proofs(decoder.feed(frame(bytes([tenth]) * 24), at(1 + tenth / 10)))
+    ]
+    assert found == [bytes(24)]
+    assert decoder.counters["repeats"] == 99
+    assert proofs(decoder.feed(frame(READING), at(13))) == [READING]
+
+
+def test_a_flood_of_readings_closes_neither_badges_nor_codes() -> None:
+    decoder = Decoder()
+    found = decoder.feed(frame(READING) * 1000 + badge(UID) + b"12345678#", at(1))
+    assert (proofs(found), taps(found), codes(found)) == ([READING], [UID], ["12345678"])
 
 
 # --- the real reader on a pty ----------------------------------------------------------------------------------------
@@ -178,6 +229,9 @@ async def test_taps_and_codes_arrive_with_their_instant_and_answers_go_back(wall
     clock.advance(1)
     await wall.send(b"12345678#")
     assert await reader.next_presented() == CodeEntered("12345678", clock.now())
+    await wall.send(frame(READING)[:20])
+    await wall.send(frame(READING)[20:])
+    assert await reader.next_presented() == SunTap(READING, clock.now())
     for feedback in Feedback:
         reader.show(feedback)
     assert wall.received() == b"O\nP\nE\nR\nU\n"

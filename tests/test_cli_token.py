@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agent.cli.token import token
+from keyless.claims import badge_id
 from keyless.guest import Guest
 from keyless.roots import RootSet, read_rootset
+from keyless.sun import sun_id
 from keyless.trust import KeySet, Trust, read_keyset_unverified
 
 VEHICLE = "1122334455667788"
@@ -41,7 +43,7 @@ def desk(tmp_path: Path) -> Path:
 def mint(desk: Path, *words: object) -> str:
     fixed: list[object] = ["--operator", "perche", "--vehicle", VEHICLE, "--booking", 42]
     fixed += ["--from", NOW, "--to", NOW + 3600, "--key", desk / "issuer"]
-    holder = [] if "--holder" in words or "--badge" in words else ["--badge", "0102030405"]
+    holder = [] if {"--holder", "--badge", "--sun-badge"} & set(words) else ["--badge", "0102030405"]
     result = run("issue", *fixed, *holder, *words)
     assert result.exit_code == 0, result.output
     return result.stdout.strip()
@@ -200,6 +202,15 @@ def test_issue_wants_a_real_key_file(desk: Path) -> None:
         assert "keygen" in result.stderr
     (desk / "swapped").write_text((desk / "root1").read_text().replace(public(desk / "root1"), public(desk / "root2")))
     assert run("issue", *fixed, "--key", desk / "swapped").exit_code == 2
+
+
+def test_a_badge_that_proves_itself_is_named_by_its_own_id(desk: Path) -> None:
+    number = "04DE5F1EACC040"
+    said = [
+        json.loads(run("inspect", mint(desk, option, number), "--json").stdout)["claims"]["holder"]["badge"]
+        for option in ("--badge", "--sun-badge")
+    ]
+    assert said == [badge_id(bytes.fromhex(number)).hex(), sun_id(bytes.fromhex(number)).hex()]
 
 
 def test_issue_speaks_json(desk: Path) -> None:

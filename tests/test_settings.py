@@ -262,15 +262,21 @@ def test_what_no_reader_takes_is_a_problem_and_no_exception(tmp_path: Path, text
         assert len(problems) == 1
 
 
-@pytest.mark.parametrize("wrong", ['"5ec7e75ec7e75ec7e75ec7e75ec7e7"', "573573573573573573", '"' + "g" * 64 + '"'])
-def test_a_wrong_code_key_is_told_without_telling_it(tmp_path: Path, wrong: str) -> None:
-    path = tmp_path / "agent.toml"
+SECRET = {
+    "keyless.code_key": ('code_key = ""', ['"5ec7e75ec7e75ec7e75ec7e7"', "573573573573573573", '"' + "g" * 64 + '"']),
+    "reader.sun_keys": ("sun_keys = []", ['["5ec7e75ec7e7", "5ec7e75ec7e8"]', '["' + "7" * 32 + '"]', '"5ec7e75ec7"']),
+}
+
+
+@pytest.mark.parametrize(("key", "wrong"), [(key, wrong) for key, (_, given) in SECRET.items() for wrong in given])
+def test_a_wrong_secret_is_told_without_telling_it(tmp_path: Path, key: str, wrong: str) -> None:
+    path, usual = tmp_path / "agent.toml", SECRET[key][0]
     text = (ROOT / "config" / "agent.toml").read_text(encoding="utf-8")
-    path.write_text(text.replace('code_key = ""', f"code_key = {wrong}"), encoding="utf-8")
-    _, problems = examine(path)
-    [said] = [str(problem) for problem in problems if problem.key == "keyless.code_key"]
-    assert wrong.strip('"') not in said
-    assert "64 lower-case hex digits" in said
+    path.write_text(text.replace(usual, f"{usual.partition(' = ')[0]} = {wrong}"), encoding="utf-8")
+    problems = examine(path)[1]
+    [said] = [str(problem) for problem in problems if problem.key == key]
+    assert wrong.strip('[]"')[:9] not in said
+    assert "lower-case hex digits" in said
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from drivers.credentials import Credential, SunTap
 from drivers.fitted import SwitchAction
-from drivers.ports import BadgeTap, CodeEntered, Feedback, LockAction, LockOutcome
+from drivers.ports import CodeEntered, Feedback, LockAction, LockOutcome
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Refusal
 from keyless.token import token_hash
@@ -30,6 +31,7 @@ from .keypad import Keypad
 from .lockwork import Lockwork
 from .outcome import Moved
 from .pending import Asked, Movement
+from .provers import Provers
 from .saying import said
 from .scene import Scene
 
@@ -58,18 +60,21 @@ class Decisions:
     """Its methods are called in the door's turn, one at a time, and never cancelled."""
 
     def __init__(
-        self, store: Store, scene: Scene, bookings: Bookings, lockwork: Lockwork, keypad: Keypad, kept: DecisionLog
-    ) -> None:
+        self, store: Store, scene: Scene, bookings: Bookings, lockwork: Lockwork, keypad: Keypad, provers: Provers,
+        kept: DecisionLog,
+    ) -> None:  # fmt: skip
         self._store, self._scene, self._bookings, self._lockwork = store, scene, bookings, lockwork
-        self._keypad, self._kept = keypad, kept
+        self._keypad, self._provers, self._kept = keypad, provers, kept
         self.counters = {"badges": 0, "codes": 0, "phones": 0, "refused": 0}
 
-    async def presented(self, presented: BadgeTap | CodeEntered) -> Decided:
-        """At the reader: a badge, or a code on its keypad."""
+    async def presented(self, presented: Credential) -> Decided:
+        """At the reader: a badge, by its number or by proof, or a code on its keypad."""
         if isinstance(presented, CodeEntered):
             self.counters["codes"] += 1
             return await self._typed(presented.digits)
         self.counters["badges"] += 1
+        if isinstance(presented, SunTap):
+            return await self._proved(presented.message)
         badge = badge_id(presented.uid)
         known = self._known(self._bookings.of_badge(badge))
         return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known)
@@ -99,13 +104,14 @@ class Decisions:
 
     def load(self, vault: Mapping[str, bytes]) -> None:
         self._kept.load(vault)
+        self._provers.load(vault)
 
     async def purge(self, lo_s: float) -> None:
         await self._kept.purge(lo_s)
 
     @property
     def recorded(self) -> dict[str, int]:
-        return self._kept.counters
+        return {**self._kept.counters, **self._provers.counters}
 
     # --- inside
 
@@ -117,14 +123,25 @@ class Decisions:
         known = self._known(named)
         return await self._carry_out(Presented("code"), at_reader(known), known)
 
+    async def _proved(self, message: bytes) -> Decided:
+        """The counter of the reading is on disk with the intent or with the refusal: either uses the reading up."""
+        read = self._provers.read(message)
+        if isinstance(read, Refusal):
+            return await self.refuse("badge", read)
+        badge, put = read
+        known = self._known(self._bookings.of_badge(badge.id))
+        return await self._carry_out(Presented("badge", badge=badge.id), at_reader(known), known, used=put)
+
     def _known(self, tokens: tuple[Stored, ...]) -> Known:
         return self._bookings.known(self._scene.now(), self._scene.car(), tokens)
 
     async def _carry_out(
-        self, presented: Presented, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None
-    ) -> Decided:
+        self, presented: Presented, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None,
+        *, used: Mapping[str, bytes] | None = None,
+    ) -> Decided:  # fmt: skip
+        """put: goes to disk with an intent; used: with a refusal as well."""
         via, booking, action = presented.via, verdict.booking, verdict.action
-        record = self._kept.keep(presented, known, verdict)
+        record = {**(used or {}), **self._kept.keep(presented, known, verdict)}
         if verdict.refusal is not None:
             return await self.refuse(via, verdict.refusal, record)
         assert booking is not None

@@ -11,8 +11,9 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
 
+from drivers.credentials import Credential, TokenPort
 from drivers.errors import DeviceError
-from drivers.ports import BadgeTap, Clock, CodeEntered, Feedback, LockAction, TokenPort
+from drivers.ports import Clock, Feedback, LockAction
 from keyless.claims import Booking
 from keyless.refusal import Refusal
 
@@ -234,7 +235,7 @@ class Door:
 
     # --- in a turn
 
-    async def _decide(self, presented: BadgeTap | CodeEntered) -> Feedback:
+    async def _decide(self, presented: Credential) -> Feedback:
         if self._shut:  # no fact: it would be one more that waits
             self.counters["shut_out"] += 1
             log.warning("%s refused: %s", type(presented).__name__, ERASING)

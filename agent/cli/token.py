@@ -15,10 +15,12 @@ from config.privacy import DAYS
 from keyless import claims as values
 from keyless import cose, issue, trust, verify
 from keyless import token as payloads
+from keyless.claims import badge_id
 from keyless.code import KEY_BYTES
 from keyless.guest import Guest, read_guest
 from keyless.refusal import Refusal
 from keyless.roots import read_rootset
+from keyless.sun import sun_id
 
 from ..access import saying
 from ..car.hours import minutes
@@ -158,6 +160,7 @@ def rootset(
 @click.option("--early", type=click.IntRange(0), default=900, show_default=True, help="Grace before, in seconds.")
 @click.option("--late", type=click.IntRange(0), default=1800, show_default=True, help="Grace after, in seconds.")
 @click.option("--badge", type=Hex(), help="The badge's own bytes; only their hash goes into the token.")
+@click.option("--sun-badge", type=Hex(7), help="The number of a badge that proves itself (SUN): no copy of it opens.")
 @click.option("--holder", type=Hex(32, 33), help="Public key of the holder instead of a badge.")
 @click.option("--role", type=click.Choice(ROLES), default="driver", show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), default="private", show_default=True)
@@ -169,11 +172,12 @@ def rootset(
 @as_json
 def issue_(key_file: str, start: int, end: int, out: Path | None, as_json: bool, **said: Any) -> None:
     """Mint a booking token; prints base64url text, or writes the bytes with --out."""
-    if (said["badge"] is None) == (said["holder"] is None):
-        raise click.UsageError("give either --badge or --holder")
+    if sum(said[name] is not None for name in ("badge", "sun_badge", "holder")) != 1:
+        raise click.UsageError("give one of --badge, --sun-badge and --holder")
     role = values.Role[said["role"].upper()]
     wanted = sum(ACTIONS[name] for name in set(said["actions"])) or int(values.CEILING[role])
-    holder = values.HolderKey(said["holder"]) if said["holder"] else values.BadgeId(values.badge_id(said["badge"]))
+    badge = badge_id(said["badge"]) if said["badge"] is not None else sun_id(said["sun_badge"] or b"")
+    holder = values.HolderKey(said["holder"]) if said["holder"] else values.BadgeId(badge)
     claims = values.Claims(
         iss=said["operator"], aud=said["vehicle"], exp=end + said["late"], nbf=start - said["early"],
         iat=_now_s() if said["iat"] is None else said["iat"], cti=said["cti"] or secrets.token_bytes(16),

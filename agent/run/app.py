@@ -36,6 +36,7 @@ from ..access.decisions import Decisions
 from ..access.door import Door
 from ..access.keypad import Keypad
 from ..access.lockwork import Lockwork
+from ..access.provers import Provers
 from ..access.receipts import NUMBER_FILE, Receipts
 from ..access.remote import Remote
 from ..access.scene import Scene
@@ -133,7 +134,8 @@ class House:
         self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result, kept)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         keypad = Keypad(clock, self.bookings, bytes.fromhex(settings.keyless.code_key), self.alarms.judged)
-        self.decisions = decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad, kept)
+        provers = Provers(*map(bytes.fromhex, settings.reader.sun_keys))
+        self.decisions = decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad, provers, kept)
         self.door = Door(
             clock, self.store, scene, self.bookings, lockwork, decisions, self.remote, keypad, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,
@@ -218,15 +220,13 @@ class House:
         """Opened after READY: until then, and while it cannot be read, an input is unknown, which blocks nothing (R1).
         """
         inputs = self.settings.inputs
-        lines = {name: getattr(inputs, name.value) for name in Input}
-        if not any(line.fitted for line in lines.values()):
+        lines = {name: line for name in Input if (line := getattr(inputs, name.value)).fitted}
+        if not lines:
             return Inputs(self.clock, {})
         from drivers.gpio.line import GpioInput
 
-        fitted = {name: line for name, line in lines.items() if line.fitted}
-        return Inputs(
-            self.clock, {name: GpioInput(line, inputs.debounce_ms, self.clock) for name, line in fitted.items()}
-        )
+        contacts = {name: GpioInput(line, inputs.debounce_ms, self.clock) for name, line in lines.items()}
+        return Inputs(self.clock, contacts)
 
     def _lock_port(self) -> LockPort:
         lock = self.settings.lock

@@ -18,7 +18,7 @@ RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
     "car/consumption", "car/garage", "privacy/pause", "token/", "revision/", "decision/",
-    "access/pending", "access/commanded", "access/tries", "command/counter/", "near/counter/",
+    "access/pending", "access/commanded", "access/tries", "sun/", "command/counter/", "near/counter/",
     "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
@@ -78,6 +78,7 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "box token/": (_DOOR, "two days after the booking's end", _NOBODY, True),
     "box revision/": ("no superseded token opens again", "for good, also through `erase --all`", _NOBODY, False),
     "box access/pending": (_DOOR, "until the lock has moved", _NOBODY, True),
+    "box sun/": ("no reading of a badge opens twice", "until `erase --all`", _NOBODY, True),
     "box command/counter/": ("no command is obeyed twice", _REPLAY, _NOBODY, False),
     "box near/counter/": ("a phone's command is not obeyed twice", "a day after the token ends", _NOBODY, False),
     "box command/result/": ("the same answer to the same command", "a day after the command's end", _NOBODY, False),
@@ -214,6 +215,7 @@ MEANING: Final[dict[str, str]] = {
     "access/pending": "the movement of the lock under way, with who asked",
     "access/commanded": "whether the lock was last told to open or to close",
     "access/tries": "how many wrong codes were typed on the keypad, and when the last one was; no digits",
+    "sun/": "how often a badge that proves itself was read, as it last said here",
     "command/counter/": "hash of a command's token, and the highest counter",
     "near/counter/": "the same of a command that a phone gave beside the car",
     "command/result/": "answers to commands",
@@ -231,7 +233,7 @@ MEANING: Final[dict[str, str]] = {
     "keyset.cbor": "the operator's public keys",
     "keyset.previous.cbor": "the ones before",
     "revoked.cose": "the revocation list",
-    "settings.good.toml": "the last good settings, with the secret of the keypad's codes",
+    "settings.good.toml": "the last good settings, with the secrets of the keypad's codes and of the badges",
     "vehicle.key": "the key that signs receipts",
     "receipt.number": "number of the last receipt, again",
 }

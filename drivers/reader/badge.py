@@ -1,20 +1,24 @@
 """A badge reader and keypad on one serial line: bounded, rate-limited frames to credentials, and the answer back.
 
 What is not here: whose badge it is, whether it may open the car, and the lock-out after wrong codes (R11).
-Frames (D17): `02`, ten ASCII hex digits, two checksum digits (XOR of the five bytes), `03` at 9600 8N1. Keypad: ASCII
-digits, `#` ends, `*` clears. Answer: one letter and a line feed.
+Frames (D17): `02`, ten ASCII hex digits, two checksum digits (XOR of the five bytes), `03` at 9600 8N1. A badge that
+proves itself: the same with 48 digits. Keypad: ASCII digits, `#` ends, `*` clears. Answer: one letter and a line feed.
 """
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import deque
 from typing import Final
 
+from ..credentials import Credential, SunTap
 from ..line import SerialLine
 from ..ports import BadgeTap, Clock, CodeEntered, Feedback, Instant
 
 STX, ETX = 0x02, 0x03
 FRAME_DIGITS: Final = 12
+SUN_DIGITS: Final = 50
 MAX_CODE_DIGITS: Final = 16
 REPEAT_NS: Final = 2_000_000_000
 FRAME_GAP_NS: Final = 500_000_000  # a frame takes 15 ms at 9600; after a longer pause its rest will not come
@@ -34,8 +38,8 @@ ANSWERS: Final = {
 _HEX: Final = frozenset(b"0123456789ABCDEFabcdef")
 _DIGITS: Final = frozenset(b"0123456789")
 _COUNTERS: Final = (
-    "badges", "codes", "bad_checksum", "broken_frame", "garbage_bytes", "too_long_code", "abandoned_code", "repeats",
-    "limited",
+    "badges", "sun_badges", "codes", "bad_checksum", "broken_frame", "garbage_bytes", "too_long_code", "abandoned_code",
+    "repeats", "limited",
 )  # fmt: skip
 
 
@@ -64,7 +68,8 @@ class Decoder:
     def __init__(self) -> None:
         self.counters: dict[str, int] = dict.fromkeys(_COUNTERS, 0)
         self._seen: dict[bytes, int] = {}  # uid -> when it was last seen
-        self._limits = {BadgeTap: Limit(), CodeEntered: Limit()}
+        self._sun_seen_ns: int | None = None
+        self._limits = {BadgeTap: Limit(), SunTap: Limit(), CodeEntered: Limit()}
         self._at_ns = 0
         self.forget()
 
@@ -74,7 +79,7 @@ class Decoder:
         self._code = ""
         self._overlong = False
 
-    def feed(self, data: bytes, at: Instant) -> list[BadgeTap | CodeEntered]:
+    def feed(self, data: bytes, at: Instant) -> list[Credential]:
         """What these bytes, which arrived at `at`, completed."""
         self._age(at.ns)
         found = []
@@ -84,7 +89,7 @@ class Decoder:
                 found.append(item)
         return found
 
-    def _limited(self, item: BadgeTap | CodeEntered) -> bool:
+    def _limited(self, item: Credential) -> bool:
         allowed = self._limits[type(item)].take(item.at.ns)
         self.counters["limited"] += not allowed
         return allowed
@@ -97,7 +102,7 @@ class Decoder:
             self.counters["abandoned_code"] += 1
             self._code, self._overlong = "", False
 
-    def _byte(self, byte: int, at: Instant) -> BadgeTap | CodeEntered | None:
+    def _byte(self, byte: int, at: Instant) -> Credential | None:
         if byte == STX:
             if self._frame is not None:
                 self._break_frame()
@@ -105,9 +110,9 @@ class Decoder:
             return None
         if self._frame is None:
             return self._key(byte, at)
-        if byte == ETX and len(self._frame) == FRAME_DIGITS:
-            return self._badge(at)
-        if byte in _HEX and len(self._frame) < FRAME_DIGITS:
+        if byte == ETX and len(self._frame) in (FRAME_DIGITS, SUN_DIGITS):
+            return self._card(at)
+        if byte in _HEX and len(self._frame) < SUN_DIGITS:
             self._frame.append(byte)
             return None
         self._break_frame()
@@ -117,13 +122,24 @@ class Decoder:
         self.counters["broken_frame"] += 1
         self._frame = None
 
-    def _badge(self, at: Instant) -> BadgeTap | None:
+    def _card(self, at: Instant) -> Credential | None:
         content = bytes.fromhex((self._frame or b"").decode("ascii"))
         self._frame = None
-        uid, check = content[:5], content[5]
-        if uid[0] ^ uid[1] ^ uid[2] ^ uid[3] ^ uid[4] != check:
+        if functools.reduce(operator.xor, content):
             self.counters["bad_checksum"] += 1
             return None
+        return self._badge(content[:-1], at) if len(content) == FRAME_DIGITS // 2 else self._sun(content[:-1], at)
+
+    def _sun(self, message: bytes, at: Instant) -> SunTap | None:
+        """Each reading differs, also of a badge that stays: within two seconds of the last it is the same one's."""
+        last_ns, self._sun_seen_ns = self._sun_seen_ns, at.ns
+        if last_ns is not None and at.ns - last_ns < REPEAT_NS:
+            self.counters["repeats"] += 1
+            return None
+        self.counters["sun_badges"] += 1
+        return SunTap(message, at)
+
+    def _badge(self, uid: bytes, at: Instant) -> BadgeTap | None:
         # Counted from when it was last *seen*: a badge that stays on the reader is one tap, however long it stays.
         last_ns = self._seen.pop(uid, None)
         self._seen[uid] = at.ns
@@ -166,14 +182,14 @@ class Reader:
     def __init__(self, device: str, baud: int, clock: Clock) -> None:
         self._line = SerialLine(device, baud, clock)
         self._decoder = Decoder()
-        self._ready: deque[BadgeTap | CodeEntered] = deque()
+        self._ready: deque[Credential] = deque()
         self._mute = 0
 
     @property
     def plugged(self) -> bool:
         return self._line.plugged
 
-    async def next_presented(self) -> BadgeTap | CodeEntered:
+    async def next_presented(self) -> Credential:
         """The next credential; opens the device at the first call. Raises `DeviceGone` only after `close()`."""
         while not self._ready:
             data, at = await self._line.next()

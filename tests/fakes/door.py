@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from drivers.credentials import Credential
 from drivers.errors import DeviceError, DeviceTimeout
-from drivers.ports import BadgeTap, CodeEntered, Feedback, LockAction
+from drivers.ports import Feedback, LockAction
 
 if TYPE_CHECKING:
     from tests.door_bench import DoorBench
@@ -48,10 +49,10 @@ class StandInLock:
 
 class StandInReader:
     def __init__(self) -> None:
-        self.presented: asyncio.Queue[BadgeTap | CodeEntered] = asyncio.Queue()
+        self.presented: asyncio.Queue[Credential] = asyncio.Queue()
         self.shown: list[Feedback] = []
 
-    async def next_presented(self) -> BadgeTap | CodeEntered:
+    async def next_presented(self) -> Credential:
         return await self.presented.get()
 
     def show(self, feedback: Feedback) -> None:

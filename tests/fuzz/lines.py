@@ -85,11 +85,13 @@ def judge_reader(data: bytes) -> bool:
     found = whole.feed(data, AT)
     assert [one for part in _cut(data) for one in parts.feed(part, AT)] == found
     assert parts.counters == whole.counters
-    assert len(found) <= 2 * badge.LIMIT_BURST
+    assert len(found) <= 2 * badge.LIMIT_BURST + 1
     for one in found:
         if isinstance(one, badge.BadgeTap):
             assert len(one.uid) == 5
             assert one.uid.hex().encode() in data.lower()
+        elif isinstance(one, badge.SunTap):
+            assert one.message.hex().encode() in data.lower()
         else:
             assert 1 <= len(one.digits) <= badge.MAX_CODE_DIGITS
             assert one.digits.isascii()

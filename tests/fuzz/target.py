@@ -16,6 +16,7 @@ TARGETS: Final = {
     "vouched": ("time", "answer", "question", "receipt", "report", "parcel", "content", "piece", "fetch", "signature"),
     "kept": ("vault", "files"),
     "air": ("phone", "near", "wish", "talk"),
+    "windscreen": ("sun", "digits"),
     "lines": ("nmea", "gpsd", "reader", "control", "log"),
     "bus": ("can", "isotp", "overheard", "kernel"),
     "cloud": ("down", "payload"),
