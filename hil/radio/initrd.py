@@ -25,6 +25,7 @@ $B mount -t 9p -o trans=virtio,version=9p2000.L,ro,msize=262144 root /r
 $B mount -t tmpfs t /rw; $B mkdir /rw/upper /rw/work
 $B mount -t overlay o -o lowerdir=/r,upperdir=/rw/upper,workdir=/rw/work /new
 $B mount -t proc p /new/proc; $B mount -t sysfs s /new/sys; $B mount -t devtmpfs d /new/dev
+$B mkdir -p /new/dev/pts; $B mount -t devpts p /new/dev/pts
 $B mount -t tmpfs t /new/run; $B mkdir /new/run/results
 $B mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 results /new/run/results
 $B ip link set lo up

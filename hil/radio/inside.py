@@ -16,7 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,15 @@ from bumble.link import LocalLink
 from bumble.transport import open_transport
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from .. import packages, tokens
+from .. import beside, packages, tokens
 from .hci_log import Snoop
 from .phone import Phone, Refused
 
 CAR = "F0:F1:F2:F3:F4:F5"
 VEHICLE, SECRET, OPERATOR = bytes(range(8)), bytes(range(32)), "perche"
-HELLO, TOKEN, COMMAND, DECISION = 1, 2, 3, 4  # types of messages; this bench's own until they are specified
 DAY_S = 86_400
 PATIENCE_S = 60.0
-TOLD_S = 0.5  # the car tells its counters more often than this
+START_S = 170.0  # of the daemon, under emulation
 BUS = "unix:path=/run/radio-bus"
 BUS_RULES = f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -65,7 +64,7 @@ class Radio:
         self._bluetoothd: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
-        """Up to a registered car. Raises TimeoutError."""
+        """Up to a car that phones can find. Raises TimeoutError."""
         kernel = await open_transport("vhci")
         snoop = Snoop((self._results / "car.btsnoop").open("wb", buffering=0))
         self.controller = Controller(
@@ -98,7 +97,7 @@ class Radio:
             self.told = json.loads(line)
 
     async def registered(self) -> None:
-        await until(lambda: self.told["trouble"] == "")
+        await until(lambda: self.told["trouble"] == "", START_S)
 
     def start_stack(self) -> None:
         program = packages.bluetoothd()
@@ -111,10 +110,10 @@ class Radio:
         self._bluetoothd.terminate()
         await asyncio.to_thread(self._bluetoothd.wait)
 
-    def show(self, at_s: int) -> None:
-        """The car is to be found under the tag of that day."""
+    def look_up(self) -> None:
+        """The car's receiver sees the sky from now on."""
         assert self._car.stdin is not None
-        self._car.stdin.write(b"%d\n" % at_s)
+        self._car.stdin.write(b"\n")
 
     def name(self) -> str:
         """The local name in the controller's scan response, as a phone's scanner would be sent it."""
@@ -134,7 +133,7 @@ class Story:
         self.seen: dict[str, Any] = {}
         self._results = results
         self._issuer, self._roots = tokens.Issuer(OPERATOR), tokens.Roots.fresh()
-        now = int(time.time())
+        self._now_s = now = int(time.time())
         keyset = tokens.keyset(self._roots, [(self._issuer, ["driver"])], 1, now - DAY_S, now + DAY_S)
         settings = {"keyset": keyset.hex(), "roots": self._roots.public, "secret": SECRET.hex(), "bus": BUS}
         self._radio = Radio(results, settings | {"vehicle": VEHICLE.hex(), "operator": OPERATOR})
@@ -152,63 +151,114 @@ class Story:
     async def play(self) -> None:
         await self._radio.start()
         self.see("registered", True)
-        await self._two_days()
+        self.see("tag without a day", {"due": tag(b" fallback"), "shown": self._radio.name()})
+        await self._the_day_is_known()
         phones = [await Phone.on_air(number, self._radio.air) for number in range(4)]
-        await phones[0].connect(CAR)
-        self.see("decision", await self._exchange(phones[0]))
-        await phones[1].connect(CAR)
-        self.see("stolen token", await self._exchange(phones[1], thief=True))
-        await phones[2].connect(CAR)
-        self.see("third decision", await self._exchange(phones[2]))
+        alice, carol = Driver(phones[0]), Driver(phones[2])
+        alice.token, carol.token = self._token(alice, 1), self._token(carol, 1)
+        await alice.phone.connect(CAR)
+        self.see("opened", await alice.opens("unlock"))
+        thief = Driver(phones[1], token=alice.token)
+        await thief.phone.connect(CAR)
+        self.see("stolen token", await thief.opens("unlock"))
+        await carol.phone.connect(CAR)
+        self.see("second driver", await carol.opens("lock"))
         try:
             await phones[3].connect(CAR)
             self.see("fourth phone", (await phones[3].hear())[0])
         except Refused as refused:
             self.see("fourth phone", refused.code)
-        await self._restart(phones)
-        await asyncio.sleep(2 * TOLD_S)  # so that these are not of before the last exchange
-        self.see("counters", self._radio.told["counters"])
-
-    async def _two_days(self) -> None:
-        now = int(time.time())
-        for name, at_s in (("today", now), ("tomorrow", now + DAY_S)):
-            day = (at_s // DAY_S).to_bytes(4, "big")
-            due = hmac.new(SECRET, b"nearby" + day, hashlib.sha256).digest()[:8].hex()
-            self._radio.show(at_s)
-            with contextlib.suppress(TimeoutError):  # the two names in the outcome tell
-                await until(partial(self._shows, due), 20)
-            self.see(f"tag {name}", {"due": due, "shown": self._radio.name()})
-
-    def _shows(self, due: str) -> bool:
-        return self._radio.name() == due
-
-    async def _exchange(self, phone: Phone, *, thief: bool = False) -> str:
-        """Hello, token, command, decision. thief: has the token, but not its holder's key."""
-        kind, nonce = await phone.hear()
-        assert kind == HELLO, kind
-        now, holder = int(time.time()), ec.generate_private_key(ec.SECP256R1())
-        order = tokens.Order(VEHICLE, 42, now - 60, now + 3600, now - 60, holder=holder)
-        token = self._issuer.token(order)
-        signer = ec.generate_private_key(ec.SECP256R1()) if thief else holder
-        command = tokens.bare_command(signer, token, "unlock", 1, now + 60, nonce)
-        await phone.say((TOKEN, token), (COMMAND, command))
-        kind, decision = await phone.hear()
-        assert kind == DECISION, kind
-        return decision.decode()
-
-    async def _restart(self, phones: list[Phone]) -> None:
-        """bluetoothd ends and comes back; the car is found again and answers again."""
         for phone in phones[:3]:
             await phone.leave()
+        await self._extended_and_ended(alice)
+        await self._restart(carol)
+        await self._told()
+        self.see("car", self._radio.told)
+
+    def _token(self, driver: Driver, revision: int, hours: int = 1, booking: int = 42) -> bytes:
+        now, actions = self._now_s, tokens.DRIVER_ACTIONS | tokens.ACTIONS["extend"]
+        order = tokens.Order(
+            VEHICLE, booking, now - 60, now + hours * 3600, now - 60, holder=driver.key, actions=actions,
+            revision=revision,
+        )  # fmt: skip
+        return self._issuer.token(order)
+
+    async def _the_day_is_known(self) -> None:
+        """The receiver sees the sky."""
+        self._radio.look_up()
+        day = (int(time.time()) // DAY_S).to_bytes(4, "big")
+        with contextlib.suppress(TimeoutError):  # the two names in the outcome tell
+            await until(lambda: self._radio.name() == tag(day))
+        self.see("tag today", {"due": tag(day), "shown": self._radio.name()})
+
+    async def _extended_and_ended(self, driver: Driver) -> None:
+        """A second revision of the token, which only this phone has; then the end with its receipt."""
+        await driver.phone.connect(CAR)
+        driver.token = self._token(driver, 2, hours=2)
+        self.see("extended", await driver.opens("extend"))
+        self.see("paid until", self._now_s + 7200)
+        self.see("ended", await driver.asks("end"))
+        kind, receipt = await driver.phone.hear()
+        self.see("receipt", {"type": kind, "bytes": receipt.hex()})
+        await driver.phone.leave()
+
+    async def _restart(self, driver: Driver) -> None:
+        """bluetoothd ends and comes back; the car is found again and answers again."""
         await until(lambda: self._radio.name() != "")
         await self._radio.end_stack()
         await until(lambda: self._radio.told["trouble"] != "")
         self.see("trouble without a stack", self._radio.told["trouble"])
         self._radio.start_stack()
         await self._radio.registered()
-        await phones[0].connect(CAR)
-        self.see("decision after restart", await self._exchange(phones[0]))
-        await phones[0].leave()
+        await driver.phone.connect(CAR)
+        driver.token = self._token(driver, 1, booking=43)
+        self.see("opened after restart", await driver.opens("unlock"))
+        await driver.phone.leave()
+
+    async def _told(self) -> None:
+        """Until the car has told of what is now."""
+        before = self._radio.told
+        await until(lambda: self._radio.told is not before)
+        before = self._radio.told
+        await until(lambda: self._radio.told is not before)
+
+
+@dataclass(slots=True)
+class Driver:
+    """A phone with a key of its own and a token, which need not fit each other."""
+
+    phone: Phone
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    token: bytes = b""
+    counter: int = 0
+    nonce: bytes = b""
+
+    async def opens(self, action: str) -> dict[str, Any]:
+        """Hello, token, command, answer."""
+        kind, hello = await self.phone.hear()
+        assert kind == beside.HELLO, kind
+        self.nonce = beside.read_hello(hello).nonce
+        return await self.asks(action, (beside.TOKEN, self.token))
+
+    async def asks(self, action: str, *first: tuple[int, bytes]) -> dict[str, Any]:
+        """Another command on the same link, by the nonce of the last answer."""
+        self.counter += 1
+        command = beside.command(self.key, self.token, self.nonce, action, self.counter)
+        await self.phone.say(*first, (beside.COMMAND, command))
+        kind, body = await self.phone.hear()
+        while kind == beside.RECEIPT:  # of the command before
+            kind, body = await self.phone.hear()
+        assert kind == beside.ANSWER, kind
+        answer = beside.read_answer(body)
+        self.nonce = answer.nonce
+        told = asdict(answer)
+        del told["nonce"]
+        return told
+
+
+def tag(what: bytes) -> str:
+    """The name on the air, as docs/keyless.md section 6 makes it."""
+    return hmac.new(SECRET, b"nearby" + what, hashlib.sha256).digest()[:8].hex()
 
 
 async def until(there: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
