@@ -89,3 +89,30 @@ def test_a_key_that_went_away_is_replaced_told_and_raises_an_alarm(box: Box) -> 
     assert "vehicle_key_new" not in box.ask("status")["alarms"], "the backend was told"
     assert box.stop() == 0
     assert [it["vehicle_key"] for it in facts(box, "boot")] == [first, first, second, second]
+
+
+def test_p8_erasing_everything_takes_the_key_and_the_numbers_go_on(box: Box) -> None:
+    colleague = another_badge()
+    box.store_booking()
+    box.store_booking(badge=colleague)
+    box.start()
+    box.tap()
+    box.reader.wait_for(b"O\n")
+    box.tap(colleague)
+    box.reader.wait_for(b"E\n")
+    first = box.ask("status")["vehicle_key"]["public"]
+    done = boitier("buffer", "--config", str(box.config), "erase", "--all", "--yes", "--lose-unsent")
+    assert done.returncode == 0, done.stderr
+    assert box.process is not None
+    assert box.process.wait(30) == 0
+    assert not (box.state / "vehicle.key").exists()
+    box.store_booking(8, badge=(third := another_badge()))
+    box.start()
+    box.tap(third)
+    box.until(lambda: box.ask("status")["vehicle_key"]["receipts"]["signed"] == 1)
+    status = box.ask("status")
+    assert status["vehicle_key"]["public"] != first
+    assert "vehicle_key_new" not in status["alarms"], "nobody misses it: it was taken away on purpose"
+    assert box.stop() == 0
+    assert [(it["booking"], it["number"]) for it in facts(box, "receipt")] == [(8, 3)]
+    assert [it["vehicle_key"] for it in facts(box, "boot")] == [status["vehicle_key"]["public"]]
