@@ -55,6 +55,12 @@ async def test_a_code_stops_with_its_booking(bench: DoorBench) -> None:
     assert bench.door.status()["counters"]["code_wrong"] == 0, "none of these was a wrong code"  # type: ignore[index]
 
 
+async def test_a_code_of_a_booking_that_is_far_off_is_a_wrong_code(bench: DoorBench) -> None:
+    await bench.book(7, ALICE, 2 * DAY, 3 * DAY)
+    assert await bench.type(code(7)) is not Feedback.OPENED
+    assert await codes_of_refusals(bench) == ["code"]
+
+
 async def test_r12_a_higher_revision_has_another_code(bench: DoorBench) -> None:
     await bench.book(7, ALICE, revision=1)
     await bench.book(7, None, revision=2)

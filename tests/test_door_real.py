@@ -8,7 +8,11 @@ from pathlib import Path
 from drivers.clock import SystemClock
 from drivers.lock.relay import RelayBoard
 from drivers.reader.badge import Reader
-from tests.door_bench import ALICE, DoorBench
+from hil import badges, codes
+from hil.badges import Card
+from keyless.claims import BadgeId
+from keyless.sun import sun_id
+from tests.door_bench import ALICE, CODE_KEY, SUN_MASTER, SUN_META, DoorBench
 from tests.serial_bench import Socket
 
 ON_1, OFF_1 = bytes.fromhex("a00101a2"), bytes.fromhex("a00100a1")
@@ -63,6 +67,30 @@ async def test_a_badge_on_one_wire_pulses_the_relay_on_the_other(tmp_path: Path)
     relay.close()
     for wall in walls:
         wall.unplug()
+
+
+async def test_a_code_and_a_badge_that_proves_itself_come_by_the_same_wire(tmp_path: Path) -> None:
+    wall, clock = Socket(tmp_path / "reader"), SystemClock()
+    wall.plug()
+    wires, reader = Wires(None, wall), Reader(wall.device, 9600, clock)
+    bench = DoorBench(tmp_path)
+    await bench.boot(reader)
+    await bench.prove()
+    bench.park(home=False)
+    card = Card.made(b"\x04\xde\x5f\x1e\xac\xc0\x40", SUN_META, SUN_MASTER)
+    await bench.book(7, None, confirmation=BadgeId(sun_id(card.uid)))
+    reading = badges.frame(card.read())
+    await wall.send(reading[:30])
+    await wall.send(reading[30:])
+    await wires.until(b"O\n", b"")
+    await wall.send(b"00000000#")
+    await wires.until(b"R\n", b"")
+    await wall.send(codes.of_booking(CODE_KEY, 7, 0).encode() + b"#")
+    await wires.until(b"P\n", b"")
+    assert [it["via"] for it in await bench.facts("access", event="intent", booking=7)] == ["badge", "code"]
+    await bench.off()
+    reader.close()
+    wall.unplug()
 
 
 async def test_with_the_relay_board_unplugged_the_outcome_is_failed_and_the_driver_sees_it(tmp_path: Path) -> None:
