@@ -108,6 +108,11 @@ def test_a_late_command_never_acts_and_doubt_counts_as_late() -> None:
     assert code(believe_command(driver, now=Interval(NOW, None, "none"))) is Code.CLOCK_UNSURE
 
 
+def test_the_last_second_of_a_command_belongs_to_it() -> None:
+    assert believe_command(command(exp=NOW), now=Interval(NOW, NOW, "gnss"))[1].exp == NOW
+    assert code(believe_command(command(exp=NOW), now=Interval(NOW, NOW + 1, "gnss"))) is Code.CLOCK_UNSURE
+
+
 def test_a_command_is_bound_to_its_token() -> None:
     _, wish = command()
     other, _ = command(replace(BACKEND, cti=bytes(16)))

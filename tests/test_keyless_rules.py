@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keyless import claims, verify
 from keyless.claims import Action, BadgeId, Booking, Interval, Role
@@ -201,3 +202,13 @@ def test_r5_store_check_keeps_the_open_bookings_tokens_wherever_the_car_stands()
     for at_station in (False, True):
         around = situation(open_booking=42, at_station=at_station, superseded={42: 9}, revoked=frozenset({ISSUER.kid}))
         assert isinstance(verify.store_check(token(), around), Booking)
+
+
+def test_who_is_vouched_for_has_a_drivers_rights_while_the_time_is_in_doubt_and_his_roles_otherwise() -> None:
+    short = {"nbf": NOW - 60, "exp": NOW + 60, "early_s": 0, "late_s": 0}
+    agent = replace(CLAIMS, role=Role.AGENT, actions=sum(Action), **short)
+    sure: Any = verify.believe_vouched(agent, situation())
+    assert sure.actions == claims.CEILING[Role.AGENT]
+    late = Interval(NOW + 61, NOW + 65, "gnss")
+    over: Any = verify.believe_vouched(agent, situation(now=late, open_booking=42))
+    assert over.actions == claims.CEILING[Role.AGENT] & claims.CEILING[Role.DRIVER]
