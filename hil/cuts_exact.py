@@ -23,7 +23,7 @@ POINTS = (BEFORE_INTENT, AFTER_INTENT, PULSE, BEFORE_OUTCOME, AFTER_OUTCOME)
 LIFE_S, ANSWER_S, CLOCK_S = 300, 60.0, 60.0
 STOPPED = "stopped for a cut"
 BRAKE = f"""
-import os, signal, sqlite3
+import os, signal, sqlite3, time
 
 class Braked(sqlite3.Connection):
     moves = ""  # what this transaction writes of a movement
@@ -45,6 +45,7 @@ class Braked(sqlite3.Connection):
         if self.moves and os.path.exists(path) and open(path).read() == f"{{when}} the {{self.moves}}":
             os.write(2, b"{STOPPED}\\n")
             os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(3600)  # another thread may be the one that takes the signal, a moment later
 
 _connect = sqlite3.connect
 sqlite3.connect = lambda *a, **k: _connect(*a, **{{"factory": Braked, **k}})
@@ -140,6 +141,7 @@ class ExactCuts:
         await self._inside("import os, sys; os.path.exists(sys.argv[1]) and os.unlink(sys.argv[1])", self._brake)
         await bench.start_agent(**self._env)
         code = await self._answered(ident, point)
+        await self._used_up(point)
         pressed = len(bench.world.diary.of("press")) - before
         self._judge(point, code, pressed, bench.world.truth.locked == wanted)
         return f"{point}: {code}, moved {pressed} times"
@@ -164,6 +166,21 @@ class ExactCuts:
         desk.results.pop(ident)
         desk.send_raw(vehicle, "cmd", desk.commands[ident])
         return str((await desk.result(ident, ANSWER_S))["code"])
+
+    async def _used_up(self, point: str) -> None:
+        """Another wish under the counter that the cut command had: the counter alone must know it, once the time is known.
+        """
+        await self._knows_the_time()
+        desk, vehicle = self.bench.desk, self.bench.vehicle.ident
+        seen = len(desk.facts)
+        action = "unlock" if self.bench.world.truth.locked else "lock"
+        desk.send_raw(vehicle, "cmd", desk.command_again(vehicle, action, LIFE_S))
+        try:
+            code = (await desk.fact("refused", ANSWER_S, after=seen)).body["code"]
+        except TimeoutError:
+            code = "obeyed"
+        if code != "replay":
+            self.outcome.findings.append(f"{point}: another command under its counter was {code}")
 
     def _judge(self, point: str, code: str, pressed: int, moved: bool) -> None:
         outcome = self.outcome

@@ -73,10 +73,10 @@ def test_r19_the_hour_of_doubt_is_an_hour_to_the_nanosecond() -> None:
     doubted = row_at(fixes(fresh(), T0 + 50), T0 + 7200, 200 * S)
     for minute in range(1, 60):
         doubted = row_at(doubted, T0 + 7200 + 60 * minute, (200 + 60 * minute) * S)
-    early = row_at(doubted, T0 + 7200 + 3600, 3800 * S - 1)
-    assert early.anchor == doubted.anchor
-    believed = row_at(doubted, T0 + 7200 + 3600, 3800 * S)
-    assert believed.anchor == Anchor(BOOT, 3800 * S, T0 + 10_800.0, T0 + 10_804.0, "gnss")
+    at_ms = (T0 + 7200 + 3600) * 1000
+    assert clock.after_fix(doubted, at_ms, BOOT, 3800 * S - 1, 9, 3).anchor == doubted.anchor
+    believed = clock.after_fix(doubted, at_ms, BOOT, 3800 * S, 9, 3)
+    assert believed.anchor == Anchor(BOOT, 3800 * S, T0 + 10_798.0, T0 + 10_802.0, "gnss")
 
 
 def test_a_date_in_doubt_is_the_same_date_within_two_seconds_and_the_crystals_error() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keyless import claims, verify
+from keyless import claims, issue, verify
 from keyless.claims import Action, BadgeId, Booking, Interval, Role
 from keyless.refusal import Code, Refusal
 from tests.keyless_world import (
@@ -207,6 +207,8 @@ def test_r5_store_check_keeps_the_open_bookings_tokens_wherever_the_car_stands()
 def test_who_is_vouched_for_has_a_drivers_rights_while_the_time_is_in_doubt_and_his_roles_otherwise() -> None:
     short = {"nbf": NOW - 60, "exp": NOW + 60, "early_s": 0, "late_s": 0}
     agent = replace(CLAIMS, role=Role.AGENT, actions=sum(Action), **short)
+    stored: Any = verify.store_check(issue.token(agent, ISSUER), situation())
+    assert stored.actions == claims.CEILING[Role.AGENT]
     sure: Any = verify.believe_vouched(agent, situation())
     assert sure.actions == claims.CEILING[Role.AGENT]
     late = Interval(NOW + 61, NOW + 65, "gnss")

@@ -95,7 +95,7 @@ async def test_d13_a_command_that_is_replayed_or_altered_moves_nothing(bench: Ri
     bench.desk.send_raw(bench.vehicle, "cmd", sent)  # the very same: the same answer
     assert (await bench.desk.result(ident, 60))["code"] in ("done", "unknown")
     key, known = bench.desk._key, bench.desk._passes[bench.vehicle.hex(), "backend"]
-    old = tokens.command(key, known.token, "unlock", known.counter, int(time.time()) + 60, secrets.token_bytes(16))
+    old = bench.desk.command_again(bench.vehicle, "unlock")
     seen = len(bench.desk.facts)
     bench.desk.send_raw(bench.vehicle, "cmd", old)  # a new command under a counter that was used
     assert (await bench.desk.fact("refused", 30, after=seen)).body["code"] == "replay"
