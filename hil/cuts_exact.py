@@ -168,8 +168,7 @@ class ExactCuts:
         return str((await desk.result(ident, ANSWER_S))["code"])
 
     async def _used_up(self, point: str) -> None:
-        """Another wish under the counter that the cut command had: the counter alone must know it, once the time is known.
-        """
+        """Another wish under the counter that the cut command had: once the time is known, it alone stops that."""
         await self._knows_the_time()
         desk, vehicle = self.bench.desk, self.bench.vehicle.ident
         seen = len(desk.facts)

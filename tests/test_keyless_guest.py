@@ -162,3 +162,12 @@ def test_a_role_that_the_roots_did_not_give_is_none_of_the_guests() -> None:
     found = believe(commune(role=Role.AGENT), keyset=drivers)
     assert isinstance(found, Refusal)
     assert found.code is Code.ISSUER_ROLE
+
+
+def test_it_is_the_paid_time_that_lies_in_the_hours_and_not_the_graces() -> None:
+    """Friday 15 January 2027: graces from 06:50 to 19:10 in Paris, paid from 07:05 to 18:40."""
+    around = {"nbf": NOW - 7_800, "exp": NOW + 36_600, "early_s": 900, "late_s": 1_800}
+    assert isinstance(believe(token(COMMUNE, iss="mairie", booking=1_000, **around), keyset=BOTH), Booking)
+    for name in ("early_s", "late_s"):
+        found = believe(token(COMMUNE, iss="mairie", booking=1_000, **{**around, name: 0}), keyset=BOTH)
+        assert code(found) is Code.ISSUER_ROLE

@@ -116,6 +116,10 @@ TOLD: dict[str, tuple[Callable[[], Any], Code, dict[str, object], Claims | None]
     "too early": (
         lambda: believe(token(nbf=NOW + 60)), Code.TOO_EARLY, {"since": NOW + 60}, of(nbf=NOW + 60),
     ),
+    "an old list": (
+        lambda: believe(token(role=Role.AGENT, **SHORT), list_iat=NOW - 8 * DAY), Code.STALE_LIST,
+        {"why": "the revocation list is more than 7 days old", "made": NOW - 8 * DAY}, of(role=Role.AGENT, **SHORT),
+    ),
     "unsure": (lambda: believe(token(), now=LEVEL_0), Code.CLOCK_UNSURE, {"clock": "none"}, CLAIMS),
     "the command's alg": (
         lambda: verify.believe_command(command()[0], ODD, situation(), None),

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from keyless import cbor, cose, issue, policy, trust
-from keyless.claims import Action, Booking, HolderKey, Interval, Role, booking_revocation_id, key_id
-from keyless.policy import CarView, Moving, Wish
+from keyless import cbor, cose, issue, trust
+from keyless.claims import HolderKey, Interval, booking_revocation_id, key_id
 from keyless.refusal import Code, Refusal
 from tests.keyless_world import (
     DAY,
@@ -107,6 +106,13 @@ def test_one_stolen_root_is_not_enough_however_often_it_signs() -> None:
         assert code(trust.read_keyset(_keyset(signers), PUBLIC_ROOTS, 2)) is Code.SIGNATURE
     with pytest.raises(ValueError, match="anybody"):
         trust.read_keyset(_keyset(()), PUBLIC_ROOTS, 0)
+
+
+def test_the_bounds_of_a_key_set_belong_to_it() -> None:
+    assert isinstance(trust.read_keyset(_keyset(ROOTS[:1]), PUBLIC_ROOTS, 1), trust.KeySet), "an operator with one root"
+    assert code(trust.read_keyset(bytes(4096), PUBLIC_ROOTS, 2)) is Code.MALFORMED
+    assert isinstance(trust.read_keyset(_keyset(version=(1 << 32) - 1), PUBLIC_ROOTS, 2), trust.KeySet)
+    assert code(trust.read_keyset(_keyset(version=1 << 32), PUBLIC_ROOTS, 2)) is Code.MALFORMED
 
 
 def test_version_of_the_key_set_never_falls() -> None:
@@ -241,60 +247,6 @@ def test_fresh_keys_sign(kind: str) -> None:
     assert cose.verifies(key.public, key.alg, key.sign(b"m"), b"m")
     assert key.kid == key_id(key.public) == HolderKey(key.public).id
     assert issue.new_key(kind) != key
-
-
-# --- state guards ----------------------------------------------------------------------------------------------------
-
-
-def _booking(role: Role = Role.DRIVER, actions: int = 4095) -> Booking:
-    booking = believe(token(role=role, actions=actions, nbf=NOW - 10, exp=NOW + 1000, early_s=0, late_s=0))
-    assert isinstance(booking, Booking)
-    return booking
-
-
-@pytest.mark.parametrize("action", [Action.UNLOCK, Action.LOCK, Action.END])
-@pytest.mark.parametrize("remote", [False, True])
-def test_nothing_is_moved_in_a_moving_car(action: Action, remote: bool) -> None:
-    role = Role.BACKEND if remote else Role.DRIVER
-    assert code(policy.decide(_booking(role), Wish(action, remote), CarView(Moving.YES))) is Code.STATE_GUARD
-    assert policy.decide(_booking(role), Wish(action, remote), CarView(Moving.NO)) is None
-
-
-def test_r10_a_car_that_may_be_moving_refuses_from_afar_and_never_its_own_driver() -> None:
-    maybe = CarView(Moving.MAYBE, ignition=True)
-    assert code(policy.decide(_booking(Role.BACKEND), Wish(Action.UNLOCK, remote=True), maybe)) is Code.STATE_GUARD
-    assert policy.decide(_booking(), Wish(Action.UNLOCK), maybe) is None
-    assert code(policy.decide(_booking(Role.TECHNICIAN), Wish(Action.UNLOCK), maybe)) is Code.STATE_GUARD
-
-
-def test_a_technician_needs_the_ignition_off() -> None:
-    booking = _booking(Role.TECHNICIAN)
-    assert code(policy.decide(booking, Wish(Action.UNLOCK), CarView(Moving.NO, ignition=True))) is Code.STATE_GUARD
-    for ignition in (False, None):
-        assert policy.decide(booking, Wish(Action.UNLOCK), CarView(Moving.NO, ignition)) is None
-
-
-def test_asking_and_finding_move_nothing_and_are_never_guarded() -> None:
-    for action in (Action.FIND_ME, Action.READ_STATE):
-        assert policy.decide(_booking(Role.BACKEND), Wish(action, remote=True), CarView(Moving.YES)) is None
-
-
-def test_r17_a_car_that_moves_or_may_be_driven_off_is_not_silenced_for_the_garage() -> None:
-    technician = _booking(Role.TECHNICIAN, int(Action.GARAGE_ON | Action.GARAGE_OFF))
-    for car in (CarView(Moving.YES), CarView(Moving.NO, ignition=True)):
-        assert code(policy.decide(technician, Wish(Action.GARAGE_ON, remote=True), car)) is Code.STATE_GUARD
-        assert policy.decide(technician, Wish(Action.GARAGE_OFF, remote=True), car) is None
-    for car in (CarView(Moving.NO), CarView(Moving.MAYBE), CarView(Moving.NO, ignition=False)):
-        assert policy.decide(technician, Wish(Action.GARAGE_ON, remote=True), car) is None
-
-
-def test_a_right_that_the_token_lacks_is_refused_before_the_state() -> None:
-    booking = _booking(actions=int(Action.UNLOCK))
-    assert code(policy.decide(booking, Wish(Action.LOCK), CarView(Moving.YES))) is Code.ROLE_ACTION
-
-
-def test_r8_no_guard_knows_of_a_cable() -> None:
-    assert CarView.__struct_fields__ == ("moving", "ignition")
 
 
 def test_expired_key_set_is_known_for_the_alarm() -> None:
