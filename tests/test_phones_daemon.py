@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.cli.checks import examine
 from agent.cli.status import phones
-from hil import beside, tokens
+from hil import beside, mule, tokens
+from hil.vouchers import time_answer
 from keyless.receipt import Event, Receipt, believe_receipt
 from tests.agent_process import UNLOCK_ON, VEHICLE, Box
 from tests.bluez_standin import AttError, Bluetoothd, Phone, bluetooth
@@ -115,6 +116,25 @@ async def test_a_phone_finds_the_car_and_opens_it_in_four_round_trips(stage: Sta
     assert (status["phones"]["adapter"], status["phones"]["trouble"]) == ("hci0", "")
     assert status["phones"]["counters"]["hellos"] == 2
     assert status["door"]["counters"]["phones"] == 2
+
+
+async def test_r18_r19_a_strangers_phone_brings_the_signed_time(stage: Stage) -> None:
+    """It asks for nothing else, needs no trust, and the car knows the day from then on."""
+    box, stack = stage
+    await until(lambda: name(stack) == tag(b" fallback"))
+    stranger = Holder(box, stack, 7)
+    hello = await stranger.hello()
+    assert hello.question is not None
+    forged = time_answer(tokens.Issuer(box.issuer.operator), hello.question, int(time.time()))
+    honest = time_answer(box.issuer, hello.question, int(time.time()))
+    for body, refusal in ((forged, "unknown_key"), (honest, None), (honest, "replay")):
+        await stranger.air.say((beside.CARRY, body))
+        kind, said = await stranger.air.hear()
+        assert kind == beside.TAKEN
+        assert mule.taken(said) == refusal
+    status = await asyncio.to_thread(box.ask, "status")
+    assert status["clock"]["source"] == "signed"
+    assert (await Holder(box, stack, 8).hello()).question is None, "it has been told"
 
 
 async def test_r13_the_name_on_the_air_becomes_the_days_once_the_day_is_known(stage: Stage) -> None:
