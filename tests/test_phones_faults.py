@@ -85,6 +85,7 @@ async def test_who_leaves_before_the_answer_is_served_and_others_too(bench: Phon
     alice.leave()
     await bob.connect()
     assert moves(bench) == ["unlock"]
+    assert bench.phones.status()["links"] == 1  # what was hers is forgotten
     assert bench.phones.counters["unheard"] == 2  # the answer and the receipt
 
 
