@@ -16,6 +16,7 @@ from .paris import DAY_S, offset_s, weekday
 
 DAY_MIN: Final = 1_440
 MINUTE_S: Final = 60
+NUMBER_BITS: Final = 52  # from 2^52 on a number stands for a code of the day (`code.HOTLINE`)
 EVERY_DAY: Final = 0b111_1111
 LATEST_S: Final = 1 << 36  # the year 4147; a calendar knows no later one
 
@@ -60,7 +61,7 @@ def read_guest(value: object) -> Guest | None:
             and (cbor.is_uint(days, 7) and days > 0)
             and (cbor.is_uint(begin, 11) and begin < DAY_MIN)
             and (cbor.is_uint(end, 11) and end < DAY_MIN)
-            and (cbor.is_uint(first, 53) and cbor.is_uint(last, 53) and 0 < first <= last)
+            and (cbor.is_uint(first, NUMBER_BITS) and cbor.is_uint(last, NUMBER_BITS) and 0 < first <= last)
         ):
             return Guest(issuer, days, begin, end, first, last)
         case _:

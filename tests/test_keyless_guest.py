@@ -141,7 +141,7 @@ def test_a_time_that_no_calendar_knows_is_in_nobodys_hours(begin: int, end: int)
 @given(
     st.builds(
         Guest, st.text(min_size=1, max_size=16), st.integers(1, 127), st.integers(0, 1_439), st.integers(0, 1_439),
-        st.integers(1, 1_000), st.integers(1_000, (1 << 53) - 1),
+        st.integers(1, 1_000), st.integers(1_000, (1 << 52) - 1),
     )
 )  # fmt: skip
 def test_what_is_written_is_read_again(guest: Guest) -> None:
@@ -149,7 +149,7 @@ def test_what_is_written_is_read_again(guest: Guest) -> None:
 
 
 @pytest.mark.parametrize("at_", range(6))
-@pytest.mark.parametrize("bad", [None, True, -1, 1 << 53, b"", "", "m" * 65, []])
+@pytest.mark.parametrize("bad", [None, True, -1, 1 << 52, b"", "", "m" * 65, []])
 def test_a_guest_that_is_none_makes_no_key_set(at_: int, bad: object) -> None:
     said = write_guest(HOURS)
     said[at_] = bad
