@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from .ports import BadgeTap, CodeEntered, Feedback, Instant
+from .ports import BadgeTap, CodeEntered, Feedback, Instant, Reason
 
 
 class SunTap(Struct, frozen=True):
@@ -28,7 +28,7 @@ class TokenPort(Protocol):
 
     async def next_presented(self) -> Credential: ...
 
-    def show(self, feedback: Feedback) -> None: ...
+    def show(self, feedback: Feedback, reason: Reason | None = None) -> None: ...
 
     def counters(self) -> dict[str, int]: ...
 

@@ -213,6 +213,16 @@ class Feedback(StrEnum):
     UNSURE = "unsure"
 
 
+class Reason(StrEnum):
+    """Beside REFUSED: the kinds that somebody at the reader can do something about. NOT_ENDED: doors, ignition, key."""
+
+    TOO_EARLY = "too_early"
+    OCCUPIED = "occupied"
+    NOT_ENDED = "not_ended"
+    KEYPAD_LOCKED = "keypad_locked"
+    CLOCK_UNSURE = "clock_unsure"
+
+
 class LinkOpened(Struct, frozen=True):
     """A phone has spoken. link: a number never used again, so what is bound to it ends with it."""
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 WIRES = Path("/run/boitier/wires")
+REASONS = (b"W", b"B", b"N", b"K", b"T")  # after an R: docs/keypad.md
 LINE_BYTES = 64  # a feedback line is one letter; longer ones are noise
 RELAY_HEAD = 0xA0
 FRAME = struct.Struct("=IB3x8s")
@@ -168,7 +169,8 @@ class Harness:
         for line in lines:
             if len(line.strip()) == 1:
                 self.counters["feedback"] += 1
-                self._send({"saw": "feedback", "code": line.strip().decode("ascii", "replace")})
+                saw = "reason" if line.strip() in REASONS else "feedback"
+                self._send({"saw": saw, "code": line.strip().decode("ascii", "replace")})
             else:
                 self.counters["feedback_noise"] += 1
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from drivers.credentials import SunTap
 from drivers.errors import DeviceGone
-from drivers.ports import BadgeTap, CodeEntered, Feedback, Instant
+from drivers.ports import BadgeTap, CodeEntered, Feedback, Instant, Reason
 from drivers.reader.badge import Decoder, Reader
 from hil.badges import frame
 from tests.serial_bench import BOOT, Socket, StepClock, until
@@ -235,6 +235,9 @@ async def test_taps_and_codes_arrive_with_their_instant_and_answers_go_back(wall
     for feedback in Feedback:
         reader.show(feedback)
     assert wall.received() == b"O\nP\nE\nR\nU\n"
+    for reason in Reason:
+        reader.show(Feedback.REFUSED, reason)
+    assert wall.received() == b"R\nW\nR\nB\nR\nN\nR\nK\nR\nT\n"
     assert reader.counters()["mute"] == 0
     reader.close()
 

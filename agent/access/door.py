@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from drivers.credentials import Credential, TokenPort
 from drivers.errors import DeviceError
-from drivers.ports import Clock, Feedback, LockAction
+from drivers.ports import Clock, Feedback, LockAction, Reason
 from keyless.claims import Booking
 from keyless.refusal import Refusal
 
@@ -32,6 +32,7 @@ from .pending import Asked
 from .remote import Remote
 from .rescue import rescued
 from .scene import Scene
+from .showing import reason_of
 from .turns import Turns
 
 log = logging.getLogger(__name__)
@@ -204,7 +205,7 @@ class Door:
                 log.warning("badge reader: %s", error)
                 await self._clock.sleep(READER_BACKOFF_S)
                 continue
-            reader.show(await self._turns.take(self._decide(presented)))
+            reader.show(*await self._turns.take(self._decide(presented)))
 
     async def _tick(self) -> None:
         self.ticked_ns = self._clock.now().ns
@@ -235,12 +236,13 @@ class Door:
 
     # --- in a turn
 
-    async def _decide(self, presented: Credential) -> Feedback:
+    async def _decide(self, presented: Credential) -> tuple[Feedback, Reason | None]:
         if self._shut:  # no fact: it would be one more that waits
             self.counters["shut_out"] += 1
             log.warning("%s refused: %s", type(presented).__name__, ERASING)
-            return Feedback.REFUSED
-        return (await self._decisions.presented(presented)).feedback
+            return Feedback.REFUSED, None
+        decided = await self._decisions.presented(presented)
+        return decided.feedback, None if decided.refusal is None else reason_of(decided.refusal)
 
     async def _prove(self) -> dict[str, object]:
         car = self._scene.car()

@@ -2,7 +2,8 @@
 
 What is not here: whose badge it is, whether it may open the car, and the lock-out after wrong codes (R11).
 Frames (D17): `02`, ten ASCII hex digits, two checksum digits (XOR of the five bytes), `03` at 9600 8N1. A badge that
-proves itself: the same with 48 digits. Keypad: ASCII digits, `#` ends, `*` clears. Answer: one letter and a line feed.
+proves itself: the same with 48 digits. Keypad: ASCII digits, `#` ends, `*` clears. Answer: one letter and a line feed;
+after `R` another may follow with the reason (docs/keypad.md), which a reader that knows five letters passes over.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 from ..credentials import Credential, SunTap
 from ..line import SerialLine
-from ..ports import BadgeTap, Clock, CodeEntered, Feedback, Instant
+from ..ports import BadgeTap, Clock, CodeEntered, Feedback, Instant, Reason
 
 STX, ETX = 0x02, 0x03
 FRAME_DIGITS: Final = 12
@@ -33,6 +34,13 @@ ANSWERS: Final = {
     Feedback.ENDED: b"E\n",
     Feedback.REFUSED: b"R\n",
     Feedback.UNSURE: b"U\n",
+}
+REASONS: Final = {
+    Reason.TOO_EARLY: b"W\n",
+    Reason.OCCUPIED: b"B\n",
+    Reason.NOT_ENDED: b"N\n",
+    Reason.KEYPAD_LOCKED: b"K\n",
+    Reason.CLOCK_UNSURE: b"T\n",
 }
 
 _HEX: Final = frozenset(b"0123456789ABCDEFabcdef")
@@ -199,9 +207,9 @@ class Reader:
                 self._decoder.forget()
         return self._ready.popleft()
 
-    def show(self, feedback: Feedback) -> None:
+    def show(self, feedback: Feedback, reason: Reason | None = None) -> None:
         """Best effort, at once: an answer that nobody can see must not hold up the door."""
-        self._mute += not self._line.write(ANSWERS[feedback])
+        self._mute += not self._line.write(ANSWERS[feedback] + (b"" if reason is None else REASONS[reason]))
 
     def counters(self) -> dict[str, int]:
         return self._line.counters() | self._decoder.counters | {"mute": self._mute}

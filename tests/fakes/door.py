@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from drivers.credentials import Credential
 from drivers.errors import DeviceError, DeviceTimeout
-from drivers.ports import Feedback, LockAction
+from drivers.ports import Feedback, LockAction, Reason
 
 if TYPE_CHECKING:
     from tests.door_bench import DoorBench
@@ -51,11 +51,13 @@ class StandInReader:
     def __init__(self) -> None:
         self.presented: asyncio.Queue[Credential] = asyncio.Queue()
         self.shown: list[Feedback] = []
+        self.reasons: list[Reason | None] = []
 
     async def next_presented(self) -> Credential:
         return await self.presented.get()
 
-    def show(self, feedback: Feedback) -> None:
+    def show(self, feedback: Feedback, reason: Reason | None = None) -> None:
+        self.reasons.append(reason)
         self.shown.append(feedback)
 
     def counters(self) -> dict[str, int]:
