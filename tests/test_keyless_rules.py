@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keyless import claims, issue, verify
+from keyless import claims, issue, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Interval, Role
 from keyless.refusal import Code, Refusal
 from tests.keyless_world import (
+    ALL_ROLES,
     CLAIMS,
     DAY,
     ISSUER,
@@ -214,3 +215,14 @@ def test_who_is_vouched_for_has_a_drivers_rights_while_the_time_is_in_doubt_and_
     late = Interval(NOW + 61, NOW + 65, "gnss")
     over: Any = verify.believe_vouched(agent, situation(now=late, open_booking=42))
     assert over.actions == claims.CEILING[Role.AGENT] & claims.CEILING[Role.DRIVER]
+
+
+def test_r5_a_key_that_is_out_of_date_leaves_the_open_booking_a_drivers_rights() -> None:
+    """Although the token's own time is now, and key set and list are fresh."""
+    ended = keyset(keys=[trust.IssuerKey(ISSUER.public, NOW - DAY, NOW - 1, ALL_ROLES)])
+    data = token(role=Role.AGENT, actions=sum(Action), nbf=NOW - 60, exp=NOW + 60, early_s=0, late_s=0)
+    fresh: Any = believe(data, **AWAY)
+    stale: Any = believe(data, **AWAY, keyset=ended)
+    assert (fresh.note, stale.note) == (None, None)
+    assert fresh.actions == claims.CEILING[Role.AGENT]
+    assert stale.actions == claims.CEILING[Role.AGENT] & claims.CEILING[Role.DRIVER]

@@ -131,7 +131,10 @@ def test_every_single_bit_flip_and_truncation_of_a_key_set_is_refused() -> None:
     assert code(trust.read_keyset(bytes(4097), PUBLIC_ROOTS, 2)) is Code.TOO_BIG
 
 
-@pytest.mark.parametrize("outer", [[b"", [[b"", b""]]], [b"", [7]], [b"", {}], ["", []], [b""], {}])
+HALVES = [[b"", [[bytes(8), b""]]], [b"", [[b"", bytes(64)]]]]
+
+
+@pytest.mark.parametrize("outer", [*HALVES, [b"", [[b"", b""]]], [b"", [7]], [b"", {}], ["", []], [b""], {}])
 def test_outer_shape_of_a_key_set(outer: Any) -> None:
     assert code(trust.read_keyset(cbor.encode(outer), PUBLIC_ROOTS, 2)) is Code.MALFORMED
 
