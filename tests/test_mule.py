@@ -7,14 +7,24 @@ import random
 import pytest
 
 from agent.access.mule import OBJECTS
+from agent.run.provisioning import KEYSET_FILE, PREVIOUS_FILE
 from hil import beside, mule
-from keyless import issue
-from keyless.trust import IssuerKey
+from keyless import cbor, cose, issue
+from keyless.roots import ROOTS_CONTEXT, write_rootset
+from keyless.trust import IssuerKey, KeySet, Trust, read_keyset
 from tests.door_bench import T0
 from tests.keyless_world import forged
 from tests.mule_bench import MuleBench, holder_of, the_mule_bench
 
 __all__ = ["the_mule_bench"]
+
+
+def signed_by_nobody(keyset: bytes, number: int) -> bytes:
+    """The same key set with one signature more, by a kid that is no root: other bytes, and as good as before."""
+    found = cbor.decode(keyset)
+    assert isinstance(found, list)
+    payload, signatures = found
+    return cbor.encode([payload, [*signatures, [number.to_bytes(8, "big"), bytes(64)]]])
 
 
 async def facts_of(bench: MuleBench, kind: str) -> int:
@@ -78,6 +88,52 @@ async def test_a_key_set_comes_the_same_way_and_twice_writes_nothing(bench: Mule
     assert await bench.stranger().bring(second) is None
     assert await bench.stranger().bring(issue.keyset(1, T0 * 2, [key], [bench._root])) == "superseded"
     assert bench.files() == before
+
+
+async def test_a_key_set_with_signatures_of_nobody_is_the_same_key_set_and_writes_nothing(bench: MuleBench) -> None:
+    key = IssuerKey(bench._issuer.public, 0, T0 * 2, 0b111110)
+    first, second = (issue.keyset(version, T0 * 2, [key], [bench._root]) for version in (2, 3))
+    for whole in (first, second):
+        assert await bench.stranger().bring(whole) is None
+    before, told = bench.files(), await bench.facts()
+    changes: list[int] = []
+    bench.provisioning.changed = lambda: changes.append(1)
+    for number in range(2 * OBJECTS):
+        assert await bench.stranger().bring(signed_by_nobody(second, number)) is None
+        assert await bench.stranger().bring(signed_by_nobody(first, number)) == "superseded"
+    assert (bench.files(), await bench.facts(), changes) == (before, told, [])
+    previous = read_keyset((bench.folder / PREVIOUS_FILE).read_bytes(), [bench._root.public], 1)
+    assert isinstance(previous, KeySet)
+    assert previous.version == 2, "the key set before is still there"
+
+
+async def test_a_damaged_key_set_is_mended_by_the_same_one_with_signatures_of_nobody_and_once_only(
+    bench: MuleBench,
+) -> None:
+    key = IssuerKey(bench._issuer.public, 0, T0 * 2, 0b111110)
+    whole = issue.keyset(2, T0 * 2, [key], [bench._root])
+    assert await bench.stranger().bring(whole) is None
+    (bench.folder / KEYSET_FILE).write_bytes(whole[:-1])
+    assert await bench.stranger().bring(signed_by_nobody(whole, 1)) is None
+    mended = bench.files()
+    assert isinstance(read_keyset((bench.folder / KEYSET_FILE).read_bytes(), [bench._root.public], 1), KeySet)
+    assert await bench.stranger().bring(signed_by_nobody(whole, 2)) is None
+    assert bench.files() == mended
+
+
+async def test_a_change_of_the_roots_with_signatures_of_nobody_writes_nothing(bench: MuleBench) -> None:
+    new = issue.new_key()
+    payload = write_rootset(1, Trust((new.public,), 1))
+    message = cose.to_be_signed(b"", payload, context=ROOTS_CONTEXT)
+    old_signs, new_signs = ([[key.kid, key.sign(message)]] for key in (bench._root, new))
+    junk = [bytes(8), bytes(64)]
+    assert await bench.stranger().bring(cbor.encode([payload, old_signs, new_signs])) is None
+    before = bench.files()
+    for more in ([*old_signs, junk], [*old_signs, *new_signs, junk]):
+        await bench.stranger().bring(cbor.encode([payload, more, [*new_signs, junk]]))
+    assert bench.files() == before
+    assert bench.provisioning.counters["roots"] == 1
+    assert not await facts_of(bench, "refused")
 
 
 async def test_a_list_that_is_longer_than_a_message_comes_in_pieces(bench: MuleBench) -> None:

@@ -166,8 +166,8 @@ class Provisioning:
         found = self._read_list(data) if data[:1] == bytes([COSE_SIGN1]) else self._read_keyset(data)
         if isinstance(found, Refusal):
             return found
-        name = KEYSET_FILE if isinstance(found, KeySet) else REVOKED_FILE
-        what, new = ("keyset" if isinstance(found, KeySet) else "revocations"), data != files.read(self._folder / name)
+        what, name = ("keyset", KEYSET_FILE) if isinstance(found, KeySet) else ("revocations", REVOKED_FILE)
+        new = found != self._kept(name)
         if isinstance(found, KeySet):
             self.counters["keysets"] += 1
             if new:
@@ -198,10 +198,19 @@ class Provisioning:
             self._note(replace(self._accepted, roots=self._roots.accepted))
         return refusal
 
+    def _kept(self, name: str) -> KeySet | Revocations | Refusal | None:
+        """What the signed file of this name says. Bytes do not tell what is new: signatures of nobody are passed over,
+        so anybody can make as many wholes of one signed key set as he likes.
+        """
+        data = files.read(self._folder / name)
+        if data is None:
+            return None
+        return self._roots.keyset(data, 0, stored=True) if name == KEYSET_FILE else self._read_list(data, stored=True)
+
     def _keep_previous(self) -> None:
         """The key set that is about to be replaced, if it is a good one."""
         kept = files.read(self._folder / KEYSET_FILE)
-        if kept is not None and isinstance(self._roots.keyset(kept, 0, stored=True), KeySet):
+        if kept is not None and isinstance(self._kept(KEYSET_FILE), KeySet):
             files.write_durably(self._folder / PREVIOUS_FILE, kept)
 
     def _note(self, now: Accepted) -> None:
