@@ -16,6 +16,7 @@ from .paris import DAY_S, offset_s, weekday
 
 DAY_MIN: Final = 1_440
 MINUTE_S: Final = 60
+GRACE_S: Final = 3_600  # before and after the paid time, at most
 NUMBER_BITS: Final = 52  # from 2^52 on a number stands for a code of the day (`code.HOTLINE`)
 EVERY_DAY: Final = 0b111_1111
 LATEST_S: Final = 1 << 36  # the year 4147; a calendar knows no later one
@@ -36,6 +37,10 @@ class Guest(Struct, frozen=True):
 
     def owns(self, booking: int) -> bool:
         return self.first <= booking <= self.last
+
+    def may_book(self, nbf: int, early_s: int, late_s: int, exp: int) -> bool:
+        """Whether a token of these claims keeps to the hours; its grace would else be a way around them."""
+        return max(early_s, late_s) <= GRACE_S and self.serves(nbf + early_s, exp - late_s)
 
     def serves(self, from_s: int, to_s: int) -> bool:
         """Whether this paid time lies in one stretch of its hours. Both ends belong to a stretch."""

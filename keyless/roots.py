@@ -1,7 +1,8 @@
 """A change of the roots: the new set, signed by the threshold of the old ones **and** of its own.
 
-So no single root, and no stolen pair that is being replaced, decides alone: the new ones prove that somebody holds
-them. What is not here: which roots a box has now, and keeping the chain (`agent/run/`).
+So no single root decides alone, and no set comes into force that nobody holds. Whoever holds the threshold of the roots
+in force decides: one that is lost or stolen has to be replaced before the next one is. What is not here: which roots a
+box has now, and keeping the chain (`agent/run/`).
 """
 
 from __future__ import annotations

@@ -89,6 +89,7 @@ def believe_time(
     operator: str,
     revoked: frozenset[bytes],
     now_ns: int,
+    list_iat: int | None = None,
     build_s: float = BUILD_S,
 ) -> SignedTime | Refusal:
     """The time, or the first of `too_big malformed alg unknown_key signature malformed unknown_key issuer_role revoked
@@ -96,7 +97,8 @@ def believe_time(
 
     asked: nonce to when it went out, in ns of the clock of now_ns, for every open question of this boot. revoked: ids
     of 8 bytes; the key's is looked for. Whether the key was in force is asked at the time that it signs, for a clock
-    that is wrong must not keep the right time out.
+    that is wrong must not keep the right time out; but a stolen key that has ended since must not turn the time back to
+    its own days, so none is believed from before the revocation list that is in force. list_iat: when that was made.
     """
     outer = cose.read_sign1(answer, limit=MAX_ANSWER, with_kid=True)
     if isinstance(outer, Refusal):
@@ -112,7 +114,7 @@ def believe_time(
     objection = _objection(said, key, keyset, operator)
     if objection is None and outer.kid in revoked:
         objection = refused(Code.REVOKED, f"kid {outer.kid.hex()}")
-    return objection or _in_time(said, asked.get(said.nonce), now_ns, build_s)
+    return objection or _in_time(said, asked.get(said.nonce), now_ns, max(build_s, float(list_iat or 0)))
 
 
 def _objection(said: _Answer, key: IssuerKey, keyset: KeySet, operator: str) -> Refusal | None:
@@ -123,14 +125,15 @@ def _objection(said: _Answer, key: IssuerKey, keyset: KeySet, operator: str) -> 
     return None
 
 
-def _in_time(said: _Answer, asked_ns: int | None, now_ns: int, build_s: float) -> SignedTime | Refusal:
+def _in_time(said: _Answer, asked_ns: int | None, now_ns: int, least_s: float) -> SignedTime | Refusal:
     if asked_ns is None:
         return refused(Code.REPLAY, "answers no open question")
     round_trip_s = (now_ns - asked_ns) / 1e9
     if not 0 <= round_trip_s <= ANSWER_WITHIN_S:
         return refused(Code.EXPIRED, f"answered after {round_trip_s:.1f} s, at most {ANSWER_WITHIN_S:.0f}")
-    if said.time_s + WHOLE_S <= build_s:
-        return refused(Code.TOO_EARLY, "before this software was built", time_s=said.time_s)
+    if said.time_s + WHOLE_S <= least_s:
+        why = "before this software was built, or the list of the revoked was made"
+        return refused(Code.TOO_EARLY, why, time_s=said.time_s)
     return SignedTime(said.nonce, said.time_s, round_trip_s + WHOLE_S)
 
 

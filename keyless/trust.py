@@ -46,7 +46,7 @@ class IssuerKey(Struct, frozen=True):
     def signs_as(self, iss: str, operator: str | None) -> bool:
         """Whether it may sign in this name. operator: the car's; `None` (any) only for a person at a desk."""
         if self.guest is not None:
-            return iss == self.guest.issuer
+            return iss == self.guest.issuer and iss != operator
         return operator is None or iss == operator
 
     def is_backend(self, iss: str, operator: str) -> bool:
@@ -66,9 +66,9 @@ class KeySet(Struct, frozen=True):
         return now.lo_s > self.expires
 
     def may_number(self, key: IssuerKey, booking: int) -> bool:
-        """Whether a booking of this number is that issuer's to give. Number 0 is no booking."""
+        """Whether a booking of this number is that issuer's to give. Number 0, no booking, is the operator's."""
         guests = {one.guest.issuer for one in self.keys.values() if one.guest is not None and one.guest.owns(booking)}
-        return booking == 0 or guests == (set() if key.guest is None else {key.guest.issuer})
+        return guests == (set() if key.guest is None else {key.guest.issuer})
 
 
 class Revocations(Struct, frozen=True):

@@ -209,7 +209,7 @@ def _barred(signed: _Signed, situation: Situation) -> Refusal | None:
     guest = signed.key.guest
     if not situation.keyset.may_number(signed.key, claims.booking):
         return refused(Code.ISSUER_ROLE, "a booking number that is not this issuer's", claims)
-    if guest is not None and not is_open and not guest.serves(claims.nbf + claims.early_s, claims.exp - claims.late_s):
+    if guest is not None and not is_open and not guest.may_book(claims.nbf, claims.early_s, claims.late_s, claims.exp):
         return refused(Code.ISSUER_ROLE, "outside of the hours of this issuer", claims)
     if situation.keyset.expired(situation.now) and claims.role is not Role.DRIVER and not is_open:
         return refused(Code.ISSUER_ROLE, "the key set has expired: drivers only", claims)

@@ -188,6 +188,7 @@ def _signed_time(case: Case) -> Case:
         revoked=frozenset(_all(state["revoked"])),
         now_ns=state["arrived_ms"] * 1_000_000,
         build_s=float(state["built"]),
+        list_iat=state["list_iat"],
     )
     if isinstance(read, Refusal):
         return _told(read)

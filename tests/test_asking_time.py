@@ -60,7 +60,7 @@ def test_it_asks_while_it_has_no_time_and_again_after_hours_without_a_witness(tm
     assert not it.wants_time
     clock.move(20)
     assert it.wants_time
-    assert it.answered(answer(it.question(3), TRUE_S + int(STALE_S)), authority()) is None
+    assert it.answered(answer(it.question(3, by_phone=True), TRUE_S + int(STALE_S)), authority()) is None
     assert not it.wants_time
 
 
@@ -73,7 +73,7 @@ def test_r19_a_floor_that_a_receiver_raised_wrongly_is_lowered_at_once_and_on_th
     it = keeper(clock, path)
     learn(clock, it, TRUE_S)  # the receiver is right again, and looks like the past
     assert (it.interval().source, it.interval().lo_s) == ("none", wrong)
-    question = it.question(3)
+    question = it.question(3, by_phone=True)
     clock.move(4)
     assert it.answered(answer(question), authority()) is None
     now = it.interval()
@@ -97,7 +97,7 @@ def test_r19_a_floor_that_a_receiver_raised_wrongly_is_lowered_at_once_and_on_th
 )
 def test_what_is_forged_moves_nothing_and_uses_no_question_up(tmp_path: Path, made: object, wanted: Code) -> None:
     it = raised_wrongly(ManualClock(), tmp_path / "floor.json")
-    before, question = it.interval(), it.question(3)
+    before, question = it.interval(), it.question(3, by_phone=True)
     assert callable(made)
     assert code(it.answered(made(question), authority())) is wanted
     assert it.interval() == before
@@ -108,10 +108,10 @@ def test_what_is_forged_moves_nothing_and_uses_no_question_up(tmp_path: Path, ma
 def test_a_late_answer_is_refused_and_a_restart_voids_what_is_open(tmp_path: Path) -> None:
     clock, path = ManualClock(), tmp_path / "floor.json"
     it = keeper(clock, path)
-    question = it.question(3)
+    question = it.question(3, by_phone=True)
     clock.move(61)
     assert code(it.answered(answer(question), authority())) is Code.EXPIRED
-    question = it.question(3)
+    question = it.question(3, by_phone=True)
     assert code(keeper(clock, path).answered(answer(question), authority())) is Code.REPLAY
     assert it.answered(answer(question), authority()) is None
 
@@ -119,30 +119,38 @@ def test_a_late_answer_is_refused_and_a_restart_voids_what_is_open(tmp_path: Pat
 def test_eight_are_open_at_most_and_nobody_can_ask_others_away(tmp_path: Path) -> None:
     clock = ManualClock()
     it = keeper(clock, tmp_path / "floor.json")
-    first = it.question(3)
-    asked = [it.question(3) for _ in range(100)]
+    first = it.question(3, by_phone=True)
+    asked = [it.question(3, by_phone=True) for _ in range(100)]
     assert len({first, *asked}) == QUESTIONS
     assert read_question(asked[-1]) == Question(asked[-1][2:10], 3)
     clock.move(50)
-    assert it.question(3) == asked[-1]
+    assert it.question(3, by_phone=True) == asked[-1]
     clock.move(11)
-    assert it.question(3) not in asked, "a minute later they are gone"
+    assert it.question(3, by_phone=True) not in asked, "a minute later they are gone"
     assert code(it.answered(answer(first), authority())) is Code.REPLAY
 
 
 def test_without_a_key_set_nothing_is_believed(tmp_path: Path) -> None:
     it = keeper(ManualClock(), tmp_path / "floor.json")
-    assert code(it.answered(answer(it.question(0)), Authority(bytes(8), "example"))) is Code.UNKNOWN_KEY
+    assert code(it.answered(answer(it.question(0, by_phone=True)), Authority(bytes(8), "example"))) is Code.UNKNOWN_KEY
 
 
 async def test_a_disk_that_refuses_is_tried_again(tmp_path: Path) -> None:
     clock, folder = ManualClock(), tmp_path / "later"
     it = keeper(clock, folder / "floor.json")
     running = asyncio.create_task(it.run())
-    assert it.answered(answer(it.question(3)), authority()) is None
+    assert it.answered(answer(it.question(3, by_phone=True)), authority()) is None
     assert it.interval().source == "signed"
     await settle()
     folder.mkdir()
     await clock.advance(60)
     assert json.loads((folder / "floor.json").read_bytes())["floor_s"] == TRUE_S
     running.cancel()
+
+
+def test_strangers_phones_leave_the_backends_questions_alone(tmp_path: Path) -> None:
+    it = keeper(ManualClock(), tmp_path / "floor.json")
+    asked = [it.question(3, by_phone=True) for _ in range(100)]
+    first, second = (it.question(3, by_phone=False) for _ in range(2))
+    assert first != second
+    assert not {first, second} & set(asked)

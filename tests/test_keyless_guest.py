@@ -46,10 +46,11 @@ def commune(booking: int = 1_000, key: issue.SigningKey = COMMUNE, **changes: An
 
 
 def test_each_issuer_opens_with_its_own_name_and_numbers_and_with_nothing_of_the_others() -> None:
-    for good in (commune(), commune(1_999), commune(0), token()):
+    for good in (commune(), commune(1_999), token()):
         assert isinstance(believe(good, keyset=BOTH), Booking)
     wrong = (
         commune(key=ISSUER), commune(iss=OPERATOR), token(iss="mairie"), commune(999), commune(2_000), commune(42),
+        commune(0),
         token(booking=1_000),
     )  # fmt: skip
     for bad in wrong:
@@ -65,6 +66,17 @@ def test_r5_nobody_drives_the_others_open_booking_and_nobody_is_stranded_by_the_
     inside = replace(SURE, lo_s=night["nbf"] + 60, hi_s=night["nbf"] + 64)
     assert code(believe(commune(**night), keyset=BOTH, now=inside)) is Code.ISSUER_ROLE
     assert isinstance(believe(commune(**night), keyset=BOTH, now=inside, open_booking=1_000), Booking)
+
+
+@pytest.mark.parametrize("grace", ["early_s", "late_s"])
+def test_grace_is_no_way_around_the_hours(grace: str) -> None:
+    assert isinstance(believe(commune(**{grace: 3_600}), keyset=BOTH), Booking)
+    assert code(believe(commune(**{grace: 3_601}), keyset=BOTH)) is Code.ISSUER_ROLE
+
+
+def test_a_guest_that_calls_itself_as_the_operator_signs_nothing() -> None:
+    keys = (*KEYS, trust.IssuerKey(COMMUNE.public, NOW - DAY, NOW + DAY, ALL_ROLES, replace(HOURS, issuer=OPERATOR)))
+    assert code(believe(commune(iss=OPERATOR), keyset=keyset(keys=keys))) is Code.ISSUER_ROLE
 
 
 def test_a_guests_key_speaks_for_no_backend() -> None:

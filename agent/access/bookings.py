@@ -25,7 +25,7 @@ from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from .authority import Authority
 from .booking import CarNow, OpenNow
-from .choice import Stored, waiting
+from .choice import Stored, copied, waiting
 from .deciding import Known
 
 log = logging.getLogger(__name__)
@@ -122,6 +122,8 @@ class Bookings:
         found = self._check(token)
         if isinstance(found, Refusal) and found.code is Code.EXPIRED:  # neither revoked nor superseded, only old (R5)
             found = self._check(token, self._open)
+        if isinstance(found, Booking):
+            found = copied(found, self.claims(found.cti.hex()), self._authority.operator) or found
         if isinstance(found, Booking) and len(self._believed) >= MOST:
             found = refused(Code.STATE_GUARD, f"{MOST} bookings are stored already", found, reasons=["full"])
         if isinstance(found, Refusal):
@@ -233,10 +235,9 @@ class Bookings:
         if isinstance(situation, Refusal):
             return situation
         found = store_check(token, situation, kept=kept)
-        if isinstance(found, Booking):
-            self._heard(found.iat)
-        elif found.claims is not None and found.code in OURS:
-            self._heard(found.claims.iat)
+        signed = found if isinstance(found, Booking) else found.claims if found.code in OURS else None
+        if signed is not None and signed.iss == self._authority.operator:  # a second issuer tells this car no time
+            self._heard(signed.iat)
         return found
 
     def _keep(self, name: str, booking: Booking) -> None:

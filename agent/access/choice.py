@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyless.claims import Booking
+from keyless.claims import Booking, Claims
 from keyless.code import CodeKind
 from keyless.refusal import Code, Refusal, refused
 
@@ -71,6 +71,15 @@ def over(
 
 def _ended(reason: str, why: str, booking: Booking, until_s: int) -> Refusal:
     return refused(Code.EXPIRED, f"ended, and {why}", booking, until=until_s, reasons=[reason])
+
+
+def copied(new: Booking, there: Claims | None, operator: str) -> Refusal | None:
+    """A second issuer that gives its token the id of another's must not put it in that one's place. there: what is
+    stored under that id.
+    """
+    if there is None or there.iss == new.iss or new.iss == operator:
+        return None
+    return refused(Code.ISSUER_ROLE, "another issuer's token has this id", new)
 
 
 def best(

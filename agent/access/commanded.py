@@ -73,7 +73,7 @@ def by_command(command: bytes, far: Far, known: Known) -> Commanded:
         opens = booking.booking not in (0, known.open_number)
         return Commanded(Verdict(booking, wish.action, opens=opens), wish)
     if wish.action is Action.END:
-        how = How.FORCED if booking.role in FORCES else How.ENDED
+        how = How.FORCED if _forces(booking, known) else How.ENDED
         return Commanded(Verdict(booking, wish.action, closes=how), wish, hard(known.car))
     return Commanded(Verdict(booking, wish.action), wish)
 
@@ -88,8 +88,10 @@ def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refu
     if guarded is not None or switch:
         return guarded
     if located:
+        if not _may_touch(booking, known):
+            return _not_his(booking, known)
         return locate.forbidden(booking, known.open_) or (locate.too_soon(booking) if action in far.told else None)
-    open_, forced = known.open_, booking.role in FORCES
+    open_, forced = known.open_, _forces(booking, known)
     if action is Action.IMMOBILISE_THEFT and open_ is not None:  # R5: who has the car drives on until somebody ends it
         return refused(Code.STATE_GUARD, "a booking is open: end it first", booking, reasons=["booking_open"])
     if action is Action.RELEASE_IMMOBILISER:
@@ -103,6 +105,22 @@ def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refu
     if action is Action.END:
         return _unfinished(booking, forced, known)
     return None
+
+
+def _forces(booking: Booking, known: Known) -> bool:
+    """A second issuer forces nothing of the operator's (docs/keyless.md section 1.4)."""
+    return booking.role in FORCES and _may_touch(booking, known)
+
+
+def _may_touch(booking: Booking, known: Known) -> bool:
+    """The operator's word reaches every booking, a second issuer's its own."""
+    situation = known.situation
+    operators = not isinstance(situation, Refusal) and booking.iss == situation.operator
+    return operators or booking.booking == known.open_number
+
+
+def _not_his(booking: Booking, known: Known) -> Refusal:
+    return nothing_open(booking) if known.open_ is None else occupied(booking, known.open_)
 
 
 def _unfinished(booking: Booking, forced: bool, known: Known) -> Refusal | None:

@@ -183,11 +183,11 @@ class House:
         """Alarms that stand; the store writes its own down, and is asked for it here."""
         return sorted({*self.alarms.standing(), *(("storage",) if self.store.broken else ())})
 
-    def time_question(self) -> bytes | None:
+    def time_question(self, by_phone: bool = False) -> bytes | None:
         """While this box wants to be told the time; whoever carries it to the backend brings the answer back."""
         keyset = self.authority.keyset
         asks = keyset is not None and self.timekeeper.wants_time
-        return self.timekeeper.question(keyset.version) if asks and keyset is not None else None
+        return self.timekeeper.question(keyset.version, by_phone=by_phone) if asks and keyset is not None else None
 
     def key_status(self) -> dict[str, object]:
         """The public half of the vehicle key, for the operator to note."""

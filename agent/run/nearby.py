@@ -68,7 +68,7 @@ def hello(house: House, nonce: bytes) -> Hello:
         0 if keyset is None else keyset.version,
         house.provisioning.sequence,
         house.receipts.number,
-        house.time_question(),
+        house.time_question(by_phone=True),
     )
 
 

@@ -26,7 +26,7 @@ from ..sync import stored
 
 log = logging.getLogger(__name__)
 
-QUESTIONS = 8  # open at once; a stranger may have any number asked
+QUESTIONS = 8  # open at once by each way; a stranger may have any number asked
 STALE_S = 6 * 3600.0  # holdover is asked to be renewed after that: a plain crystal has lost two seconds
 RETRY_S = 60.0  # a disk that cannot be written now: the floor in memory goes on rising
 
@@ -43,6 +43,7 @@ class Timekeeper:
         self._written: trusted.ClockState | None = None
         self._wake = asyncio.Event()
         self._asked: dict[bytes, int] = {}  # in memory only: a restart voids them (D13)
+        self._phones: set[bytes] = set()  # which of them went to a phone
         self._counts = {"fixes": 0, "written": 0, "write_failed": 0, "asked": 0, "answered": 0, "not_believed": 0}
 
     def load(self) -> None:
@@ -79,14 +80,20 @@ class Timekeeper:
         source = self.interval(now).source
         return source == "none" or anchor is None or (source == "holdover" and now.ns - anchor.at_ns > STALE_S * 1e9)
 
-    def question(self, keyset_version: int) -> bytes:
-        """For a backend, by whatever way. With eight open the newest is told again, so nobody can ask others' away."""
+    def question(self, keyset_version: int, *, by_phone: bool) -> bytes:
+        """For a backend. With as many open by that way the newest is told again, so nobody can ask others' away: what
+        strangers' phones ask leaves the places of MQTT alone.
+        """
         now_ns = self._clock.now().ns
         self._asked = {nonce: at for nonce, at in self._asked.items() if now_ns - at <= ANSWER_WITHIN_S * 1e9}
-        if len(self._asked) < QUESTIONS:
-            self._asked[secrets.token_bytes(NONCE_SIZE)] = now_ns
+        self._phones &= self._asked.keys()
+        same = [nonce for nonce in self._asked if (nonce in self._phones) is by_phone]
+        if len(same) < QUESTIONS:
+            same.append(secrets.token_bytes(NONCE_SIZE))
+            self._asked[same[-1]] = now_ns
+            self._phones |= {same[-1]} if by_phone else set()
             self._counts["asked"] += 1
-        return write_question(Question(list(self._asked)[-1], keyset_version))
+        return write_question(Question(same[-1], keyset_version))
 
     def answered(self, answer: bytes, authority: Authority) -> Refusal | None:
         """Believed, now and on the disk at once, also where it lowers the floor (R19); or why not. Never raises."""
@@ -94,8 +101,9 @@ class Timekeeper:
         if isinstance(keyset, Refusal):
             return keyset
         found = believe_time(
-            answer, self._asked, keyset, operator=authority.operator, revoked=authority.revoked, now_ns=now.ns
-        )
+            answer, self._asked, keyset, operator=authority.operator, revoked=authority.revoked, now_ns=now.ns,
+            list_iat=authority.list_iat,
+        )  # fmt: skip
         if isinstance(found, Refusal):
             self._counts["not_believed"] += 1
             return found

@@ -28,6 +28,9 @@ def refusals(case: Callable[..., Case]) -> list[Case]:
         ("a second before its hours", signed(guest(WINDOW["from"] - 1), GUEST)),
         ("a second after its hours", signed(guest(end=WINDOW["to"] + 1), GUEST)),
         ("over night", signed(guest(end=WINDOW["from"] + 24 * HOUR), GUEST)),
+        ("a second too much grace before", signed(guest(early_s=HOUR + 1), GUEST)),
+        ("a second too much grace after", signed(guest(late_s=HOUR + 1), GUEST)),
+        ("no booking", signed(guest(booking=0), GUEST)),
         ("a number below its own", signed(guest(booking=999), GUEST)),
         ("a number above its own", signed(guest(booking=2_000), GUEST)),
     ]
@@ -48,12 +51,12 @@ def accepted(taken: Callable[..., Case]) -> list[Case]:
     whole = guest(WINDOW["from"], WINDOW["to"])
     morning = guest(summer, summer + 12 * HOUR)
     late = guest(end=WINDOW["to"] + HOUR)
-    none = guest(NOW, NOW + 600, 0, role="emergency", early_s=0, late_s=0)
+    graced = guest(WINDOW["from"], WINDOW["to"], early_s=HOUR, late_s=HOUR)
     return [
         taken("guest: all of its hours", whole, **two),
         taken("guest: all of its hours in summer", morning, now=[summer, summer + 4], **two),
         taken("guest: its last number", guest(booking=1_999), **two),
         taken("guest: R5 its open booking outlasts its hours", late, open_booking=1_000, **two),
-        taken("guest: no booking", none, **two),
+        taken("guest: with an hour of grace on both sides", graced, **two),
         taken("guest: the operator as ever", claims(), trust="two issuers"),
     ]

@@ -40,6 +40,7 @@ USUAL: Final[Case] = {
     "asked": {NONCE.hex(): ASKED_MS},
     "arrived_ms": ASKED_MS + 2_000,
     "built": 1_767_225_600,
+    "list_iat": None,
 }
 
 
@@ -174,6 +175,8 @@ def _too_early() -> list[Case]:
     return [
         case("the second before the build", good, code, built=NOW + 1),
         case("a day before the build", good, code, built=NOW + DAY),
+        case("the second before the list of the revoked", good, code, list_iat=NOW + 1),
+        case("by a key of then, before the list", signed(said(iat=NOW - 30 * DAY), OLD), code, list_iat=NOW - 2 * DAY),
         case("years before the build", signed(said(iat=NOW - 200 * DAY)), code, built=NOW + 3_000 * DAY),
     ]
 
@@ -193,6 +196,7 @@ def _accepted() -> list[Case]:
         case("R19: long before what the clock may say", signed(said(iat=NOW - 200 * DAY)), accepted(NOW - 200 * DAY)),
         case("long after it", signed(said(iat=later)), accepted(later)),
         case("in the second of the build", good, accepted(), built=NOW),
+        case("in the second of the list of the revoked", good, accepted(), list_iat=NOW),
         case("key in its last second", signed(said(), OLD), accepted()),
         case("key in its first second", signed(said(iat=NOW + 4), NEXT), accepted(NOW + 4)),
         case("key set expired 90 days before", good, accepted(), trust="expired 90 days ago"),
