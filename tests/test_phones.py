@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agent.access.beside import REMEMBERED
 from hil import beside
 from tests.door_bench import HOUR, T0
@@ -62,6 +64,31 @@ async def test_too_early_tells_from_when_and_is_a_fact(bench: PhoneBench) -> Non
     alice.say(beside.LANGUAGE, b"xx")
     assert (await alice.ask(alice.token(booking=43, begin=2 * HOUR, end=3 * HOUR), "unlock")).text == "en: too_early"
     assert [fact["code"] for fact in await bench.facts("refused", via="phone")] == ["too_early"] * 2
+
+
+@pytest.mark.parametrize("why", ["full", "broken"])
+async def test_an_extension_that_could_not_be_stored_is_not_called_done(
+    bench: PhoneBench, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    alice = bench.pocket()
+    token, longer = alice.token(revision=1), alice.token(end=3 * HOUR, revision=2)
+    assert (await alice.ask(token, "unlock")).refusal is None
+
+    def refuses(*_: object, **__: object) -> None:
+        raise OSError(28, "no space left")
+
+    with monkeypatch.context() as patch:
+        if why == "full":
+            patch.setattr("agent.access.bookings.MOST", 1)
+        else:
+            patch.setattr("drivers.local.files.write_durably", refuses)
+            bench.store.broken = True
+        told = await alice.ask(longer, "extend")
+        expected = ("state_guard", ("full",)) if why == "full" else ("store_broken", ())
+        assert (told.code, told.refusal, told.reasons) == ("refused", *expected)
+        assert (await alice.ask(longer, "lock")).code == "unknown", "nobody is stranded for it"
+    bench.store.broken = False
+    assert (await alice.ask(longer, "extend")).until_s == T0 + 3 * HOUR
 
 
 # --- two phones

@@ -16,6 +16,7 @@ from typing import Final, TypeGuard
 from msgspec import Struct
 from msgspec.structs import replace
 
+from drivers.ports import Feedback
 from keyless import near
 from keyless.claims import Action, Booking, Claims
 from keyless.near import Answer, NearCommand, Said
@@ -101,8 +102,8 @@ class Beside:
         if isinstance(found, Refusal):
             return await self._turned_down(found, token, command, nonces, name)
         booking, wish = found
-        await self._keep(booking)
-        decided = await self._act(booking, wish, key)
+        unstored = await self._keep(booking)
+        decided = await self._act(booking, wish, key, unstored)
         return self._remember(name, self._told(decided, booking, wish))
 
     async def purge(self, lo_s: float) -> None:
@@ -147,9 +148,9 @@ class Beside:
         await self._decisions.refuse("phone", refusal)
         return self._remember(name, heard)
 
-    async def _keep(self, booking: Booking) -> None:
+    async def _keep(self, booking: Booking) -> Refusal | None:
         """A token that was shown is stored like one that the backend sent: a higher revision extends, offline as well.
-        That it cannot be stored strands nobody.
+        Why it could not be strands nobody: it is the answer to EXTEND alone.
         """
         try:
             found = await self._bookings.book(booking.token)
@@ -157,11 +158,15 @@ class Beside:
             found = refused(Code.STORE_BROKEN)
         if isinstance(found, Refusal):
             log.warning("the token of a phone is not stored: %s", found.code.value)
+            return found
+        return None
 
-    async def _act(self, booking: Booking, wish: NearCommand, key: str) -> Decided | None:
-        """`None`: there was nothing to move."""
+    async def _act(self, booking: Booking, wish: NearCommand, key: str, unstored: Refusal | None) -> Decided | None:
+        """`None`: there was nothing to move. unstored: why the token could not be."""
         used = wish.counter, booking.exp
         self._counters[key] = used
+        if wish.action is Action.EXTEND and unstored is not None:
+            return Decided(Feedback.REFUSED, unstored)
         if wish.action in STILL:
             return None
         put = {COUNTER + key: json.dumps(used, separators=(",", ":")).encode()}
