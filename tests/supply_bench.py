@@ -49,7 +49,7 @@ class SupplyBench(DoorBench):
         lockwork, actions = self.lockwork, (SwitchAction.SUPPLY_ON, SwitchAction.SUPPLY_OFF)
 
         def wanted() -> bool | None:
-            return supply_wanted(self.under.booking, lockwork.let_in, lockwork.immobilised)
+            return supply_wanted(lockwork.let_in, lockwork.immobilised)
 
         lockwork.switches[SwitchAction.IMMOBILISE] = lambda: self.supply.turn(False)
         lockwork.switches[SwitchAction.RELEASE] = lambda: self.supply.turn(True)

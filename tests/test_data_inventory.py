@@ -19,7 +19,7 @@ from tests.door_bench import ALICE, DoorBench, the_bench  # noqa: F401 (fixtures
 from tests.test_cli import boitier
 
 AGENT = Path(__file__).resolve().parents[1] / "agent"
-VAULT = {"KEY", "PENDING", "COMMANDED", "RESULT", "COUNTER", "TOKEN", "REVISION"}
+VAULT = {"KEY", "PENDING", "COMMANDED", "LET_IN", "RESULT", "COUNTER", "TOKEN", "REVISION"}
 
 
 def test_the_page_is_what_the_code_makes() -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from keyless.claims import Booking, Claims
+from keyless.claims import Action, Booking, Claims, Role
 from keyless.code import CodeKind
 from keyless.refusal import Code, Refusal, refused
 
@@ -37,6 +37,16 @@ class Window(Struct, frozen=True):
     booking: int
     paid_from_s: int
     paid_to_s: int
+
+
+def may_start(booking: Booking, stored: Iterable[Booking]) -> bool:
+    """Whether who is let in by it holds the right START. A backend's token has no such bit: where it opens a booking,
+    the stored tokens of that booking tell, and where there are none nobody is left standing (R5).
+    """
+    if booking.role is not Role.BACKEND or not booking.booking:
+        return bool(booking.actions & Action.START)
+    own = [it.actions for it in stored if it.booking == booking.booking and it.role is not Role.BACKEND]
+    return not own or any(actions & Action.START for actions in own)
 
 
 def waiting(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> tuple[Window, ...]:

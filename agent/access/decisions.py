@@ -23,7 +23,7 @@ from keyless.token import token_hash
 from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from .bookings import Bookings
-from .choice import Stored
+from .choice import Stored, may_start
 from .deciding import Known, Verdict, at_reader, by_phone
 from .decision_log import DecisionLog
 from .decision_record import Presented
@@ -154,6 +154,7 @@ class Decisions:
             clock=known.now.source,
             note=booking.note,
             named=token_hash(booking.token).hex() if booking.token else None,
+            starts=may_start(booking, self._bookings.believed()),
         )
         opens = self._scene.opening(booking) if verdict.opens else None
         closes = self._scene.closing(verdict.closes) if verdict.closes is not None else None

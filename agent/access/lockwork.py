@@ -21,7 +21,7 @@ from drivers.fitted import SwitchAction
 from drivers.ports import Clock, LockAction, LockOutcome, LockPort
 
 from ..car.state import CarState
-from ..car.under_way import UnderWay
+from ..car.under_way import OpenBooking, UnderWay
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import Plan, carry_out
 from .outcome import UNPROVEN, UNTOLD, Answer, Moved
@@ -34,6 +34,7 @@ COMMANDED: Final = "access/commanded"
 RESULT: Final = "command/result/"
 ORPHAN_WAIT_NS: Final = 5_000_000_000  # for a car's first words after a boot, before an orphan intent is called unknown
 IMMOBILISED: Final = "access/immobilised"
+LET_IN: Final = "access/let_in"
 
 
 class Lockwork:
@@ -43,7 +44,8 @@ class Lockwork:
     guard: held from the intent to the outcome, so that nothing ends the process in between.
     result(id, code, why, fact): tells the backend what became of a remote command. switches: what else can be moved,
     by its driver. first(action, asked, plan): what is due before the lock moves. moved, moved_ns: when
-    the lock last did, or tried. let_in: whether that, or an end, left somebody with the car; `None` before the first.
+    the lock last did, or tried. let_in: whether who has the car may start it, in the vault with what says so; `None`
+    before the first.
     """
 
     def __init__(
@@ -83,7 +85,11 @@ class Lockwork:
         """What earlier runs left: the proof, the last commanded state, an intent without outcome."""
         self._proven = self._proof is not None and self._proof in vault
         self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
-        self.let_in = None if self._commanded is None else not self._commanded
+        self.let_in = {b"1": True, b"0": False}.get(vault.get(LET_IN, b""))
+        if self.let_in is None and self._under.booking is not None:  # an earlier version's, or damaged (R5)
+            self.let_in = True
+        elif self.let_in is None and self._commanded:
+            self.let_in = False
         self.immobilised = IMMOBILISED in vault
         self._since_ns = self._clock.now().ns
         self.receipts.load(vault)
@@ -158,7 +164,8 @@ class Lockwork:
         asked, action = pending.asked, pending.action.value
         moved = outcome is not LockOutcome.FAILED
         locks = pending.action if isinstance(pending.action, LockAction) else None
-        done = Done(pending.plan, self._under.booking, asked, locks, outcome)
+        before = self._under.booking
+        done = Done(pending.plan, before, asked, locks, outcome)
         after = carry_out(self._under, pending.plan, moved)
         receipts = self.receipts.write(done) if locks is not None else Written()
         put, drop = dict(after.put) | dict(receipts.put), [PENDING, *after.drop]
@@ -181,7 +188,7 @@ class Lockwork:
             self.immobilised = False
             drop.append(IMMOBILISED)
         if locks is not None:
-            self._let(locks, pending.plan, moved)
+            put |= self._let(pending, before, moved)
             self.moved_ns = self._clock.now().ns
             self.moved.set()
         if asked.command is not None:
@@ -198,12 +205,24 @@ class Lockwork:
             self._result(asked.command, outcome.value, why, numbers[-1] if numbers else None)
         return Moved(outcome, why, numbers, self.receipts.kept(receipts, in_database=bool(numbers)))
 
-    def _let(self, action: LockAction, plan: Plan, moved: bool) -> None:
-        """An end counts although the lock did not move: the car stands open, and what it starts with must not stay."""
-        if plan.closes is not None and action is LockAction.LOCK:
+    def _let(self, pending: Pending, before: OpenBooking | None, moved: bool) -> dict[str, bytes]:
+        """For the vault: who has the car after this. An open booking that may start it keeps that, whoever else unlocks
+        or locks (R5).
+        """
+        now, may = self._under.booking, pending.asked.starts
+        if pending.plan.closes is not None and now is None:
+            return self._left()
+        if moved and pending.action is LockAction.LOCK and now is None:
             self.let_in = False
-        elif moved:
-            self.let_in = action is LockAction.UNLOCK
+        elif moved and pending.action is LockAction.UNLOCK:
+            same = now is not None and before is not None and now.booking == before.booking
+            self.let_in = may or (same and self.let_in is not False)
+        return {} if self.let_in is None else {LET_IN: b"1" if self.let_in else b"0"}
+
+    def _left(self) -> dict[str, bytes]:
+        """An end counts although the lock did not move: the car stands open, and what it starts with must not stay."""
+        self.let_in = False
+        return {LET_IN: b"0"}
 
     async def resolve(self, *, at_once: bool = False) -> None:
         """D19: an intent found at boot gets its outcome from the proven signal, once the car has spoken, else unknown.
@@ -246,6 +265,8 @@ class Lockwork:
         receipts = self.receipts.write(done)
         told = (*(Fact(kind, body) for kind, body in after.facts), *receipts.facts, *facts)
         changes = dict(after.put) | dict(receipts.put) | dict(put)
+        if plan.closes is not None and self._under.booking is None:
+            changes |= self._left()
         try:
             numbers = await self._store.commit(told, put=changes, drop=after.drop)
         except StoreBroken:

@@ -30,7 +30,8 @@ _COMMAND: Final = re.compile(rb'"command":"([0-9a-f]{32})"')
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who asked for a movement. token, holder, command: hex. clock: source of the time it was decided by. note: see the
-    contract. named: what a receipt names the token by, 32 hex digits.
+    contract. named: what a receipt names the token by, 32 hex digits. starts: holds the right to drive; so does what an
+    earlier version wrote, and what is damaged (R5).
     """
 
     via: str
@@ -42,10 +43,11 @@ class Asked:
     note: str | None = None
     until: int | None = None
     named: str | None = None
+    starts: bool = True
 
     def body(self) -> dict[str, object]:
         """The part of an intent fact that says who asked."""
-        return {name: value for name, value in asdict(self).items() if name not in ("until", "named")}
+        return {name: value for name, value in asdict(self).items() if name not in ("until", "named", "starts")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from . import locate
 from .authority import Authority
 from .booking import Closing
 from .bookings import Bookings
+from .choice import may_start
 from .commanded import GARAGE, SWITCHES, Commanded, Far, by_command
 from .decision_log import DecisionLog
 from .decision_record import commanded_from, shown
@@ -182,6 +183,7 @@ class Remote:
             note=booking.note,
             until=command.exp,
             named=token_hash(booking.token).hex(),
+            starts=may_start(booking, self._bookings.believed()),
         )
         if command.action in GARAGE:
             await self._switch(asked, GARAGE[command.action], put)

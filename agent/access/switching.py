@@ -15,7 +15,6 @@ from drivers.fitted import SwitchAction, SwitchPort
 from drivers.ports import Clock, LockAction
 
 from ..car.state import Moving
-from ..car.under_way import OpenBooking
 from ..sync.store import StoreBroken
 from .booking import CarNow, Plan
 from .door import Door
@@ -29,14 +28,12 @@ AGAIN_NS: Final = 5_000_000_000  # after a failure; doubles up to
 LONGEST_NS: Final = 300_000_000_000
 
 
-def supply_wanted(open_: OpenBooking | None, let_in: bool | None, withheld: bool) -> bool | None:
+def supply_wanted(let_in: bool | None, withheld: bool) -> bool | None:
     """Whether the card has its supply; `None`: nobody knows who had the car, and it is left as it is.
 
     let_in: see `Lockwork`. withheld: the car is immobilised by its card.
     """
-    if withheld:
-        return False
-    return True if open_ is not None else let_in
+    return False if withheld else let_in
 
 
 def may_take_away(car: CarNow) -> bool:
@@ -179,6 +176,8 @@ class SupplyFirst:
     async def __call__(self, action: LockAction, asked: Asked, plan: Plan) -> None:
         """A pause gives it back once the car is locked, because its booking is open (`Held.follow`)."""
         on = action is LockAction.UNLOCK
+        if on and not asked.starts:
+            return
         if self._supply.is_on == on or not (on or may_take_away(self._scene.car())):
             return
         await self._supply.change(on)

@@ -59,7 +59,7 @@ def compose(house: House) -> Switching | None:
         by_card = immobiliser.allowed and not immobiliser.device
 
         def wanted() -> bool | None:
-            return supply_wanted(scene.under.booking, lockwork.let_in, by_card and lockwork.immobilised)
+            return supply_wanted(lockwork.let_in, by_card and lockwork.immobilised)
 
         card = Held("card_supply", port, SUPPLY, wanted, clock, lockwork, scene)
         held.append(card)

@@ -18,7 +18,7 @@ RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
     "car/consumption", "car/garage", "privacy/pause", "token/", "revision/", "decision/",
-    "access/pending", "access/commanded", "access/tries", "sun/", "command/counter/", "near/counter/",
+    "access/pending", "access/commanded", "access/let_in", "access/tries", "sun/", "command/counter/", "near/counter/",
     "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
@@ -214,6 +214,7 @@ MEANING: Final[dict[str, str]] = {
     "revision/": "newest version of each booking",
     "access/pending": "the movement of the lock under way, with who asked",
     "access/commanded": "whether the lock was last told to open or to close",
+    "access/let_in": "whether who has the car may start it",
     "access/tries": "how many wrong codes were typed on the keypad, and when the last one was; no digits",
     "sun/": "how often a badge that proves itself was read, as it last said here",
     "command/counter/": "hash of a command's token, and the highest counter",
