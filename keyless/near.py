@@ -87,8 +87,8 @@ class Said(StrEnum):
 class Answer(Struct, frozen=True):
     """What became of a command. nonce: for the next one on this link.
 
-    refusal: its code. reasons: of a refused end (R1). since_s: too early until then; until_s: over since then, and of
-    what was done the end of the paid time of the booking that has the car; free_at_s: when the other booking's paid
+    refusal: its code. reasons: what exactly is in the way. since_s: too early until then; until_s: over since then, and
+    of what was done the end of the paid time of the booking that has the car; free_at_s: when the other booking's paid
     time ends. locked: what is believed of the lock. counter: the highest taken for this token, with `replay`. text: in
     the driver's language, for the screen.
     """

@@ -157,7 +157,7 @@ def test_r19_a_floor_that_lies_ahead_is_mended_by_signed_time_alone(path: Path) 
 @pytest.mark.parametrize("name", LIES)
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.DRIVER])
 def test_a_wrong_clock_is_a_door_for_no_role_but_the_drivers(name: str, role: Role, path: Path) -> None:
-    """An agent, a technician, a helper and the backend come with a network, so they wait for the time."""
+    """An agent, a technician, an emergency key and the backend come with a network, so they wait for the time."""
     short = {"exp": NOW + 60, "nbf": NOW - 60, "iat": NOW - 120, "early_s": 0, "late_s": 0, "booking": 0}
     now = LIES[name][0](path, ManualClock()).interval()
     assert isinstance(believe(token(role=role, **short), now=now), Booking) == ("the truth" in name)

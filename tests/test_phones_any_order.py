@@ -117,4 +117,5 @@ async def test_only_what_a_holder_signs_on_a_good_nonce_moves_the_lock_and_only_
         await bench.off()
     assert len(world.due) > 5
     assert set(world.taken) >= {"ask", "again", "overheard", "junk", "cut"}
+    assert bench.lock.seen_pending
     assert all(bench.lock.seen_pending), "the intent is on disk before every movement"

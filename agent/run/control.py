@@ -1,4 +1,4 @@
-"""What the local control socket answers: the command line and the technician page talk to this, never to the parts.
+"""What the local control socket answers: the command line talks to this, never to the parts.
 
 What is not here: the socket itself (`drivers/local/control.py`) and what is counted (`health.py`).
 """

@@ -1,4 +1,4 @@
-"""The signed key set and revocation list: from their files at start, and replaced when newer ones arrive (D14).
+"""Key set, roots, revocation list and signed time: from their files at start, replaced when newer ones arrive (D14).
 
 What is not here: signatures (`keyless/trust.py`) and tokens.
 """

@@ -22,7 +22,8 @@ BOX: Final = (
     "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
-    "keyset.cbor", "keyset.previous.cbor", "revoked.cose", "settings.good.toml", "vehicle.key", "receipt.number",
+    "roots/", "keyset.cbor", "keyset.previous.cbor", "revoked.cose", "settings.good.toml", "vehicle.key",
+    "receipt.number",
 )  # fmt: skip
 
 _OPERATOR: Final = "the operator's backend"
@@ -230,11 +231,12 @@ MEANING: Final[dict[str, str]] = {
     "records.db.broken-": "a database that was set aside after a mishap",
     "bookings/": "signed tokens again, as files",
     "floor.json": "the clock's floor",
-    "accepted.json": "versions of key set and revocation list; ids of what is revoked",
+    "accepted.json": "versions of key set and revocation list; ids of what is revoked; the roots that followed",
     "keyset.cbor": "the operator's public keys",
     "keyset.previous.cbor": "the ones before",
     "revoked.cose": "the revocation list",
-    "settings.good.toml": "the last good settings, with the secrets of the keypad's codes and of the badges",
+    "roots/": "each signed change of the operator's root keys",
+    "settings.good.toml": "the last good settings, with the secrets of codes, of badges and of the name on the air",
     "vehicle.key": "the key that signs receipts",
     "receipt.number": "number of the last receipt, again",
 }

@@ -1,4 +1,4 @@
-"""The local control socket: one JSON object a line in, one a line out, for the command line and the technician page.
+"""The local control socket: one JSON object a line in, one a line out, for the command line.
 
 What is not here: what is answered (the agent's). Who may connect is the file's mode 0660 and the folder it lies in.
 """
