@@ -114,6 +114,23 @@ async def test_r8_an_agent_lets_the_cable_go_and_only_while_the_car_stands(bench
     assert bench.pressed == 1
 
 
+async def test_r8_a_driver_lets_it_go_from_afar_only_while_he_has_the_car(bench: SupplyBench) -> None:
+    token = await bench.book(7, None, actions=0xFFF)
+    other = bench.mint(8, None, 0, HOUR, actions=0xFFF)
+    cable, none = Action.RELEASE_CABLE, ("refused", "state_guard: no booking is open")
+    assert await ask(bench, token, cable, 1) == none
+    await ask(bench, token, Action.UNLOCK, 2)
+    assert (await ask(bench, token, cable, 3))[0] == "unknown"
+    assert (await ask(bench, other, cable, 4))[1].startswith("occupied")
+    await ask(bench, token, Action.END, 5)
+    assert await ask(bench, token, cable, 6) == none
+    await bench.cut()
+    bench.park()
+    bench.say(plugged="yes")
+    assert await ask(bench, token, cable, 7) == none
+    assert bench.pressed == 1
+
+
 async def test_a_box_without_such_relays_says_so(bench: SupplyBench) -> None:
     bench.lockwork.switches.clear()
     for counter, action in enumerate((Action.IMMOBILISE_THEFT, Action.RELEASE_IMMOBILISER), 1):

@@ -102,6 +102,8 @@ def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refu
             return occupied(booking, open_)
     if action is Action.UNLOCK:
         return over_at(booking, known, at_station=True)  # the backend can extend; nobody stands there
+    if action is Action.RELEASE_CABLE and open_ is None and not forced:  # as beside the car: whose it is, has it now
+        return nothing_open(booking)
     if action is Action.END:
         return _unfinished(booking, forced, known)
     return None
