@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 from collections import deque
 from typing import Final
 
@@ -45,6 +46,7 @@ REASONS: Final = {
 
 _HEX: Final = frozenset(b"0123456789ABCDEFabcdef")
 _DIGITS: Final = frozenset(b"0123456789")
+_PIECES: Final = re.compile(rb"\x02+|[0-9]+|[A-Fa-f]+|[^\x02\x03\r\n0-9A-Fa-f#*]+|.", re.DOTALL)
 _COUNTERS: Final = (
     "badges", "sun_badges", "codes", "bad_checksum", "broken_frame", "garbage_bytes", "too_long_code", "abandoned_code",
     "repeats", "limited",
@@ -91,8 +93,8 @@ class Decoder:
         """What these bytes, which arrived at `at`, completed."""
         self._age(at.ns)
         found = []
-        for byte in data:
-            item = self._byte(byte, at)
+        for piece in _PIECES.findall(data):
+            item = self._piece(piece, at)
             if item is not None and self._limited(item):
                 found.append(item)
         return found
@@ -110,21 +112,23 @@ class Decoder:
             self.counters["abandoned_code"] += 1
             self._code, self._overlong = "", False
 
-    def _byte(self, byte: int, at: Instant) -> Credential | None:
+    def _piece(self, piece: bytes, at: Instant) -> Credential | None:
+        """A run of bytes of one kind: a line that is flooded must not cost a step for each byte."""
+        byte = piece[0]
         if byte == STX:
-            if self._frame is not None:
-                self._break_frame()
+            self.counters["broken_frame"] += len(piece) - (self._frame is None)
             self._frame = bytearray()
             return None
-        if self._frame is None:
-            return self._key(byte, at)
-        if byte == ETX and len(self._frame) in (FRAME_DIGITS, SUN_DIGITS):
+        if self._frame is not None and byte == ETX and len(self._frame) in (FRAME_DIGITS, SUN_DIGITS):
             return self._card(at)
-        if byte in _HEX and len(self._frame) < SUN_DIGITS:
-            self._frame.append(byte)
-            return None
-        self._break_frame()
-        return self._key(byte, at)
+        if self._frame is not None:
+            room = SUN_DIGITS - len(self._frame) if byte in _HEX else 0
+            self._frame += piece[:room]
+            piece = piece[room:]
+            if not piece:
+                return None
+            self._break_frame()
+        return self._keys(piece, at)
 
     def _break_frame(self) -> None:
         self.counters["broken_frame"] += 1
@@ -159,17 +163,17 @@ class Decoder:
         self.counters["badges"] += 1
         return BadgeTap(uid, at)
 
-    def _key(self, byte: int, at: Instant) -> CodeEntered | None:
-        if byte in _DIGITS:
-            self._overlong = self._overlong or len(self._code) >= MAX_CODE_DIGITS
-            if not self._overlong:
-                self._code += chr(byte)
-        elif byte == ord("*"):
+    def _keys(self, piece: bytes, at: Instant) -> CodeEntered | None:
+        if piece[0] in _DIGITS:
+            room = 0 if self._overlong else MAX_CODE_DIGITS - len(self._code)
+            self._overlong = len(piece) > room
+            self._code += piece[:room].decode("ascii")
+        elif piece == b"*":
             self._code, self._overlong = "", False
-        elif byte == ord("#"):
+        elif piece == b"#":
             return self._end_code(at)
-        elif byte not in b"\r\n":
-            self.counters["garbage_bytes"] += 1
+        elif piece not in (b"\r", b"\n"):
+            self.counters["garbage_bytes"] += len(piece)
         return None
 
     def _end_code(self, at: Instant) -> CodeEntered | None:
