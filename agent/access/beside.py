@@ -30,7 +30,7 @@ from .bookings import Bookings
 from .decisions import Decided, Decisions
 from .saying import reasons_of
 from .scene import Scene
-from .unbelieved import signed_near
+from .unbelieved import for_anybody, signed_near, vouched
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +84,12 @@ class Beside:
                 self.counters["damaged"] += 1
                 log.error("%s cannot be read: %s", name, error)
 
-    async def obey(self, token: bytes | None, command: bytes, nonces: frozenset[bytes]) -> Heard:
-        """token: as the link named it, `None` for none that is known. nonces: the good ones of that link."""
+    async def obey(
+        self, token: bytes | None, command: bytes, nonces: frozenset[bytes], *, named: bool = False
+    ) -> Heard:
+        """token: as the link showed it or (named) the stored one of that name, `None` for none that is known. nonces:
+        the good ones of that link.
+        """
         name = hashlib.sha256(command).digest()
         before = self._answered.get(name)
         if before is not None:
@@ -100,7 +104,7 @@ class Beside:
             self._heard(found.claims.iat)  # its signature has verified: it is not before that second, and maybe enough
             found = self._judge(token, command, nonces, key)
         if isinstance(found, Refusal):
-            return await self._turned_down(found, token, command, nonces, name)
+            return await self._turned_down(found, token, command, nonces, name, named)
         booking, wish = found
         unstored = await self._keep(booking)
         decided = await self._act(booking, wish, key, unstored)
@@ -132,20 +136,21 @@ class Beside:
         return near.believe_near(token, command, situation, nonces, counter)
 
     async def _turned_down(
-        self, refusal: Refusal, token: bytes, command: bytes, nonces: frozenset[bytes], name: bytes
+        self, refusal: Refusal, token: bytes, command: bytes, nonces: frozenset[bytes], name: bytes, named: bool
     ) -> Heard:
-        """A fact only where the holder asks on a nonce that was given: what was overheard, or is forged, must neither
-        fill the disk nor wear it out.
+        """The reason, and a fact, only where the holder asks on a nonce that was given: who overheard or forges must
+        neither fill the disk nor wear it out, nor learn which car this is and who still has it.
         """
-        wish = signed_near(self._authority, refusal, token, command)
+        wish = signed_near(refusal, token, command)
         if wish is None or wish.nonce not in nonces:
             self.counters["replayed" if refusal.code is Code.REPLAY else "unproven"] += 1
-            return unproven(refusal)
-        heard = self._refused(refusal, wish.nonce)
+            return unproven(for_anybody(refusal, wish, named=named))
+        heard = self._refused(refusal, wish.nonce, believed=isinstance(refusal.claims, Booking))
         if refusal.code is Code.REPLAY:  # an honest phone that has lost count: it goes on with the next nonce
             self.counters["replayed"] += 1
             return heard
-        await self._decisions.refuse("phone", refusal)
+        if vouched(self._authority, refusal):
+            await self._decisions.refuse("phone", refusal)
         return self._remember(name, heard)
 
     async def _keep(self, booking: Booking) -> Refusal | None:
@@ -174,7 +179,7 @@ class Beside:
 
     def _told(self, decided: Decided | None, booking: Booking, wish: NearCommand) -> Heard:
         if decided is not None and decided.refusal is not None:
-            return self._refused(decided.refusal, wish.nonce)
+            return self._refused(decided.refusal, wish.nonce, believed=True)
         moved = None if decided is None else decided.moved
         open_ = self._scene.under.booking
         until_s = open_.paid_to_s if open_ is not None and open_.booking == booking.booking else None
@@ -182,8 +187,9 @@ class Beside:
         answer = Answer(said, b"", self._locked(), until_s=until_s)
         return Heard(answer, spent=wish.nonce, receipt=None if moved is None else moved.receipt)
 
-    def _refused(self, refusal: Refusal, spent: bytes) -> Heard:
-        return Heard(answer_of(refusal, self._locked()), refusal, spent)
+    def _refused(self, refusal: Refusal, spent: bytes, *, believed: bool) -> Heard:
+        """believed: the token; a holder of another time or another car is not told of the lock."""
+        return Heard(answer_of(refusal, self._locked() if believed else None), refusal, spent)
 
     def _remember(self, name: bytes, heard: Heard) -> Heard:
         self._answered[name] = heard

@@ -162,10 +162,12 @@ class Phones:
         if len(command) > MAX_COMMAND:  # not worth a turn of the door's
             why = refused(Code.TOO_BIG, f"{len(command)} bytes, at most {MAX_COMMAND}")
             return unproven(why)
-        named, nonces = talk.token, talk.nonces.good(message.at.ns)
-        token = self._bookings.named(named) if named is not None and len(named) == NAME_BYTES else named
+        token, nonces = talk.token, talk.nonces.good(message.at.ns)
+        named = token is not None and len(token) == NAME_BYTES
+        if token is not None and named:
+            token = self._bookings.named(token)
         try:
-            return await self._door.wish(lambda: self._beside.obey(token, command, nonces))
+            return await self._door.wish(lambda: self._beside.obey(token, command, nonces, named=named))
         except StoreBroken as error:
             why = refused(Code.STORE_BROKEN, str(error))
             return unproven(why)
