@@ -5,6 +5,7 @@ What is not here: the tokens themselves (`bookings.py`) and the judging of each 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Set
 from typing import Final
 
@@ -14,6 +15,7 @@ from keyless.claims import Action, Booking, Claims, Role
 from keyless.code import CodeKind
 from keyless.refusal import Code, Refusal, refused
 
+SLOT_YIELDS_S: Final = 900  # a quarter of an hour: who has just typed a code is not on the road for less
 NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
 
 
@@ -47,6 +49,15 @@ def may_start(booking: Booking, stored: Iterable[Booking]) -> bool:
         return bool(booking.actions & Action.START)
     own = [it.actions for it in stored if it.booking == booking.booking and it.role is not Role.BACKEND]
     return not own or any(actions & Action.START for actions in own)
+
+
+def paid_until(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> int | None:
+    """When a slot of the day makes way, in seconds: as the paid time of the first booking begins that has not had the
+    car yet, and soon where it has begun; its driver is only late. `None`: no such booking.
+    """
+    due = (it for it in stored if it.booking and it.booking not in ended and now_s < it.paid_to_s)
+    begins = [it.paid_from_s if now_s < it.paid_from_s else math.ceil(now_s) + SLOT_YIELDS_S for it in due]
+    return min(begins, default=None)
 
 
 def waiting(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> tuple[Window, ...]:

@@ -117,7 +117,8 @@ class Decisions:
 
     async def _typed(self, digits: str) -> Decided:
         """The count of wrong codes is on disk before anybody sees that this one was wrong."""
-        named = self._keypad.typed(digits, self._scene.now(), self._scene.open_number)
+        scene = self._scene
+        named = self._keypad.typed(digits, scene.now(), scene.open_number, scene.under.ended)
         if isinstance(named, Refusal):
             return await self.refuse("code", named, self._keypad.put())
         known = self._known(named)

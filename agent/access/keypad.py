@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from typing import Final
 
 from drivers.ports import Clock
-from keyless.claims import Booking, Claims, Interval
+from keyless.claims import Claims, Interval
 from keyless.code import DIGITS, CodeKind, hotline_booking, hotline_claims, hotline_token, near, stands_for
 from keyless.refusal import Code, Refusal, refused
 from keyless.tries import LOCK_NS, Tries, after_wrong, aged, locked, not_known
 
 from ..sync import stored
 from .bookings import Bookings
-from .choice import Stored
+from .choice import Stored, paid_until
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,12 @@ class Keypad:
         """Often enough that the end of a lock is told."""
         self._alarm(LOCKED, self.locked())
 
-    def typed(self, digits: str, now: Interval, open_: int | None) -> tuple[Stored, ...] | Refusal:
-        """What these digits stand for; or why nothing, after which `put` belongs on the disk before any answer."""
+    def typed(
+        self, digits: str, now: Interval, open_: int | None, ended: Set[int]
+    ) -> tuple[Stored, ...] | Refusal:
+        """What these digits stand for; or why nothing, after which `put` belongs on the disk before any answer. ended:
+        see `Known`.
+        """
         if not self._key:
             return refused(Code.CODE, "this car has no code key, so it takes no codes")
         self.look()
@@ -75,12 +79,12 @@ class Keypad:
             return self._rests(now)
         if len(digits) != DIGITS:
             return refused(Code.CODE, f"a code has {DIGITS} digits")
-        found = self._named(digits, now, open_)
+        found = self._named(digits, now, open_, ended)
         return found or self._wrong(now)
 
     # --- inside
 
-    def _named(self, digits: str, now: Interval, open_: int | None) -> tuple[Stored, ...]:
+    def _named(self, digits: str, now: Interval, open_: int | None, ended: Set[int]) -> tuple[Stored, ...]:
         """Every booking near is compared, whichever it is, so that the time taken tells nothing."""
         found: list[Stored] = []
         for it in self._bookings.believed():
@@ -90,17 +94,17 @@ class Keypad:
                     found.append(Stored(it.booking, it.nbf, it.token, kind))
         number = hotline_booking(self._key, digits, now, open_)
         if number is not None:
-            found += self._slot(number, now)
+            found += self._slot(number, now, ended)
         return tuple(found)
 
-    def _slot(self, number: int, now: Interval) -> list[Stored]:
-        """The tokens that the desk sent for it since, else the slot by itself, until the next booking begins."""
+    def _slot(self, number: int, now: Interval, ended: Set[int]) -> list[Stored]:
+        """The tokens that the desk sent for it since, else the slot by itself, until it makes way."""
         sent = [it for it in self._bookings.believed() if it.booking == number]
         if sent:
             return [Stored(it.booking, it.nbf, it.token, CodeKind.DESK) for it in sent]
-        later = [it.paid_from_s for it in self._bookings.believed() if _begins_later(it, now)]
+        until = paid_until(self._bookings.believed(), now.lo_s, ended)
         nbf = hotline_claims(number, b"", "").nbf
-        return [Stored(number, nbf, b"", CodeKind.DESK, min(later, default=None))]
+        return [Stored(number, nbf, b"", CodeKind.DESK, until)]
 
     def _wrong(self, now: Interval) -> Refusal:
         at = self._clock.now()
@@ -124,7 +128,3 @@ def slot_claims(token: str) -> Claims | None:
     """Of a token id in hex that is a slot's: what such a booking is; `None` for another's."""
     number = hotline_token(bytes.fromhex(token)) if HEX.fullmatch(token) else None
     return None if number is None else hotline_claims(number, b"", "")
-
-
-def _begins_later(booking: Booking, now: Interval) -> bool:
-    return booking.booking != 0 and booking.paid_from_s > now.lo_s
