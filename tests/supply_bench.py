@@ -56,7 +56,7 @@ class SupplyBench(DoorBench):
         lockwork.switches[SwitchAction.RELEASE_CABLE] = self.press
         self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
         if self.order == "supply_first":
-            lockwork.first = SupplyFirst(self.supply, self.clock, self.scene, 0.0)
+            lockwork.first = SupplyFirst(self.supply, self.clock, self.scene, 0.0, lambda: lockwork.immobilised)
         self.switching = Switching(self.clock, self.door, lockwork, (self.supply,), self.delay_s)
         self.following = asyncio.create_task(self.switching.run())
 

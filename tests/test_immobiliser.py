@@ -5,6 +5,8 @@ On the bench of the card supply, which is the simplest immobiliser; the cable's 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from keyless.claims import Action, Role
@@ -44,6 +46,20 @@ async def test_r15_a_theft_takes_the_start_away_for_good_until_it_is_given_back(
     await bench.cut()
     await bench.wait(4)
     assert bench.relay.through
+
+
+async def test_r15_a_car_that_takes_its_supply_before_the_lock_does_not_start_for_a_moment(tmp_path: Path) -> None:
+    bench = SupplyBench(tmp_path, "supply_first")
+    await bench.boot()
+    bench.park()
+    await bench.wait(SETTLED_S)
+    await ask(bench, backend(bench), Action.IMMOBILISE_THEFT, 1)
+    turns = bench.relay.turns
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    await bench.idle()
+    assert (bench.relay.through, bench.relay.turns) == (False, turns)
+    await bench.off()
 
 
 async def test_r5_nobody_is_immobilised_while_a_booking_is_open_however_late_he_is(bench: SupplyBench) -> None:

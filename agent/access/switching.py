@@ -168,15 +168,20 @@ class Switching:
 
 
 class SupplyFirst:
-    """For a car that does not lock while a live card lies inside: the supply moves before the lock."""
+    """For a car that does not lock while a live card lies inside: the supply moves before the lock. withheld: see
+    `supply_wanted`.
+    """
 
-    def __init__(self, supply: Held, clock: Clock, scene: Scene, delay_s: float) -> None:
-        self._supply, self._clock, self._scene, self._delay_s = supply, clock, scene, delay_s
+    def __init__(
+        self, supply: Held, clock: Clock, scene: Scene, delay_s: float, withheld: Callable[[], bool]
+    ) -> None:
+        self._supply, self._clock, self._scene = supply, clock, scene
+        self._delay_s, self._withheld = delay_s, withheld
 
     async def __call__(self, action: LockAction, asked: Asked, plan: Plan) -> None:
         """A pause gives it back once the car is locked, because its booking is open (`Held.follow`)."""
         on = action is LockAction.UNLOCK
-        if on and not asked.starts:
+        if on and (self._withheld() or not asked.starts):
             return
         if self._supply.is_on == on or not (on or may_take_away(self._scene.car())):
             return

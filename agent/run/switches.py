@@ -58,15 +58,18 @@ def compose(house: House) -> Switching | None:
         port = RelaySwitch(boards.at(supply.device, supply.baud), supply.channel, inverted=supply.inverted)
         by_card = immobiliser.allowed and not immobiliser.device
 
+        def withheld() -> bool:
+            return by_card and lockwork.immobilised
+
         def wanted() -> bool | None:
-            return supply_wanted(lockwork.let_in, by_card and lockwork.immobilised)
+            return supply_wanted(lockwork.let_in, withheld())
 
         card = Held("card_supply", port, SUPPLY, wanted, clock, lockwork, scene)
         held.append(card)
         if by_card:
             lockwork.switches |= {START[0]: lambda: card.turn(True), START[1]: lambda: card.turn(False)}
         if supply.order == "supply_first":
-            lockwork.first = SupplyFirst(card, clock, scene, supply.delay_s)
+            lockwork.first = SupplyFirst(card, clock, scene, supply.delay_s, withheld)
     if cable.device:
         button = RelayPulse(boards.at(cable.device, cable.baud), cable.channel, cable.pulse_ms)
         lockwork.switches[SwitchAction.RELEASE_CABLE] = button.press
