@@ -30,12 +30,14 @@ from .bookings import Bookings
 from .decisions import Decided, Decisions
 from .saying import reasons_of
 from .scene import Scene
+from .sparing import Sparing
 from .unbelieved import for_anybody, signed_near, vouched
 
 log = logging.getLogger(__name__)
 
 COUNTER: Final = "near/counter/"
-REMEMBERED: Final = 64  # answers; only commands that a holder signed on a good nonce take a place
+REMEMBERED: Final = 64  # answers; only commands that are believed take a place
+OF_EACH: Final = 16  # of them of one token, so that one driver's commands do not push another's out
 KEPT_S: Final = 86_400  # a counter outlives its token by a day: clocks are set back
 STILL: Final = Action.EXTEND | Action.READ_STATE  # what asks for an answer and moves nothing
 
@@ -68,8 +70,11 @@ class Beside:
         self._store, self._authority, self._bookings = store, authority, bookings
         self._scene, self._decisions, self._locked, self._heard = scene, decisions, locked, heard
         self._counters: dict[str, tuple[int, int]] = {}  # token name -> highest counter, end of the token
-        self._answered: dict[bytes, Heard] = {}  # hash of the command's bytes -> what was answered, oldest first
-        self.counters = {"commands": 0, "repeated": 0, "replayed": 0, "unproven": 0, "damaged": 0}
+        # hash of the command's bytes -> token name and what was answered, oldest first
+        self._answered: dict[bytes, tuple[str, Heard]] = {}
+        self._unstored: dict[str, Refusal] = {}  # token name -> why it is believed and could not be stored
+        self._sparing = Sparing()
+        self.counters = {"commands": 0, "unrecorded": 0, "repeated": 0, "replayed": 0, "unproven": 0, "damaged": 0}
 
     async def load(self) -> None:
         """What earlier runs left. A counter that does not read is left out: the nonce alone guards then."""
@@ -85,16 +90,16 @@ class Beside:
                 log.error("%s cannot be read: %s", name, error)
 
     async def obey(
-        self, token: bytes | None, command: bytes, nonces: frozenset[bytes], *, named: bool = False
+        self, token: bytes | None, command: bytes, nonces: frozenset[bytes], at_ns: int, *, named: bool = False
     ) -> Heard:
         """token: as the link showed it or (named) the stored one of that name, `None` for none that is known. nonces:
-        the good ones of that link.
+        the good ones of that link. at_ns: when it came, of monotonic time.
         """
         name = hashlib.sha256(command).digest()
         before = self._answered.get(name)
         if before is not None:
             self.counters["repeated"] += 1
-            return replace(before, spent=None)
+            return replace(before[1], spent=None)
         self.counters["commands"] += 1
         if token is None:
             return unproven(refused(Code.NOT_STORED, "send the token itself"))
@@ -104,11 +109,15 @@ class Beside:
             self._heard(found.claims.iat)  # its signature has verified: it is not before that second, and maybe enough
             found = self._judge(token, command, nonces, key)
         if isinstance(found, Refusal):
-            return await self._turned_down(found, token, command, nonces, name, named)
+            wish = signed_near(found, token, command)
+            if wish is None or wish.nonce not in nonces:
+                self.counters["replayed" if found.code is Code.REPLAY else "unproven"] += 1
+                return unproven(for_anybody(found, wish, named=named))
+            return await self._turned_down(found, wish, key, at_ns)
         booking, wish = found
-        unstored = await self._keep(booking)
-        decided = await self._act(booking, wish, key, unstored)
-        return self._remember(name, self._told(decided, booking, wish))
+        unstored = await self._keep(booking, key, at_ns)
+        decided = await self._act(booking, wish, key, unstored, at_ns)
+        return self._remember(name, key, self._told(decided, booking, wish))
 
     async def purge(self, lo_s: float) -> None:
         """Forget the counters of tokens that are surely over. lo_s: the earliest it can be now."""
@@ -118,6 +127,7 @@ class Beside:
                 await self._store.commit(drop=tuple(COUNTER + name for name in dead))
         for name in dead:
             del self._counters[name]
+            self._unstored.pop(name, None)
 
     # --- inside
 
@@ -135,38 +145,48 @@ class Beside:
         counter = self._counters[key][0] if key in self._counters else None
         return near.believe_near(token, command, situation, nonces, counter)
 
-    async def _turned_down(
-        self, refusal: Refusal, token: bytes, command: bytes, nonces: frozenset[bytes], name: bytes, named: bool
-    ) -> Heard:
-        """The reason, and a fact, only where the holder asks on a nonce that was given: who overheard or forges must
-        neither fill the disk nor wear it out, nor learn which car this is and who still has it.
+    async def _turned_down(self, refusal: Refusal, wish: NearCommand, key: str, at_ns: int) -> Heard:
+        """Its holder asks on a nonce that was given: only so are the reason told and a fact written, for who overheard
+        or forges must neither fill the disk nor wear it out, nor learn which car this is and who still has it.
+
+        Not remembered: a former driver must not push honest answers out, and who lost this one asks anew.
         """
-        wish = signed_near(refusal, token, command)
-        if wish is None or wish.nonce not in nonces:
-            self.counters["replayed" if refusal.code is Code.REPLAY else "unproven"] += 1
-            return unproven(for_anybody(refusal, wish, named=named))
         heard = self._refused(refusal, wish.nonce, believed=isinstance(refusal.claims, Booking))
         if refusal.code is Code.REPLAY:  # an honest phone that has lost count: it goes on with the next nonce
             self.counters["replayed"] += 1
             return heard
-        if vouched(self._authority, refusal):
+        if vouched(self._authority, refusal) and self._recorded(key, at_ns):
             await self._decisions.refuse("phone", refusal)
-        return self._remember(name, heard)
+        return heard
 
-    async def _keep(self, booking: Booking) -> Refusal | None:
+    def _recorded(self, key: str, at_ns: int) -> bool:
+        """Whether one more refusal about this token becomes a fact."""
+        may = self._sparing.take(key, at_ns)
+        self.counters["unrecorded"] += int(not may)
+        return may
+
+    async def _keep(self, booking: Booking, key: str, at_ns: int) -> Refusal | None:
         """A token that was shown is stored like one that the backend sent: a higher revision extends, offline as well.
-        Why it could not be strands nobody: it is the answer to EXTEND alone.
+        Why it could not be strands nobody: it is the answer to EXTEND alone. Each try that fails is a fact, so it is
+        tried again as seldom as these are told.
         """
+        before = self._unstored.get(key)
+        if before is not None and not self._recorded(key, at_ns):
+            return before
         try:
             found = await self._bookings.book(booking.token)
         except StoreBroken:
             found = refused(Code.STORE_BROKEN)
         if isinstance(found, Refusal):
             log.warning("the token of a phone is not stored: %s", found.code.value)
+            self._unstored[key] = found
             return found
+        self._unstored.pop(key, None)
         return None
 
-    async def _act(self, booking: Booking, wish: NearCommand, key: str, unstored: Refusal | None) -> Decided | None:
+    async def _act(
+        self, booking: Booking, wish: NearCommand, key: str, unstored: Refusal | None, at_ns: int
+    ) -> Decided | None:
         """`None`: there was nothing to move. unstored: why the token could not be."""
         used = wish.counter, booking.exp
         self._counters[key] = used
@@ -175,7 +195,7 @@ class Beside:
         if wish.action in STILL:
             return None
         put = {COUNTER + key: json.dumps(used, separators=(",", ":")).encode()}
-        return await self._decisions.wished(booking, wish.action, put=put)
+        return await self._decisions.wished(booking, wish.action, recorded=lambda: self._recorded(key, at_ns), put=put)
 
     def _told(self, decided: Decided | None, booking: Booking, wish: NearCommand) -> Heard:
         if decided is not None and decided.refusal is not None:
@@ -191,8 +211,11 @@ class Beside:
         """believed: the token; a holder of another time or another car is not told of the lock."""
         return Heard(answer_of(refusal, self._locked() if believed else None), refusal, spent)
 
-    def _remember(self, name: bytes, heard: Heard) -> Heard:
-        self._answered[name] = heard
+    def _remember(self, name: bytes, key: str, heard: Heard) -> Heard:
+        self._answered[name] = key, heard
+        mine = [each for each, (token, _) in self._answered.items() if token == key]
+        for each in mine[:-OF_EACH]:
+            del self._answered[each]
         while len(self._answered) > REMEMBERED:
             del self._answered[next(iter(self._answered))]
         return heard

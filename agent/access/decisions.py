@@ -7,7 +7,7 @@ durability (`lockwork.py`), what is asked from afar (`remote.py`).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -79,10 +79,13 @@ class Decisions:
         known = self._known(self._bookings.of_badge(badge))
         return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known)
 
-    async def wished(self, booking: Booking, action: Action, *, put: Mapping[str, bytes] | None = None) -> Decided:
+    async def wished(
+        self, booking: Booking, action: Action, *, recorded: Callable[[], bool], put: Mapping[str, bytes] | None = None
+    ) -> Decided:
         """A phone says what it wants, once token and command are believed: UNLOCK, LOCK, END or RELEASE_CABLE.
 
-        put: goes to disk with the intent, such as the command's counter.
+        recorded: whether a refusal may be one more fact. put: goes to disk with the intent, such as the command's
+        counter.
         """
         self.counters["phones"] += 1
         known = self._known((Stored(booking.booking, booking.nbf, booking.token),))
@@ -90,7 +93,7 @@ class Decisions:
         if SwitchAction.RELEASE_CABLE in self._lockwork.switches:
             known, switches = replace(known, cable=True), (SwitchAction.RELEASE_CABLE,)
         presented = Presented("phone", wish=int(action), switches=switches)
-        return await self._carry_out(presented, by_phone(action, known), known, put)
+        return await self._carry_out(presented, by_phone(action, known), known, put, recorded=recorded)
 
     async def refuse(self, via: str, refusal: Refusal, put: Mapping[str, bytes] | None = None) -> Decided:
         """A refusal is a fact with its code; it moves nothing. put: what else is durable when this returns."""
@@ -138,10 +141,13 @@ class Decisions:
 
     async def _carry_out(
         self, presented: Presented, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None,
-        *, used: Mapping[str, bytes] | None = None,
+        *, used: Mapping[str, bytes] | None = None, recorded: Callable[[], bool] = lambda: True,
     ) -> Decided:  # fmt: skip
-        """put: goes to disk with an intent; used: with a refusal as well."""
+        """put: goes to disk with an intent; used: with a refusal as well, where that is recorded."""
         via, booking, action = presented.via, verdict.booking, verdict.action
+        if verdict.refusal is not None and not recorded():
+            self.counters["refused"] += 1
+            return Decided(Feedback.REFUSED, verdict.refusal)
         record = {**(used or {}), **self._kept.keep(presented, known, verdict)}
         if verdict.refusal is not None:
             return await self.refuse(via, verdict.refusal, record)

@@ -167,7 +167,7 @@ class Phones:
         if token is not None and named:
             token = self._bookings.named(token)
         try:
-            return await self._door.wish(lambda: self._beside.obey(token, command, nonces, named=named))
+            return await self._door.wish(lambda: self._beside.obey(token, command, nonces, message.at.ns, named=named))
         except StoreBroken as error:
             why = refused(Code.STORE_BROKEN, str(error))
             return unproven(why)

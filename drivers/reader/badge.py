@@ -54,18 +54,21 @@ _COUNTERS: Final = (
 
 
 class Limit:
-    """At most five at once and one a second after that; more is somebody playing, not somebody opening a car."""
+    """So many at once and one each refill_ns after that. At a reader five and one a second: more is somebody playing,
+    not somebody opening a car.
+    """
 
-    def __init__(self) -> None:
-        self._left = LIMIT_BURST
+    def __init__(self, burst: int = LIMIT_BURST, refill_ns: int = LIMIT_REFILL_NS) -> None:
+        self._burst, self._refill_ns = burst, refill_ns
+        self._left = burst
         self._since_ns: int | None = None
 
     def take(self, now_ns: int) -> bool:
         if self._since_ns is None:
             self._since_ns = now_ns
-        gained = max(0, now_ns - self._since_ns) // LIMIT_REFILL_NS
-        self._left = min(LIMIT_BURST, self._left + gained)
-        self._since_ns = now_ns if self._left == LIMIT_BURST else self._since_ns + gained * LIMIT_REFILL_NS
+        gained = max(0, now_ns - self._since_ns) // self._refill_ns
+        self._left = min(self._burst, self._left + gained)
+        self._since_ns = now_ns if self._left == self._burst else self._since_ns + gained * self._refill_ns
         if self._left == 0:
             return False
         self._left -= 1
