@@ -91,7 +91,9 @@ class _No:
         assert len(name) == near.NAME_BYTES
         return None
 
-    async def obey(self, token: bytes | None, command: bytes, nonces: frozenset[bytes]) -> Heard:
+    async def obey(
+        self, token: bytes | None, command: bytes, nonces: frozenset[bytes], at_ns: int, *, named: bool
+    ) -> Heard:
         assert len(nonces) <= near.MOST_NONCES
         assert len(command) <= near.MAX_COMMAND
         return unproven(refused(Code.HOLDER))
@@ -111,10 +113,11 @@ async def _talk(data: bytes) -> bool:
         kind, size = data[at], data[at + 1]
         port.write(link, kind, data[at + 2 : at + 2 + size])
         at, commands = at + 2 + size, commands + (kind == near.Kind.COMMAND)
-    while port.waiting:
+    while port.waiting and not serving.done():
         await settle(1)
     await settle()
-    assert not serving.done()
+    if serving.done():
+        serving.result()
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
     kinds = [kind for kind, _ in port.said[link]]
