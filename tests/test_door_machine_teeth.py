@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from agent.access import booking, deciding, door, receipts
 from agent.access.booking import may_auto_close
 from agent.car.under_way import BOOKING_KEY, ENDED_KEY
-from agent.run import accepted, provisioning
+from agent.run import accepted, provisioning, root_chain
 from agent.run.timekeeper import Timekeeper
 from agent.sync.store import Store
 from keyless import clock, cose, policy, trust, verify
@@ -121,7 +121,7 @@ BREAKS: dict[str, Break] = {
     "kid ceiling ignored": setting(trust.IssuerKey, "may_mint", lambda self, role: True),
     "role ceiling ignored": setting(verify, "CEILING", dict.fromkeys(Role, Action(2**16 - 1))),
     "key set roll-back accepted": old_key_set,
-    "one root is enough": setting(provisioning, "Trust", lambda roots, threshold: trust.Trust(roots, 1)),
+    "one root is enough": setting(root_chain, "Trust", lambda roots, threshold: trust.Trust(roots, 1)),
     "list roll-back accepted": old_list,
     "list forgotten by a restart": forgotten_list,
     "floor not stored": setting(Timekeeper, "write", lambda self, **_: True),
