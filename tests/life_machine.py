@@ -137,6 +137,10 @@ class LifeMachine(CarRules):
         if good:
             self.law.keys = {key.kid: Key(end, roles) for key, end, roles in entries}
             self.law.version, self.law.set_expires = version, expires
+            # What is stored is judged anew: a token whose key is known again says anew when it was made, also to a box
+            # whose floor was lost meanwhile.
+            told = [it.iat for it in self.law.permits if it.stored != "no" and it.sound]
+            self.vouched = max([self.vouched, *told])
 
     def offer(self, data: bytes) -> tuple[bool, bool]:
         answer, moves, cut = self.attempt(self.bench.provisioning.accept(data))
