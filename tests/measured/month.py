@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Container, Sized
 from pathlib import Path
 from typing import Any, cast
 
+from agent.access import decision_log
 from agent.sync import samples, wire
 from agent.sync.disk import Disk
 from agent.sync.record import When
@@ -35,6 +36,7 @@ DAY = 24 * HOUR
 DRIVE_S, SHORT_DRIVE_S, CHARGE_LOOKS = 120, 20, 20
 LAT, LON = 48.4331, 0.0998
 EARLY_DAY, SETTLED_DAY = 2, 10
+RING = 8
 OURS = ("agent", "buffer", "config", "drivers", "keyless")
 PAGES = ("page_count", "freelist_count", "page_size")
 CONTAINERS = frozenset({dict, list, set, frozenset, tuple, deque})
@@ -122,7 +124,10 @@ class Month:
             if task.done():
                 task.result()
         bench = self.bench  # the stand-ins' own memory
-        for list_ in (bench.lock.moves, bench.lock.seen_pending, bench.reader.shown, bench.heard, bench.answers):
+        reader, lock = bench.reader, bench.lock
+        for list_ in (
+            lock.moves, lock.seen_pending, reader.shown, reader.reasons, bench.alarms, bench.heard, bench.answers,
+        ):  # fmt: skip
             list_.clear()
 
     async def _drive(self) -> None:
@@ -233,15 +238,12 @@ async def census_alone(store: Store) -> dict[str, int]:
 
 
 async def on_disk(store: Store) -> int:
-    """Bytes of the database that hold something, asked on its one connection; its log is as long as it ever was. The
-    door's decisions are left out: a ring that is bounded, and takes a fortnight to fill.
-    """
+    """Bytes of the database that hold something, asked on its one connection; its log is as long as it ever was."""
 
     def used(disk: Disk, _: When) -> int:
         with disk.database.read() as connection:
             pages, free, size = (connection.execute(f"PRAGMA {what}").fetchone()[0] for what in PAGES)
-            sizes = connection.execute("SELECT length(value) FROM vault WHERE key LIKE 'decision/%'").fetchall()
-        return int((pages - free - sum(length // size + 1 for (length,) in sizes)) * size)
+        return int((pages - free) * size)
 
     return await store.ask(used)
 
@@ -254,7 +256,11 @@ def held() -> dict[str, int]:
 
 
 async def live(folder: Path, days: int, counted: Container[int] = ()) -> dict[str, Any]:
-    """What is held at three points of the time. counted: nights whose census is printed, with short drives."""
+    """What is held at three points of the time. counted: nights whose census is printed, with short drives.
+
+    The ring of the door's decisions is small here, so that it is full before the first of these points.
+    """
+    decision_log.PLACES = RING  # type: ignore[misc]
     async with Month(folder, SHORT_DRIVE_S if counted else DRIVE_S) as month:
         told: dict[str, Any] = {}
         while month.days < days:
