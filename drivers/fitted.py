@@ -76,14 +76,3 @@ class SwitchPort(Protocol):
     def close(self) -> None:
         """Idempotent: back to on, as far as the device can be reached."""
         ...
-
-
-class ButtonPort(Protocol):
-    """Presses once."""
-
-    async def press(self) -> None:
-        """Raises `DeviceError`, see `LockPort.act`."""
-        ...
-
-    @property
-    def trouble(self) -> str: ...

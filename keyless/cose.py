@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -63,6 +64,24 @@ def read_sign1(data: bytes, *, limit: int, with_kid: bool) -> Sign1 | Refusal:
         return header
     alg, kid = header
     return Sign1(protected, alg, kid, payload, signature)
+
+
+def read_signed_by(data: bytes, public: bytes, kid: bytes, *, limit: int) -> Sign1 | Refusal:
+    """Signed by this Ed25519 key, or the first of `too_big malformed alg unknown_key signature`. kid: of that key."""
+    outer = read_sign1(data, limit=limit, with_kid=True)
+    if isinstance(outer, Refusal):
+        return outer
+    if outer.alg not in ISSUER_ALGS:
+        return refused(Code.ALG, f"alg {outer.alg}")
+    if outer.kid != kid:
+        return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
+    return outer if outer.is_by(public) else refused(Code.SIGNATURE)
+
+
+def write_sign1(payload: bytes, alg: int, kid: bytes | None, sign: Callable[[bytes], bytes]) -> bytes:
+    """With tag 18. kid: `None` for a holder's command, whose header has none. sign: 64 bytes of the signature."""
+    protected = cbor.encode({1: alg} if kid is None else {1: alg, 4: kid})
+    return bytes([_TAG_18]) + cbor.encode([protected, {}, payload, sign(to_be_signed(protected, payload))])
 
 
 @lru_cache(maxsize=32)

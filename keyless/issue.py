@@ -70,9 +70,7 @@ def new_key(kind: str = "ed25519") -> SigningKey:
 
 def sign1(payload: bytes, key: SigningKey, *, with_kid: bool = True) -> bytes:
     """COSE_Sign1 with tag 18; protected is {1: alg, 4: kid}, or {1: alg} for a holder's command."""
-    protected = cbor.encode({1: key.alg, 4: key.kid} if with_kid else {1: key.alg})
-    signature = key.sign(cose.to_be_signed(protected, payload))
-    return b"\xd2" + cbor.encode([protected, {}, payload, signature])
+    return cose.write_sign1(payload, key.alg, key.kid if with_kid else None, key.sign)
 
 
 def token(claims: Claims, key: SigningKey) -> bytes:

@@ -39,8 +39,7 @@ class Parcel(Struct, frozen=True):
 def signed(parcel: Parcel, public: bytes, sign: Callable[[bytes], bytes]) -> bytes:
     """What will be sealed. public: the vehicle's Ed25519 key, 32 bytes; sign: 64 bytes of its signature."""
     payload = cbor.encode({1: parcel.operator, PARCEL_KEY: [parcel.vehicle, parcel.facts]})
-    protected = cbor.encode({1: cose.ED25519, 4: key_id(public)})
-    return b"\xd2" + cbor.encode([protected, {}, payload, sign(cose.to_be_signed(protected, payload))])
+    return cose.write_sign1(payload, cose.ED25519, key_id(public), sign)
 
 
 def fits(content: bytes) -> bool:
@@ -83,15 +82,9 @@ def opened(data: bytes, secret: bytes, public: bytes, *, vehicle: bytes) -> Parc
 
 
 def _believed(content: bytes, public: bytes, vehicle: bytes) -> Parcel | Refusal:
-    outer = cose.read_sign1(content, limit=SIZES[-1], with_kid=True)
+    outer = cose.read_signed_by(content, public, key_id(public), limit=SIZES[-1])
     if isinstance(outer, Refusal):
         return outer
-    if outer.alg not in cose.ISSUER_ALGS:
-        return refused(Code.ALG, f"alg {outer.alg}")
-    if outer.kid != key_id(public):
-        return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
-    if not outer.is_by(public):
-        return refused(Code.SIGNATURE)
     parcel = _read(outer.payload)
     if isinstance(parcel, Parcel) and parcel.vehicle != vehicle:
         return refused(Code.WRONG_VEHICLE, f"of vehicle {parcel.vehicle.hex()}")

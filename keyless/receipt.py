@@ -111,9 +111,7 @@ def write_receipt(receipt: Receipt) -> bytes:
 
 def sealed(receipt: Receipt, public: bytes, sign: Callable[[bytes], bytes]) -> bytes:
     """The receipt as bytes. public: the vehicle's Ed25519 key, 32 bytes; sign: 64 bytes of its signature."""
-    payload = write_receipt(receipt)
-    protected = cbor.encode({1: cose.ED25519, 4: key_id(public)})
-    return b"\xd2" + cbor.encode([protected, {}, payload, sign(cose.to_be_signed(protected, payload))])
+    return cose.write_sign1(write_receipt(receipt), cose.ED25519, key_id(public), sign)
 
 
 def believe_receipt(
@@ -124,15 +122,9 @@ def believe_receipt(
     public: the key that this vehicle told at commissioning. vehicle: whose key that is; `None` (any) only for a person
     at a desk, since a car could else sign for its neighbour. token: the whole token that the receipt must be for.
     """
-    outer = cose.read_sign1(data, limit=MAX_RECEIPT, with_kid=True)
+    outer = cose.read_signed_by(data, public, key_id(public), limit=MAX_RECEIPT)
     if isinstance(outer, Refusal):
         return outer
-    if outer.alg not in cose.ISSUER_ALGS:
-        return refused(Code.ALG, f"alg {outer.alg}")
-    if outer.kid != key_id(public):
-        return refused(Code.UNKNOWN_KEY, f"kid {outer.kid.hex()}")
-    if not outer.is_by(public):
-        return refused(Code.SIGNATURE)
     receipt = read_receipt(outer.payload)
     if isinstance(receipt, Refusal):
         return receipt

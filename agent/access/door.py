@@ -6,7 +6,6 @@ of durability (`lockwork.py`), remote commands (`remote.py`).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeVar
@@ -22,6 +21,7 @@ from ..car.state import Moving
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking
 from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
+from ..sync.together import together
 from .booking import How, may_auto_close
 from .bookings import Bookings
 from .commissioning import prove
@@ -114,17 +114,10 @@ class Door:
             log.warning("the database is broken; the alarm is kept in memory")
 
     async def run(self) -> None:
-        parts = [asyncio.create_task(self._ticks(), name="door ticks")]
+        parts = {"door ticks": self._ticks()}
         if self._reader is not None:
-            parts.append(asyncio.create_task(self._presented(self._reader), name="door reader"))
-        try:
-            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in parts:
-                task.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+            parts["door reader"] = self._presented(self._reader)
+        await together(parts)
 
     async def close(self) -> None:
         await self._turns.settle()

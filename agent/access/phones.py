@@ -6,7 +6,6 @@ does (`beside.py`). What is junk is counted and answered at most; it never reach
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from keyless.near import MAX_COMMAND, NAME_BYTES, NONCE_BYTES, Hello, Kind, Nonc
 from keyless.refusal import Code, Refusal, refused
 
 from ..sync.store import StoreBroken
+from ..sync.together import together
 from .beside import Beside, Heard, unproven
 from .bookings import Bookings
 from .door import Door
@@ -75,15 +75,7 @@ class Phones:
 
     async def run(self) -> None:
         await self._beside.load()
-        parts = [asyncio.create_task(self._listen()), asyncio.create_task(self._look())]
-        try:
-            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in parts:
-                task.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+        await together({"phones": self._listen(), "the name on the air": self._look()})
 
     async def close(self) -> None:
         await self._port.close()

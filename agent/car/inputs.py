@@ -5,13 +5,14 @@ What is not here: what they mean for a booking (`agent/access/booking.py`), and 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from drivers.errors import DeviceError
 from drivers.fitted import Input, InputPort
 from drivers.ports import Clock
+
+from ..sync.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +71,7 @@ class Inputs:
         }
 
     async def run(self) -> None:
-        parts = [asyncio.create_task(_listen(port), name=f"input {name}") for name, port in self._ports.items()]
-        try:
-            done, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
-        finally:
-            for task in parts:
-                task.cancel()
-            await asyncio.gather(*parts, return_exceptions=True)
+        await together({f"input {name}": _listen(port) for name, port in self._ports.items()})
 
     async def close(self) -> None:
         for port in self._ports.values():

@@ -31,7 +31,7 @@ class RelaySwitch:
 
 
 class RelayPulse:
-    """A `ButtonPort`: the charge flap's or the cable's."""
+    """Presses a button once: the charge flap's or the cable's."""
 
     def __init__(self, board: Board, channel: int, pulse_ms: int) -> None:
         self._board, self._channel, self._pulse_s = board, channel, pulse_ms / 1000
