@@ -36,8 +36,8 @@ def short(kind: bytes, value: bytes) -> bytes:
 class Permit:
     """One token as its issuer meant it. holder: a badge's or a phone's name. sound: nothing of it was forged.
 
-    stored: whether the car has it: "yes", "no", or "maybe" where the power went meanwhile. used: the highest counter
-    that a command of it has surely used up; shown: the highest that was ever sent.
+    stored: whether the car has it: "yes", "no", or "maybe" where the power went meanwhile, or it may be erased by now.
+    used: the highest counter that a command of it has surely used up; shown: the highest that was ever sent.
     """
 
     token: bytes
@@ -191,6 +191,13 @@ class Law:
         ready = [it for it in others if self._kept(it) and it.number not in self.ended]
         plain = len(others) == len(mine) and all(self._whole(it) for it in mine)
         return Verdict.MUST if ready and plain else Verdict.FREE
+
+    def erased_until(self, lo_s: float) -> None:
+        """What ended two days before may be gone from here on, also when its number has the car again later."""
+        self.erased_s = max(self.erased_s, lo_s)
+        for it in self.permits:
+            if it.stored == "yes" and not self._kept(it):
+                it.stored = "maybe"
 
     def _kept(self, it: Permit) -> bool:
         """Surely still there: not erased two days after its end, unless the open booking held it."""

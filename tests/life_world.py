@@ -236,7 +236,7 @@ class LifeWorld(RuleBasedStateMachine):
         self.run(self.records_agree())
         self.run(self.replays_agree())
         self.durable_s = self.law.floor_s
-        self.law.erased_s = max(self.law.erased_s, self.bench.timekeeper.settled_lo_s())
+        self.law.erased_until(self.bench.timekeeper.settled_lo_s())
         self.bench.fuse = fuse
 
     def clock_is_sound(self) -> None:
