@@ -7,7 +7,7 @@ import random
 import pytest
 
 from agent.access.mule import OBJECTS
-from agent.run.provisioning import KEYSET_FILE, PREVIOUS_FILE
+from agent.run.provisioning import KEYSET_FILE
 from hil import beside, mule
 from keyless import cbor, cose, issue
 from keyless.roots import ROOTS_CONTEXT, write_rootset
@@ -102,9 +102,6 @@ async def test_a_key_set_with_signatures_of_nobody_is_the_same_key_set_and_write
         assert await bench.stranger().bring(signed_by_nobody(second, number)) is None
         assert await bench.stranger().bring(signed_by_nobody(first, number)) == "superseded"
     assert (bench.files(), await bench.facts(), changes) == (before, told, [])
-    previous = read_keyset((bench.folder / PREVIOUS_FILE).read_bytes(), [bench._root.public], 1)
-    assert isinstance(previous, KeySet)
-    assert previous.version == 2, "the key set before is still there"
 
 
 async def test_a_damaged_key_set_is_mended_by_the_same_one_with_signatures_of_nobody_and_once_only(

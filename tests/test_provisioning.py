@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from agent.access.authority import Authority
-from agent.run.provisioning import Provisioning, keyset_bytes
+from agent.run.provisioning import KEYSET_FILES, Provisioning, keyset_bytes
 from agent.sync.store import Fact
 from config.settings import Keyless, Settings, Vehicle
 from hil import tokens, vouchers
@@ -213,7 +213,8 @@ async def test_a_list_that_does_not_load_is_an_alarm_until_the_next_one(desk: De
 
 async def test_the_numbers_of_other_roots_or_another_operator_mean_nothing(desk: Desk) -> None:
     await revoking(desk)
-    (desk.folder / "keyset.cbor").unlink()
+    for name in KEYSET_FILES:
+        (desk.folder / name).unlink()
     (desk.folder / "revoked.cose").unlink()
     provisioning = desk.provisioning()
     provisioning._owner = "another"
@@ -236,7 +237,8 @@ async def test_a_damaged_key_set_gives_way_to_the_provisioned_one_of_its_version
 
 async def test_no_damaged_file_lets_an_older_key_set_in(desk: Desk) -> None:
     await revoking(desk)
-    (desk.folder / "keyset.cbor").write_bytes(b"damaged")
+    for name in KEYSET_FILES:
+        (desk.folder / name).write_bytes(b"damaged")
     given = desk.folder / "given.cbor"
     given.write_bytes(two_keys(1, ISSUER))
     again, provisioning = restarted(desk, given=given)
@@ -246,17 +248,6 @@ async def test_no_damaged_file_lets_an_older_key_set_in(desk: Desk) -> None:
     assert isinstance(older, Refusal)
     assert older.code is Code.SUPERSEDED
     assert await provisioning.accept(two_keys(2, ISSUER)) is None
-
-
-async def test_the_key_set_before_is_kept_and_serves_where_no_newer_number_forbids_it(desk: Desk) -> None:
-    provisioning = await revoking(desk)
-    before = (desk.folder / "keyset.cbor").read_bytes()
-    assert await provisioning.accept(two_keys(3, OTHER)) is None
-    assert (desk.folder / "keyset.previous.cbor").read_bytes() == before
-    (desk.folder / "keyset.cbor").write_bytes(b"damaged")
-    assert restarted(desk)[1].missing
-    (desk.folder / "accepted.json").unlink()
-    assert not restarted(desk)[1].missing
 
 
 # --- signed time comes the same way

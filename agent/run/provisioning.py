@@ -5,6 +5,7 @@ What is not here: signatures (`keyless/trust.py`) and tokens.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ from .root_chain import RootChain
 log = logging.getLogger(__name__)
 
 KEYSET_FILE: Final = "keyset.cbor"
-PREVIOUS_FILE: Final = "keyset.previous.cbor"
+KEYSET_FILES: Final = (KEYSET_FILE, "keyset.copy.cbor")  # the same twice: one bad file must not shut the car
 REVOKED_FILE: Final = "revoked.cose"
 ROOTSET: Final = 0x83  # first byte of a change of the roots
 COSE_SIGN1: Final = 0xD2  # first byte of a tagged COSE_Sign1; a key set is a bare array
@@ -50,8 +51,8 @@ class Provisioning:
     """Fills `authority` in place. changed: called when it believes something new: stored tokens are judged again.
 
     now: the trusted time. heard: the floor of the clock learns from every list that verified. timed: takes what means
-    to be signed time. trouble: `keyset` or `revocations` → why what was stored did not load; until a new one is
-    accepted.
+    to be signed time. trouble: `keyset` or `revocations` → why what was stored did not load, or what came
+    is not on the disk; until one is, and is believed.
     """
 
     def __init__(
@@ -97,15 +98,16 @@ class Provisioning:
             self._damaged("revocations", self._folder / REVOKED_FILE, f"{trouble}; {why}")
         elif self._accepted not in (before, Accepted()):
             try:
-                self._note(self._accepted)
+                self._note()
             except OSError as error:
                 log.warning("what was accepted cannot be written: %s", error)
 
     def _load_keyset(self) -> KeySet | None:
-        """The first that verifies and is not older than the highest that was accepted."""
-        given = self._settings.keyless.keyset
-        paths = [self._folder / KEYSET_FILE, *([Path(given)] if given else []), self._folder / PREVIOUS_FILE]
-        for path in paths:
+        """The newest that verifies, unless it is older than the highest that was accepted. It lies here twice then."""
+        own, given = [self._folder / name for name in KEYSET_FILES], self._settings.keyless.keyset
+        best: KeySet | None = None
+        there, newest = dict[Path, bytes](), b""
+        for path in (*own, *([Path(given)] if given else [])):
             try:
                 data = files.read(path)
             except OSError as error:
@@ -113,12 +115,25 @@ class Provisioning:
                 continue
             if data is None:
                 continue
+            seen, there[path] = data in there.values(), data
+            if seen:
+                continue
             found = self._roots.keyset(data, self._accepted.version, stored=True)
-            if isinstance(found, KeySet):
-                return found
-            self._damaged("keyset", path, f"{found.code} {found.detail.get('why', '')}")
-        log.warning("no key set: nobody is let in until the backend or a technician brings one")
-        return None
+            if isinstance(found, Refusal):
+                if path in own or found.code is not Code.SUPERSEDED:  # what was given at install is old one day
+                    self._damaged("keyset", path, f"{found.code} {found.detail.get('why', '')}")
+            elif best is None or found.version > best.version:
+                best, newest = found, data
+        if best is None:
+            log.warning("no key set: nobody is let in until the backend or a technician brings one")
+            return None
+        try:
+            for path in own:
+                if there.get(path) != newest:
+                    files.write_durably(path, newest)
+        except OSError as error:
+            log.warning("the key set does not lie here twice: %s", error)
+        return best
 
     def _load_list(self) -> str | None:
         """The signed list, judged without its key's age; why there is none, or `None` where none was ever kept."""
@@ -136,11 +151,12 @@ class Provisioning:
 
     def _damaged(self, what: str, path: Path, why: str) -> None:
         self.trouble.setdefault(what, f"{path}: {why}")
-        log.error("%s does not load: %s: %s", what, path, why)
+        log.error("%s: %s: %s", what, path, why)
 
     async def accept(self, data: bytes) -> Refusal | None:
-        """A key set, a change of the roots, a revocation list or signed time, by whatever way it came: on disk and
-        believed when it returns `None`; the same once more changes nothing. Raises `OSError` of the disk.
+        """A key set, a change of the roots, a revocation list or signed time, by whatever way it came: believed and on
+        disk when it returns `None`; the same once more changes nothing. Raises `OSError` of the disk: until the next
+        start it is believed all the same, a change of the roots is not.
         """
         refusal = self.brought(data)
         if refusal is not None:
@@ -166,58 +182,71 @@ class Provisioning:
         found = self._read_list(data) if data[:1] == bytes([COSE_SIGN1]) else self._read_keyset(data)
         if isinstance(found, Refusal):
             return found
-        what, name = ("keyset", KEYSET_FILE) if isinstance(found, KeySet) else ("revocations", REVOKED_FILE)
-        new = found != self._kept(name)
-        if isinstance(found, KeySet):
-            self.counters["keysets"] += 1
-            if new:
-                self._keep_previous()
-                files.write_durably(self._folder / name, data)
-            self._note(replace(self._accepted, version=found.version))
-            self._authority.keyset = found
-        else:
-            self.counters["lists"] += 1
-            if new:
-                files.write_durably(self._folder / name, data)
-            self._note(replace(self._accepted, sequence=found.sequence, ids=found.ids, iat=found.iat))
-            self._believe(found)
-        if self.trouble.pop(what, None) is not None or new:
+        what = "keyset" if isinstance(found, KeySet) else "revocations"
+        self.counters["keysets" if isinstance(found, KeySet) else "lists"] += 1
+        if self._believe(found):  # before the disk, which may refuse: that must keep nobody out, and nobody in
             self.changed()
+        self._keep(what, found, data)
+        self.trouble.pop(what, None)
         return None
+
+    def _believe(self, found: KeySet | Revocations) -> bool:
+        """Whether it is another than was believed."""
+        before, keyset = self._accepted, self._authority.keyset
+        if isinstance(found, KeySet):
+            self._accepted, self._authority.keyset = replace(before, version=found.version), found
+            return found != keyset
+        self._accepted = replace(before, sequence=found.sequence, ids=found.ids, iat=found.iat)
+        self._authority.revoked, self._authority.list_iat = found.ids, found.iat
+        self._heard(found.iat)
+        return self._accepted != before
+
+    def _keep(self, what: str, found: KeySet | Revocations, data: bytes) -> None:
+        """Raises `OSError`. Nothing is written twice: who brings the same again must not wear out the card."""
+        names = KEYSET_FILES if isinstance(found, KeySet) else (REVOKED_FILE,)
+        try:
+            for path in (self._folder / name for name in names):
+                if self._said(path) != found:
+                    files.write_durably(path, data)
+            self._note()
+        except OSError as error:
+            self._damaged(what, self._folder, f"what came cannot be written: {error}")
+            raise
+
+    def _said(self, path: Path) -> KeySet | Revocations | Refusal | None:
+        """By the signed file; `None` also where it cannot be read. Bytes do not tell what is new: signatures of nobody
+        are passed over, so anybody can make as many wholes of one signed key set as he likes.
+        """
+        data = None
+        with contextlib.suppress(OSError):
+            data = files.read(path)
+        if data is None:
+            return None
+        if path.name in KEYSET_FILES:
+            return self._roots.keyset(data, 0, stored=True)
+        return self._read_list(data, stored=True)
+
+    def _note(self) -> None:
+        """Raises `OSError`."""
+        if self._accepted != self._noted:
+            accepted.write(self._folder, self._owner, self._accepted)
+            self._noted = self._accepted
 
     @staticmethod
     def _untimed(_: bytes) -> Refusal:
         return refused(Code.REPLAY, "nobody here asks for the time")
 
     def _change_roots(self, data: bytes) -> Refusal | None:
-        """The key set in force stays: it was good when it came, and the next one has to be signed by the new roots."""
+        """The key set in force stays: it was good when it came, and the next one has to be signed by the new roots. On
+        the disk before they count: with roots that the next start does not know, their key set would be lost as well.
+        """
         before = self._roots.version
         refusal = self._roots.take(data)
-        if refusal is None and self._roots.version != before:
-            self.counters["roots"] += 1
-            self._note(replace(self._accepted, roots=self._roots.accepted))
+        if refusal is None:
+            self.counters["roots"] += int(self._roots.version != before)
+            self._accepted = replace(self._accepted, roots=self._roots.accepted)
+            self._note()
         return refusal
-
-    def _kept(self, name: str) -> KeySet | Revocations | Refusal | None:
-        """What the signed file of this name says. Bytes do not tell what is new: signatures of nobody are passed over,
-        so anybody can make as many wholes of one signed key set as he likes.
-        """
-        data = files.read(self._folder / name)
-        if data is None:
-            return None
-        return self._roots.keyset(data, 0, stored=True) if name == KEYSET_FILE else self._read_list(data, stored=True)
-
-    def _keep_previous(self) -> None:
-        """The key set that is about to be replaced, if it is a good one."""
-        kept = files.read(self._folder / KEYSET_FILE)
-        if kept is not None and isinstance(self._kept(KEYSET_FILE), KeySet):
-            files.write_durably(self._folder / PREVIOUS_FILE, kept)
-
-    def _note(self, now: Accepted) -> None:
-        """Nothing is written twice: who brings the same again must not wear out the card."""
-        if now != self._noted:
-            accepted.write(self._folder, self._owner, now)
-            self._accepted = self._noted = now
 
     @property
     def sequence(self) -> int:
@@ -255,11 +284,6 @@ class Provisioning:
         return read_revocations(
             data, keyset, operator=operator, now=self._now(), min_sequence=least, accepted_before=stored
         )
-
-    def _believe(self, found: Revocations) -> None:
-        self._accepted = replace(self._accepted, sequence=found.sequence, ids=found.ids, iat=found.iat)
-        self._authority.revoked, self._authority.list_iat = found.ids, found.iat
-        self._heard(found.iat)
 
     async def _record(self, refusal: Refusal) -> None:
         try:

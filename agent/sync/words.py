@@ -22,7 +22,7 @@ BOX: Final = (
     "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
-    "roots/", "keyset.cbor", "keyset.previous.cbor", "revoked.cose", "settings.good.toml", "vehicle.key",
+    "roots/", "keyset.cbor", "keyset.copy.cbor", "revoked.cose", "settings.good.toml", "vehicle.key",
     "receipt.number",
 )  # fmt: skip
 
@@ -233,7 +233,7 @@ MEANING: Final[dict[str, str]] = {
     "floor.json": "the clock's floor",
     "accepted.json": "versions of key set and revocation list; ids of what is revoked; the roots that followed",
     "keyset.cbor": "the operator's public keys",
-    "keyset.previous.cbor": "the ones before",
+    "keyset.copy.cbor": "the same again",
     "revoked.cose": "the revocation list",
     "roots/": "each signed change of the operator's root keys",
     "settings.good.toml": "the last good settings, with the secrets of codes, of badges and of the name on the air",
