@@ -6,7 +6,7 @@ booking are arguments. State guards of the car (moving) are in policy.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Final
 
 from msgspec import Struct
@@ -14,17 +14,7 @@ from msgspec.structs import asdict, replace
 
 from . import cose
 from . import token as payloads
-from .claims import (
-    CEILING,
-    LONGEST_S,
-    TOLERANCE_S,
-    Booking,
-    Claims,
-    Command,
-    HolderKey,
-    Interval,
-    Role,
-)
+from .claims import CEILING, LONGEST_S, TOLERANCE_S, Booking, Claims, Command, HolderKey, Interval, Role
 from .freshness import is_stale
 from .refusal import Code, Refusal, refused
 from .trust import IssuerKey, KeySet, issuer_key, key_is_stale
@@ -33,7 +23,7 @@ UNSURE_ACCEPTED: Final = "clock_unsure_accepted"
 AFTER_END: Final = "after_end_open_booking"
 KEPT_S: Final = 2 * 86_400  # R13: two days after its end a stored token is of no more use to anybody
 LEVEL_0_START_S: Final = 86_400  # R18: without a clock, a driver's start may be this far after the floor
-_DRIVES: Final = (Role.DRIVER, Role.AGENT, Role.TECHNICIAN)  # roles that can sit in the open booking (R5)
+DRIVES: Final = (Role.DRIVER, Role.AGENT, Role.TECHNICIAN)  # roles that can sit in the open booking (R5)
 _STEP: Final = tuple(Code)
 
 
@@ -43,7 +33,8 @@ class Situation(Struct, frozen=True):
     vehicle: 8 bytes. operator: the issuer to obey; `None` (any) only for a person at a desk. open_booking: number of
     the booking under way: time never refuses those who drive it (R5). superseded: booking number to highest revision
     seen. revoked: 8-byte ids; list_iat: when their list was made, `None` where there never was one. at_station:
-    revocation and supersession stop the open booking only there (D20).
+    revocation, supersession and a key that was dropped stop the open booking only there (D20). carried: names of its
+    tokens (32 hex digits of `token_hash`) that were believed for it: none at a desk.
     """
 
     keyset: KeySet
@@ -55,10 +46,11 @@ class Situation(Struct, frozen=True):
     revoked: frozenset[bytes]
     list_iat: int | None
     at_station: bool
+    carried: Set[str] = frozenset()
 
     def is_open(self, claims: Claims) -> bool:
         """R5: whether these claims are of somebody who drives the booking under way. Booking 0 is none."""
-        return self.open_booking == claims.booking != 0 and claims.role in _DRIVES
+        return self.open_booking == claims.booking != 0 and claims.role in DRIVES
 
     def list_is_stale(self, role: Role) -> bool:
         return is_stale(role, self.list_iat, self.now)
@@ -97,13 +89,10 @@ def store_check(token: bytes, situation: Situation, *, kept: bool = False) -> Bo
         return outer
     now = Interval(0.0, None, "none") if kept else situation.now
     situation = replace(situation, at_station=False, now=now)
-    signed = _signed(outer, situation)
-    if isinstance(signed, Refusal):
-        return signed
-    barred = _barred(signed, situation)
-    if barred is not None:
-        return barred
-    claims = signed.claims
+    admitted = _admitted(outer, token, situation)
+    if isinstance(admitted, Refusal):
+        return admitted
+    claims, _ = admitted
     if not kept and situation.now.lo_s > claims.exp + KEPT_S and not situation.is_open(claims):
         return refused(Code.EXPIRED, "ended long ago", claims, until=claims.exp)
     return _booking(claims, token, None, full=True)
@@ -160,17 +149,40 @@ def believe_pair(token: bytes, command: bytes, situation: Situation, *, limit: i
 
 
 def _believe(outer: cose.Sign1, token: bytes, situation: Situation) -> Booking | Refusal:
-    signed = _signed(outer, situation)
-    if isinstance(signed, Refusal):
-        return signed
-    barred = _barred(signed, situation)
-    if barred is not None:
-        return barred
-    note = _timely(signed.claims, situation)
+    admitted = _admitted(outer, token, situation)
+    if isinstance(admitted, Refusal):
+        return admitted
+    claims, stale = admitted
+    note = _timely(claims, situation)
     if isinstance(note, Refusal):
         return note
-    stale = signed.stale or situation.keyset.expired(situation.now) or situation.list_is_stale(signed.claims.role)
-    return _booking(signed.claims, token, note, full=note is None and not stale)
+    stale = stale or situation.keyset.expired(situation.now) or situation.list_is_stale(claims.role)
+    return _booking(claims, token, note, full=note is None and not stale)
+
+
+def _admitted(outer: cose.Sign1, token: bytes, situation: Situation) -> tuple[Claims, bool] | Refusal:
+    """Steps 3 to 9: the claims, and whether what vouches for them is out of date."""
+    signed = _signed(outer, situation)
+    refusal = signed if isinstance(signed, Refusal) else _barred(signed, situation)
+    if refusal is None:
+        assert isinstance(signed, _Signed)
+        return signed.claims, signed.stale
+    if refusal.code not in (Code.UNKNOWN_KEY, Code.ISSUER_ROLE):
+        return refusal
+    claims = _carried(outer, token, situation)
+    return refusal if claims is None else (claims, True)
+
+
+def _carried(outer: cose.Sign1, token: bytes, situation: Situation) -> Claims | None:
+    """Of a token that was believed for the booking under way, when the key set stands for it no more: that waits for a
+    station as a revocation does (D20). Known by its bytes, so whoever has a key that was dropped makes nothing new.
+    """
+    if situation.at_station or payloads.token_hash(token).hex() not in situation.carried:
+        return None
+    claims = payloads.read_claims(outer.payload)
+    if isinstance(claims, Refusal) or claims.aud != situation.vehicle or not situation.is_open(claims):
+        return None
+    return claims
 
 
 def _signed(outer: cose.Sign1, situation: Situation) -> _Signed | Refusal:

@@ -53,6 +53,7 @@ def situation(case: Case) -> verify.Situation:
         revoked=frozenset(_all(state["revoked"])),
         list_iat=state["list_iat"],
         at_station=state["at_station"],
+        carried=frozenset(state["carried"]),
     )
 
 

@@ -13,7 +13,7 @@ from tests.door_bench import HOUR, OPERATOR, T0
 from tests.life_bench import LIMITED, MAIN, PHONES, STRANGER, keyset
 from tests.life_oracle import BACKEND, Key, Look, Order, Permit, Verdict
 from tests.life_rules import CarRules
-from tests.life_world import ALL, DAY, FEW, YEAR
+from tests.life_world import ALL, BADGES, DAY, FEW, YEAR
 
 
 class LifeMachine(CarRules):
@@ -122,6 +122,8 @@ class LifeMachine(CarRules):
             return
         main = FEW if keys == "main drivers" else ALL
         entries = [(MAIN, now + (2 * HOUR if keys == "short" else YEAR), main)]
+        if keys == "limited only":
+            entries = []
         if keys != "main only":
             entries.append((LIMITED, now + YEAR, ALL if keys == "limited may all" else FEW))
         expires = now + (HOUR if keys == "short" else YEAR)
@@ -141,6 +143,19 @@ class LifeMachine(CarRules):
             # whose floor was lost meanwhile.
             told = [it.iat for it in self.law.permits if it.stored != "no" and it.sound]
             self.vouched = max([self.vouched, *told])
+
+    @rule(badge=st.sampled_from(list(BADGES)), cut=st.booleans())
+    def a_key_is_dropped_on_the_way(self, badge: str, cut: bool) -> None:
+        """D20."""
+        self.ride(badge, False)
+        self.rotate(1, 2, "limited only")
+        if cut:
+            self.power_cut("intact", True, False)
+        self.tap(badge)
+        self.tap(badge)
+        self.parked(True)
+        self.tap(badge)
+        self.rotate(1, 2, "both")
 
     def offer(self, data: bytes) -> tuple[bool, bool]:
         answer, moves, cut = self.attempt(self.bench.provisioning.accept(data))

@@ -101,6 +101,7 @@ class Law:
     permits: list[Permit] = field(default_factory=list)
     open: int | None = None
     paid: tuple[float, float] = (0, 0)
+    carried: set[Permit] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
     floor_s: float = 0
     erased_s: float = 0
@@ -111,7 +112,11 @@ class Law:
         return it.number != 0 and it.number == self.open and it.role in DRIVES
 
     def genuine(self, it: Permit, look: Look, *, exempt: bool = True) -> bool:
-        """Steps 1 to 7. exempt: the age of keys never stops who drives the open booking (R5)."""
+        """Steps 1 to 7. exempt: the age of keys never stops who drives the open booking (R5), and a key set that stands
+        for it no more only at a station (D20).
+        """
+        if exempt and it in self.carried and self.is_open(it) and look.place is not True:
+            return True
         key = self.keys.get(it.kid)
         if not it.sound or key is None or it.role not in key.roles or it.exp - it.nbf > LONGEST_S[it.role]:
             return False

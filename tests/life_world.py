@@ -9,6 +9,7 @@ holds the true time while nobody lied, and the floor stays.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import itertools
 import json
 import os
@@ -160,9 +161,9 @@ class LifeWorld(RuleBasedStateMachine):
     def follow(self, *, opens: set[int], closes: bool) -> None:
         """Take over what the door has open now, if that may be."""
         now = self.bench.under.booking
-        number = now.booking if now is not None else None
-        law = self.law
+        number, law = now.booking if now is not None else None, self.law
         if number == law.open:
+            self.carry(set())
             return
         if law.open is not None:
             assert closes, f"booking {law.open} must not close"
@@ -171,7 +172,20 @@ class LifeWorld(RuleBasedStateMachine):
         if now is not None:
             assert number in opens, f"booking {number} must not open"
             law.open, law.paid = number, (now.paid_to_s, now.paid_to_s)
+        mine = [it for it in law.permits if it.stored == "yes" and law.is_open(it) and not law.barred(it)]
+        self.carry({it for it in mine if law.genuine(it, self.look())})
         law.drop_superseded()
+
+    def carry(self, due: set[Permit]) -> None:
+        """D20: take over what is believed for the open booking. due: what must be among it by now."""
+        now, law, look = self.bench.under.booking, self.law, self.look()
+        names = now.carried if now is not None else ()
+        held = {it for it in law.permits if hashlib.sha256(it.token).digest()[:16].hex() in names}
+        assert due <= held, "a token of the open booking that was believed is forgotten"
+        for it in held - law.carried:
+            assert law.is_open(it), "carried without driving the open booking"
+            assert law.genuine(it, look), "carried and never believed"
+        law.carried = held
 
     # --- tokens
 
@@ -216,12 +230,14 @@ class LifeWorld(RuleBasedStateMachine):
                 self.law.paid = min(paid[0], self.law.paid[0]), max(paid[1], self.law.paid[1])
             elif had == "no" and not held:
                 it.stored = "no"
+            self.carry(set())
             return
         accepted = type(answer).__name__ == "Booking"
         assert accepted == (verdict is Verdict.MUST), f"book: {verdict}, and the door said {answer}"
         if accepted:
             self.law.stored(it)
             self.heard(it.iat, look)
+            self.carry({it} if self.law.is_open(it) and had != "yes" else set())
 
     # --- after every step
 

@@ -106,6 +106,11 @@ def revoked_at_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(verify, "_barred", lambda it, now: whole(it, replace(now, at_station=True)))
 
 
+def carried_home(patch: pytest.MonkeyPatch) -> None:
+    whole = verify._carried
+    patch.setattr(verify, "_carried", lambda outer, it, now: whole(outer, it, replace(now, at_station=False)))
+
+
 def unseen(cls: type[booking.Plan], found: dict[str, Any]) -> booking.Plan:
     return _from_json({**found, "seen": None})
 
@@ -117,6 +122,8 @@ BREAKS: dict[str, Break] = {
     "window ignored": setting(verify, "_window", lambda claims, situation: None),
     "R5 exemption removed": setting(verify.Situation, "is_open", lambda self, claims: False),
     "R5: revocation counts away from a station": revoked_at_once,
+    "a dropped key strands the open booking": setting(verify, "_carried", lambda outer, token, now: None),
+    "a dropped key is good at a station": carried_home,
     "counter not stored": unstored("command/counter/"),
     "kid ceiling ignored": setting(trust.IssuerKey, "may_mint", lambda self, role: True),
     "role ceiling ignored": setting(verify, "CEILING", dict.fromkeys(Role, Action(2**16 - 1))),

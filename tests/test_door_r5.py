@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from agent.car.under_way import BOOKING_KEY
 from drivers.ports import Feedback, LockAction
-from keyless.claims import badge_id
+from keyless.claims import Action, badge_id
 from keyless.trust import KeySet
-from tests.door_bench import ALICE, BOB, HOUR, T0, DoorBench
+from tests.door_bench import ALICE, BOB, HOUR, MALLORY, T0, DoorBench
 
 DAY = 86_400
 
@@ -115,6 +117,84 @@ async def test_r5_a_restart_after_the_issuers_key_ran_out_keeps_the_open_booking
     monkeypatch.setattr(bench, "keyset", aged)
     bench.clock.move(2 * HOUR)
     await restart(bench)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+
+
+# --- the key set is replaced on the way
+
+
+def drop_the_key(bench: DoorBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As any stranger's phone can bring it: from now on, and after each restart."""
+    without = replace(bench.keyset(), keys={})
+    monkeypatch.setattr(bench, "keyset", lambda: without)
+    bench.authority.keyset = without
+    bench.door.trust_changed()
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_d20_a_key_set_that_drops_the_key_on_the_way_waits_for_a_station(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    drop_the_key(bench, monkeypatch)
+    if cut:
+        await restart(bench)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    assert await bench.tap(ALICE) is Feedback.PAUSED
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    assert [it["code"] for it in await bench.facts("refused")] == ["unknown_key"]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_d20_what_the_dropped_key_signs_anew_gains_nothing(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch, cut: bool
+) -> None:
+    drop_the_key(bench, monkeypatch)
+    for holder in (MALLORY, ALICE):
+        await bench.book(7, holder, 0, 2 * HOUR, revision=1)
+    phone = bench.mint(7, None, 0, 2 * HOUR)
+    if cut:
+        await restart(bench)
+    await bench.door.command(bench.command(phone, Action.UNLOCK, 1))
+    assert await bench.tap(MALLORY) is Feedback.REFUSED
+    assert bench.lock.moves[-1] is LockAction.LOCK
+    assert [it["code"] for it in await bench.facts("refused")] == ["unknown_key", "not_stored"]
+    assert await bench.tap(ALICE) is Feedback.OPENED
+
+
+async def test_d20_a_colleague_and_an_extension_that_came_in_time_stay_believed_as_well(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bench.book(7, ALICE, 0, 2 * HOUR, revision=1)
+    await bench.book(7, BOB, 0, 2 * HOUR, revision=1)
+    drop_the_key(bench, monkeypatch)
+    await restart(bench)
+    assert await bench.tap(BOB) is Feedback.OPENED
+    assert await bench.tap(ALICE) is Feedback.PAUSED
+
+
+async def test_a_dropped_key_opens_nothing_once_its_booking_is_over(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.park()
+    assert [await bench.tap(ALICE), await bench.tap(ALICE)] == [Feedback.OPENED, Feedback.ENDED]
+    bench.park(home=False)
+    drop_the_key(bench, monkeypatch)
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    assert BOOKING_KEY not in await bench.store.read("")
+
+
+@pytest.mark.parametrize("left", ["an earlier version's", "damaged"])
+async def test_d20_an_open_booking_without_that_memory_has_it_again_from_the_stored_tokens(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    held = json.loads((await bench.store.read(BOOKING_KEY))[BOOKING_KEY])
+    names = held.pop("carried")
+    assert len(names) == 1
+    data = json.dumps(held, separators=(",", ":")).encode()
+    await bench.store.commit(put={BOOKING_KEY: data if left != "damaged" else data.replace(b'"kind"', b'"k\xffnd"')})
+    await restart(bench)
+    drop_the_key(bench, monkeypatch)
     assert await bench.tap(ALICE) is Feedback.OPENED
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from keyless import claims, issue, trust, verify
 from keyless.claims import Action, BadgeId, Booking, Interval, Role
 from keyless.refusal import Code, Refusal
+from keyless.token import token_hash
 from tests.keyless_world import (
     ALL_ROLES,
     CLAIMS,
@@ -96,6 +97,35 @@ def test_d20_revocation_and_supersession_beat_r5_only_at_a_station() -> None:
         assert isinstance(believe(token(), **AWAY, **around), Booking)
         assert code(believe(token(), open_booking=42, at_station=True, **around)) is expected
         assert code(believe(token(), open_booking=41, at_station=False, **around)) is expected
+
+
+@pytest.mark.parametrize("dropped", [{}, {"keys": []}, {"roles": 1 << Role.BACKEND}])
+def test_d20_a_key_set_that_stands_for_it_no_more_beats_r5_only_at_a_station(dropped: dict[str, Any]) -> None:
+    keys = dropped.get("keys", [trust.IssuerKey(ISSUER.public, 0, NOW + DAY, dropped.get("roles", ALL_ROLES))])
+    data = token(role=Role.AGENT, actions=sum(Action), nbf=NOW - 60, exp=NOW + 60, early_s=0, late_s=0)
+    around: dict[str, Any] = {"keyset": keyset(keys=keys), "carried": {token_hash(data).hex()}}
+    found: Any = believe(data, **AWAY, **around)
+    ceiling = claims.CEILING[Role.AGENT] & (claims.CEILING[Role.DRIVER] if dropped else -1)
+    assert found.actions == ceiling
+    late: Any = believe(data, **AWAY, **around | {"now": MOMENTS[0]})
+    assert late.note == verify.AFTER_END
+    if dropped:
+        expected = Code.UNKNOWN_KEY if not keys else Code.ISSUER_ROLE
+        assert code(believe(data, open_booking=42, at_station=True, **around)) is expected
+        assert code(believe(data, open_booking=41, **around)) is expected
+        assert code(believe(data, open_booking=None, **around)) is expected
+        assert code(believe(data, **AWAY, **around | {"carried": frozenset()})) is expected
+        assert code(believe(forged(data), **AWAY, **around)) in (expected, Code.SIGNATURE)
+        anew = token(role=Role.AGENT, nbf=NOW - 60, exp=NOW + 61, early_s=0, late_s=0)
+        assert code(believe(anew, **AWAY, **around)) is expected, "what the dropped key signs now"
+        assert isinstance(verify.store_check(data, situation(open_booking=42, at_station=True, **around)), Booking)
+
+
+def test_d20_what_was_believed_is_of_this_car_and_of_who_drives() -> None:
+    for changes in ({"aud": b"elsewher"}, {"role": Role.BACKEND}, {"booking": 0}):
+        data = token(**changes)
+        around = {"keyset": keyset(keys=[]), "carried": {token_hash(data).hex()}}
+        assert code(believe(data, **AWAY, **around)) is Code.UNKNOWN_KEY
 
 
 def test_r6_two_drivers_of_one_booking_both_act_and_both_are_named() -> None:

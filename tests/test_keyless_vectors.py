@@ -93,7 +93,7 @@ def test_the_runner_can_fail() -> None:
 def asked(case: dict[str, Any]) -> list[str] | None:
     """The words of `boitier token verify` for a case, or `None` where it has none for the state or the input."""
     state = case["state"]
-    if state["superseded"] or state["source"] != "gnss" or not input_(case, "token"):
+    if state["superseded"] or state["carried"] or state["source"] != "gnss" or not input_(case, "token"):
         return None
     lo, hi = state["now"]
     words = ["verify", "--vehicle", state["vehicle"], "--now", f"{lo},{'' if hi is None else hi}", "--json"]

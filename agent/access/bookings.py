@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +24,7 @@ from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from .authority import Authority
 from .booking import CarNow, OpenNow
-from .choice import Stored, copied, waiting
+from .choice import Stored, copied, revised, waiting
 from .deciding import Known
 
 log = logging.getLogger(__name__)
@@ -185,7 +184,7 @@ class Bookings:
 
     def situation(self, now: Interval, open_booking: int | None, at_station: bool) -> Situation | Refusal:
         """What any token is judged against here; a refusal while there is no key set."""
-        authority, keyset = self._authority, self._authority.trusted()
+        authority, keyset, under = self._authority, self._authority.trusted(), self._under.booking
         if isinstance(keyset, Refusal):
             return keyset
         return Situation(
@@ -198,6 +197,7 @@ class Bookings:
             revoked=authority.revoked,
             list_iat=authority.list_iat,
             at_station=at_station,
+            carried=frozenset(under.carried if under is not None else ()),
         )
 
     def known(self, now: Interval, car: CarNow, tokens: tuple[Stored, ...]) -> Known:
@@ -261,11 +261,11 @@ class Bookings:
         return [name for name, it in self._believed.items() if it.booking and it.revision < current(it)]
 
     def _extended(self, new: Booking) -> dict[str, bytes]:
-        """A new revision of the booking under way moves its paid bounds (extension, early return)."""
+        """A new token of the booking under way."""
         open_ = self._under.booking
         if open_ is None or open_.booking != new.booking:
             return {}
-        self._under.booking = replace(open_, paid_from_s=new.paid_from_s, paid_to_s=new.paid_to_s)
+        self._under.booking = revised(open_, new)
         return {BOOKING_KEY: self._under.booking.to_bytes()}
 
     def _forget(self, name: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Set
+from dataclasses import replace
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +15,12 @@ from msgspec import Struct
 from keyless.claims import Action, Booking, Claims, Role
 from keyless.code import CodeKind
 from keyless.refusal import Code, Refusal, refused
+from keyless.token import token_hash
+from keyless.verify import DRIVES
 
+from ..car.under_way import OpenBooking
+
+MOST_CARRIED: Final = 64  # tokens of one booking: its drivers', and as many extensions
 SLOT_YIELDS_S: Final = 900  # a quarter of an hour: who has just typed a code is not on the road for less
 NEAREST: Final = (Code.CLOCK_UNSURE, Code.TOO_EARLY, Code.EXPIRED, Code.SUPERSEDED, Code.REVOKED)
 
@@ -49,6 +55,18 @@ def may_start(booking: Booking, stored: Iterable[Booking]) -> bool:
         return bool(booking.actions & Action.START)
     own = [it.actions for it in stored if it.booking == booking.booking and it.role is not Role.BACKEND]
     return not own or any(actions & Action.START for actions in own)
+
+
+def carried(booking: int, believed: Iterable[Booking], before: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of the believed tokens whose holders drive this booking, the last ones behind those of before (D20)."""
+    drive = (it.token for it in believed if it.token and it.booking == booking and it.role in DRIVES)
+    return tuple(dict.fromkeys((*before, *(token_hash(token).hex() for token in drive))))[-MOST_CARRIED:]
+
+
+def revised(open_: OpenBooking, new: Booking) -> OpenBooking:
+    """A new token of the booking under way moves its paid bounds (extension, early return), and is believed for it."""
+    kept = carried(open_.booking, (new,), open_.carried)
+    return replace(open_, paid_from_s=new.paid_from_s, paid_to_s=new.paid_to_s, carried=kept)
 
 
 def paid_until(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> int | None:

@@ -21,7 +21,7 @@ from keyless import cose
 from keyless.claims import Action, Claims, Interval, key_id
 from keyless.code import hotline_claims, hotline_slot
 from keyless.refusal import Code, Refusal, refused
-from keyless.token import MAX_TOKEN, read_claims
+from keyless.token import MAX_TOKEN, read_claims, token_hash
 from keyless.trust import IssuerKey, KeySet
 from keyless.verify import Situation
 
@@ -61,7 +61,7 @@ class Ended(Struct, frozen=True):
 
 class Judged(Struct, frozen=True):
     """Of `Situation`, what is about the record's own tokens. version, expires: of the key set; of its keys also
-    those of second issuers, whose booking numbers are nobody else's.
+    those of second issuers, whose booking numbers are nobody else's. carried: see `Situation`.
     """
 
     version: int
@@ -72,6 +72,7 @@ class Judged(Struct, frozen=True):
     superseded: tuple[Revision, ...]
     revoked: tuple[bytes, ...]
     list_iat: int | None
+    carried: tuple[str, ...] = ()
 
 
 class Record(Struct, frozen=True):
@@ -145,7 +146,7 @@ def record(n: int, software: str, presented: Presented, known: Known, came_out: 
         tokens=known.tokens,
         waiting=known.waiting if ended else (),  # asked only where one may not be opened again
         ended=tuple(map(Ended, ended)),
-        judged=None if isinstance(known.situation, Refusal) else _judged(known.situation, named, numbers),
+        judged=_judged(known, named, numbers),
         decision=msgspec.Raw(decision(verdict, known.car, overridden)),
     )
     return msgspec.json.encode(made)
@@ -216,7 +217,10 @@ def _named(one: Stored, vehicle: bytes) -> tuple[bytes, Claims | None]:
     return outer.kid, None if isinstance(claims, Refusal) else claims
 
 
-def _judged(situation: Situation, named: list[tuple[bytes, Claims | None]], numbers: set[int]) -> Judged:
+def _judged(known: Known, named: list[tuple[bytes, Claims | None]], numbers: set[int]) -> Judged | None:
+    situation = known.situation
+    if isinstance(situation, Refusal):
+        return None
     kids = {kid for kid, _ in named}
     keys = {kid: key for kid, key in situation.keyset.keys.items() if kid in kids or key.guest is not None}
     ids = kids.union(*(it.revocation_ids for _, it in named if it is not None))
@@ -230,6 +234,7 @@ def _judged(situation: Situation, named: list[tuple[bytes, Claims | None]], numb
         superseded=tuple(Revision(*pair) for pair in revisions),
         revoked=tuple(sorted(ids & situation.revoked)),
         list_iat=situation.list_iat,
+        carried=tuple(sorted({token_hash(it.token).hex() for it in known.tokens} & situation.carried)),
     )
 
 
@@ -250,6 +255,7 @@ def _known(found: Record) -> Known:
             revoked=frozenset(judged.revoked),
             list_iat=judged.list_iat,
             at_station=at_station,
+            carried=frozenset(judged.carried),
         )
     ended, cable = frozenset(it.booking for it in found.ended), SwitchAction.RELEASE_CABLE in found.presented.switches
     return Known(situation, found.now, found.car, found.open, found.tokens, found.waiting, ended, cable)

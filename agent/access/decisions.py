@@ -163,7 +163,7 @@ class Decisions:
             named=token_hash(booking.token).hex() if booking.token else None,
             starts=may_start(booking, self._bookings.believed()),
         )
-        opens = self._scene.opening(booking) if verdict.opens else None
+        opens = self._scene.opening(booking, self._bookings.believed()) if verdict.opens else None
         closes = self._scene.closing(verdict.closes) if verdict.closes is not None else None
         together = self._scene.plan(opens, closes)
         moved = await self._lockwork.move(MOVEMENTS[action], asked, together, put={**(put or {}), **record})

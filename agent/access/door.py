@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from drivers.credentials import Credential, TokenPort
@@ -24,6 +25,7 @@ from ..sync.store import Fact, Store, StoreBroken
 from ..sync.together import together
 from .booking import How, may_auto_close
 from .bookings import Bookings
+from .choice import carried
 from .commissioning import prove
 from .decisions import Decisions
 from .keypad import Keypad, slot_claims
@@ -96,6 +98,10 @@ class Door:
         self._bookings.load(vault)
         if BOOKING_KEY in vault and self._scene.under.booking is None:
             await self._rescue(vault[BOOKING_KEY])
+        open_ = self._scene.under.booking
+        if open_ is not None and not open_.carried:  # an earlier version's, or what was rescued
+            names = carried(open_.booking, self._bookings.believed())
+            self._scene.under.booking = replace(open_, carried=names)
         self._lockwork.load(vault)
         self._decisions.load(vault)
         self._remote.load(vault)

@@ -197,7 +197,8 @@ class Remote:
             if commanded.closes_only:
                 await self._close_only(asked, closes, put)
                 return
-        plan = self._scene.plan(self._scene.opening(booking) if verdict.opens else None, closes)
+        opens = self._scene.opening(booking, self._bookings.believed()) if verdict.opens else None
+        plan = self._scene.plan(opens, closes)
         try:
             await self._lockwork.move(MOVEMENTS[command.action], asked, plan, put=put)
         except StoreBroken:

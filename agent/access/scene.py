@@ -6,7 +6,7 @@ What is not here: the rules (`booking.py`) and what is done about them (`decisio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from config.privacy import Policy
 from config.vocabulary import IGNITION, PLUGGED
@@ -20,6 +20,7 @@ from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
 from .booking import CarNow, Closing, How, Plan, Seen, doors, soft
+from .choice import carried
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 
@@ -86,9 +87,9 @@ class Scene:
             return None
         return coarse(fix.lat, fix.lon, self._policy.declared.precision_m)
 
-    def opening(self, booking: Booking) -> OpenBooking | None:
+    def opening(self, booking: Booking, believed: Iterable[Booking]) -> OpenBooking | None:
         """What an unlock by this token opens; `None` when it is open already or the token carries no booking (number
-        0).
+        0). believed: the stored tokens.
         """
         if booking.booking in (0, self.open_number):
             return None
@@ -105,6 +106,7 @@ class Scene:
             place=self._place("start", kind),
             named=token_hash(booking.token).hex() if booking.token else None,
             lo_s=math.floor(self.now().lo_s),
+            carried=carried(booking.booking, (*believed, booking)),
         )
 
     def plan(self, opens: OpenBooking | None = None, closes: Closing | None = None) -> Plan:

@@ -32,7 +32,8 @@ class OpenBooking:
     legs: how many began so far. provisional: fields of `start` that nobody vouched for, until the car says
     them. tally: sums over the legs that are over. place: where it begins, on its way into a fact of its own and
     never kept beyond. named: what a receipt names its token by, 32 hex digits. lo_s: the earliest it can have begun,
-    seconds. Survives a power cut as JSON (`to_bytes`).
+    seconds. carried: names of the tokens that were believed for it, of the same form. Survives a power cut as JSON
+    (`to_bytes`).
     """
 
     booking: int
@@ -48,6 +49,7 @@ class OpenBooking:
     place: Place | None = None
     named: str | None = None
     lo_s: int = 0
+    carried: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self), separators=(",", ":")).encode()

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from . import (
+    carried,
     codes,
     command_rules,
     command_shapes,
@@ -30,7 +31,10 @@ from .world import Case, trust_sets
 def texts() -> dict[str, str]:
     """By file name."""
     files = {
-        "token.json": (world.USUAL, [*token_shapes.cases(), *token_rules.cases(), *stale_lists.cases()]),
+        "token.json": (
+            world.USUAL,
+            [*token_shapes.cases(), *token_rules.cases(), *carried.cases(), *stale_lists.cases()],
+        ),
         "stored.json": (stored.USUAL, stored.cases()),
         "guard.json": (guards.USUAL, guards.cases()),
         "command.json": (

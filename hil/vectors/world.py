@@ -5,6 +5,7 @@ What is not here: the cases themselves, one module for each object.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -168,6 +169,7 @@ USUAL: Final[Case] = {
     "now": SURE,
     "open_booking": None,
     "at_station": False,
+    "carried": [],
     "superseded": {},
     "revoked": [],
     "list_iat": None,
@@ -201,6 +203,11 @@ def case_of(field: str, usual: Case) -> Callable[..., Case]:
 
 def refused(code: str, **more: Any) -> Case:
     return {"accept": False, "code": code, **more}
+
+
+def named(token: bytes) -> list[str]:
+    """The name of a token that was believed for the open booking, as `carried` has it."""
+    return [hashlib.sha256(token).digest()[:16].hex()]
 
 
 def revoked_token() -> str:
