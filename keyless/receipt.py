@@ -109,7 +109,7 @@ def write_receipt(receipt: Receipt) -> bytes:
     return cbor.encode({1: receipt.operator, RECEIPT_KEY: inner})
 
 
-def sealed(receipt: Receipt, public: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+def signed(receipt: Receipt, public: bytes, sign: Callable[[bytes], bytes]) -> bytes:
     """The receipt as bytes. public: the vehicle's Ed25519 key, 32 bytes; sign: 64 bytes of its signature."""
     return cose.write_sign1(write_receipt(receipt), cose.ED25519, key_id(public), sign)
 

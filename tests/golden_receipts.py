@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agent.access import receipts
-from keyless.receipt import Event, LockOutcome, Reading, Receipt, Remark, sealed
+from keyless.receipt import Event, LockOutcome, Reading, Receipt, Remark, signed
 from keyless.vehicle_key import VehicleKey
 
 VEHICLE = "9f3c1a77e2b04d58"
@@ -20,7 +20,7 @@ DOOR_OPEN = Remark.DOOR_OPEN | Remark.NOT_PLUGGED
 
 
 def fact(receipt: Receipt) -> tuple[str, dict[str, object]]:
-    return "receipt", receipts.body(receipt, sealed(receipt, KEY.public, KEY.sign))
+    return "receipt", receipts.body(receipt, signed(receipt, KEY.public, KEY.sign))
 
 
 BODIES = (

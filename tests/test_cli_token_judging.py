@@ -14,7 +14,7 @@ from agent.cli.token import token as command_line
 from keyless import cose, issue, receipt
 from keyless.receipt import Event, LockOutcome, Reading, Receipt, Remark
 from tests.keyless_world import NOW, PHONE, VEHICLE, token
-from tests.test_keyless_receipt import CAR, ENDED, NEIGHBOUR, OPENED, sealed
+from tests.test_keyless_receipt import CAR, ENDED, NEIGHBOUR, OPENED, signed
 
 # RFC 8032 section 7.1, tests 1 to 3: public key, message, signature.
 RFC_8032 = [
@@ -65,7 +65,7 @@ KEY = ("--key", CAR.public.hex())
 
 
 def test_a_good_receipt_is_told_as_json(tmp_path: Path) -> None:
-    (tmp_path / "receipt").write_bytes(sealed(remarks=Remark.NOT_PLUGGED | Remark.DOOR_OPEN | 1 << 20))
+    (tmp_path / "receipt").write_bytes(signed(remarks=Remark.NOT_PLUGGED | Remark.DOOR_OPEN | 1 << 20))
     (tmp_path / "token").write_bytes(token())
     more = ("--vehicle", VEHICLE.hex(), "--token", tmp_path / "token")
     exit_code, said = told("receipt", tmp_path / "receipt", *KEY, *more)
@@ -81,7 +81,7 @@ def test_a_good_receipt_is_told_as_json(tmp_path: Path) -> None:
 
 
 def test_a_good_receipt_is_told_in_words() -> None:
-    result = run("receipt", sealed().hex(), *KEY)
+    result = run("receipt", signed().hex(), *KEY)
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "receipt      512 of vehicle 1122334455667788, signature good",
@@ -103,7 +103,7 @@ def test_what_the_car_did_not_know_is_said() -> None:
         OPENED, token=None, lock=LockOutcome.UNKNOWN, start=Reading((1 << 40) - 1, None, None, None), remarks=6,
         key_back=False, operator="per\x1bche",
     )  # fmt: skip
-    result = run("receipt", "-", *KEY, stdin=receipt.sealed(said, CAR.public, CAR.sign))
+    result = run("receipt", "-", *KEY, stdin=receipt.signed(said, CAR.public, CAR.sign))
     assert result.exit_code == 0
     lines = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
     assert lines["booking"] == r"4242 of 'per\x1bche'"
@@ -118,12 +118,12 @@ def test_what_the_car_did_not_know_is_said() -> None:
 @pytest.mark.parametrize(
     ("data", "words", "code"),
     [
-        (sealed()[:-1] + bytes([sealed()[-1] ^ 1]), (), "signature"),
-        (sealed()[:-1], (), "malformed"),
-        (sealed() + bytes(600), (), "too_big"),
-        (sealed(), ("--vehicle", "00" * 8), "wrong_vehicle"),
-        (sealed(), ("--token", "00" * 20), "holder"),
-        (sealed(), ("--key", NEIGHBOUR.public.hex()), "unknown_key"),
+        (signed()[:-1] + bytes([signed()[-1] ^ 1]), (), "signature"),
+        (signed()[:-1], (), "malformed"),
+        (signed() + bytes(600), (), "too_big"),
+        (signed(), ("--vehicle", "00" * 8), "wrong_vehicle"),
+        (signed(), ("--token", "00" * 20), "holder"),
+        (signed(), ("--key", NEIGHBOUR.public.hex()), "unknown_key"),
         (issue.sign1(receipt.write_receipt(ENDED), PHONE), (), "alg"),
     ],
 )
@@ -211,4 +211,4 @@ def test_wrong_use_of_cose_verify_exits_with_two(words: list[str]) -> None:
 
 
 def test_the_event_of_a_takeover_is_told() -> None:
-    assert told("receipt", sealed(event=Event.TAKEOVER).hex(), *KEY)[1]["receipt"]["event"] == "takeover"
+    assert told("receipt", signed(event=Event.TAKEOVER).hex(), *KEY)[1]["receipt"]["event"] == "takeover"

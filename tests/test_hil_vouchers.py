@@ -84,7 +84,7 @@ def test_both_write_the_same_receipt_and_the_car_reads_the_benchs(event: str, lo
         False, True, None, Remark.NOT_PLUGGED | Remark.KEY_MISSING,
     )  # fmt: skip
     key = issue.SigningKey(SECRET)
-    assert theirs == receipt.sealed(said, key.public, key.sign)
+    assert theirs == receipt.signed(said, key.public, key.sign)
     assert receipt.believe_receipt(theirs, key.public, vehicle=CAR, token=TOKEN) == said
 
 

@@ -36,8 +36,8 @@ ENDED = Receipt(
 OPENED = replace(ENDED, event=Event.OPENED, end=None, plugged=None, doors_shut=None, key_back=None)
 
 
-def sealed(**changes: Any) -> bytes:
-    return receipt.sealed(replace(ENDED, **changes), CAR.public, CAR.sign)
+def signed(**changes: Any) -> bytes:
+    return receipt.signed(replace(ENDED, **changes), CAR.public, CAR.sign)
 
 
 def believe(data: bytes, **changes: Any) -> Receipt | Refusal:
@@ -46,14 +46,14 @@ def believe(data: bytes, **changes: Any) -> Receipt | Refusal:
 
 
 def test_a_receipt_is_believed_with_the_vehicles_key_alone() -> None:
-    assert believe(sealed()) == ENDED
-    assert believe(sealed(), token=token()) == ENDED
-    assert believe(sealed(), vehicle=None) == ENDED
-    assert code(believe(sealed(), public=NEIGHBOUR.public)) is Code.UNKNOWN_KEY
+    assert believe(signed()) == ENDED
+    assert believe(signed(), token=token()) == ENDED
+    assert believe(signed(), vehicle=None) == ENDED
+    assert code(believe(signed(), public=NEIGHBOUR.public)) is Code.UNKNOWN_KEY
 
 
 def test_sizes_are_those_of_the_page() -> None:
-    ended, opened = len(sealed()), len(receipt.sealed(OPENED, CAR.public, CAR.sign))
+    ended, opened = len(signed()), len(receipt.signed(OPENED, CAR.public, CAR.sign))
     assert abs(ended - 187) <= 187 * 0.05
     assert abs(opened - 169) <= 169 * 0.05
     widest = replace(
@@ -65,7 +65,7 @@ def test_sizes_are_those_of_the_page() -> None:
         end=Reading((1 << 40) - 1, (1 << 40) - 1, (1 << 32) - 1, 1000),
         remarks=(1 << 32) - 1,
     )
-    data = receipt.sealed(widest, CAR.public, CAR.sign)
+    data = receipt.signed(widest, CAR.public, CAR.sign)
     assert len(data) <= receipt.MAX_RECEIPT
     assert believe(data) == widest
 
@@ -102,7 +102,7 @@ RECEIPTS = st.builds(
 @settings(deadline=None)
 @given(RECEIPTS)
 def test_every_receipt_comes_back_as_it_was_signed(said: Receipt) -> None:
-    data = receipt.sealed(said, CAR.public, CAR.sign)
+    data = receipt.signed(said, CAR.public, CAR.sign)
     assert believe(data, vehicle=said.vehicle) == said
     assert believe(data, vehicle=None) == said
 
@@ -119,7 +119,7 @@ def test_no_bytes_raise(junk: bytes) -> None:
 
 @pytest.mark.parametrize("said", [ENDED, OPENED], ids=["ended", "opened"])
 def test_every_single_bit_flip_is_refused_with_the_code_of_its_place(said: Receipt) -> None:
-    data = receipt.sealed(said, CAR.public, CAR.sign)
+    data = receipt.signed(said, CAR.public, CAR.sign)
     kid, payload_at, signature_at = range(8, 16), 19, len(data) - 64
     for at in range(len(data) * 8):
         flipped = bytearray(data)
@@ -134,7 +134,7 @@ def test_every_single_bit_flip_is_refused_with_the_code_of_its_place(said: Recei
 
 
 def test_every_truncation_and_every_tail_is_malformed() -> None:
-    data = sealed()
+    data = signed()
     for size in range(len(data)):
         assert code(believe(data[:size])) is Code.MALFORMED
     assert code(believe(data + b"\x00")) is Code.MALFORMED
@@ -142,7 +142,7 @@ def test_every_truncation_and_every_tail_is_malformed() -> None:
 
 def test_codes_come_in_the_order_of_the_steps() -> None:
     other = {"vehicle": bytes(8), "token": b"another token"}
-    data = sealed()
+    data = signed()
     assert code(believe(data + bytes(512), **other)) is Code.TOO_BIG
     assert code(believe(data[:-1], **other)) is Code.MALFORMED
     assert code(believe(forged(issue.sign1(receipt.write_receipt(ENDED), PHONE)), **other)) is Code.ALG
@@ -151,14 +151,14 @@ def test_codes_come_in_the_order_of_the_steps() -> None:
     assert code(believe(issue.sign1(b"\xa0", CAR), **other)) is Code.MALFORMED
     assert code(believe(data, **other)) is Code.WRONG_VEHICLE
     assert code(believe(data, token=b"another token")) is Code.HOLDER
-    assert code(believe(sealed(token=None), token=token())) is Code.HOLDER
+    assert code(believe(signed(token=None), token=token())) is Code.HOLDER
 
 
 def test_a_car_cannot_sign_for_its_neighbour_and_an_issuer_not_for_a_car() -> None:
-    stolen = receipt.sealed(replace(ENDED, vehicle=bytes(8)), CAR.public, CAR.sign)
+    stolen = receipt.signed(replace(ENDED, vehicle=bytes(8)), CAR.public, CAR.sign)
     assert code(believe(stolen)) is Code.WRONG_VEHICLE
     assert code(believe(issue.sign1(receipt.write_receipt(ENDED), ISSUER))) is Code.UNKNOWN_KEY
-    assert code(believe(receipt.sealed(ENDED, CAR.public, NEIGHBOUR.sign))) is Code.SIGNATURE
+    assert code(believe(receipt.signed(ENDED, CAR.public, NEIGHBOUR.sign))) is Code.SIGNATURE
 
 
 def test_a_token_is_no_receipt_although_its_key_is_right() -> None:
@@ -243,8 +243,8 @@ def test_another_shape_is_malformed(body: object) -> None:
 
 
 def test_r4_a_takeover_makes_two_receipts() -> None:
-    before = sealed(event=Event.TAKEOVER, token=None, number=513)
-    after = receipt.sealed(replace(OPENED, number=514, booking=43), CAR.public, CAR.sign)
+    before = signed(event=Event.TAKEOVER, token=None, number=513)
+    after = receipt.signed(replace(OPENED, number=514, booking=43), CAR.public, CAR.sign)
     first, second = believe(before), believe(after)
     assert isinstance(first, Receipt)
     assert isinstance(second, Receipt)
@@ -253,7 +253,7 @@ def test_r4_a_takeover_makes_two_receipts() -> None:
 
 
 def test_r1_remarks_are_soft_ones_below_256_and_hard_ones_above() -> None:
-    found = believe(sealed(event=Event.FORCED, remarks=Remark.NOT_PLUGGED | Remark.DOOR_OPEN | 1 << 20))
+    found = believe(signed(event=Event.FORCED, remarks=Remark.NOT_PLUGGED | Remark.DOOR_OPEN | 1 << 20))
     assert isinstance(found, Receipt)
     assert Remark(found.remarks & 0xFFFF) == Remark.NOT_PLUGGED | Remark.DOOR_OPEN
     assert {remark for remark in Remark if remark < 256} == {1, 2, 4, 8}
@@ -262,6 +262,6 @@ def test_r1_remarks_are_soft_ones_below_256_and_hard_ones_above() -> None:
 def test_the_vehicles_own_key_signs_what_a_desk_with_its_public_half_believes() -> None:
     key = VehicleKey(CAR.secret)
     assert (key.public, key.kid) == (CAR.public, CAR.kid)
-    data = receipt.sealed(ENDED, key.public, key.sign)
-    assert data == sealed()
+    data = receipt.signed(ENDED, key.public, key.sign)
+    assert data == signed()
     assert believe(data, public=key.public) == ENDED

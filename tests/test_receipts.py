@@ -15,8 +15,9 @@ from agent.car.inputs import Sensed
 from agent.sync.facts import SIGNED
 from config.vocabulary import IGNITION
 from drivers.ports import BadgeTap, Feedback, LockAction
+from keyless import receipt
 from keyless.claims import Action, Role
-from keyless.receipt import Event, LockOutcome, Receipt, believe_receipt, sealed
+from keyless.receipt import Event, LockOutcome, Receipt, believe_receipt
 from keyless.token import token_hash
 from keyless.vehicle_key import VehicleKey
 from tests import receipt_rules
@@ -273,7 +274,7 @@ def test_whatever_the_car_tells_the_receipt_can_be_read(odometer: Any, soc: Any,
     said = Receipt(
         OPERATOR, VEHICLE, 1, 7, None, Event.OPENED, LockOutcome.DONE, found, None, None, None, None, 0
     )  # fmt: skip
-    assert believe_receipt(sealed(said, KEY.public, KEY.sign), KEY.public, vehicle=VEHICLE) == said
+    assert believe_receipt(receipt.signed(said, KEY.public, KEY.sign), KEY.public, vehicle=VEHICLE) == said
 
 
 def test_the_contract_names_every_event() -> None:

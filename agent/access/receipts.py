@@ -19,8 +19,9 @@ from msgspec.structs import replace
 
 from drivers.local import files
 from drivers.ports import LockAction, LockOutcome
-from keyless import receipt as signed
-from keyless.receipt import Event, Receipt, Remark
+from keyless.receipt import Event, Receipt, Remark, signed
+from keyless.receipt import LockOutcome as ToldOutcome
+from keyless.receipt import Reading as ToldReading
 from keyless.vehicle_key import VehicleKey
 
 from ..car import reading as readings
@@ -35,8 +36,8 @@ log = logging.getLogger(__name__)
 NUMBER: Final = "receipt/number"
 NUMBER_FILE: Final = "receipt.number"
 MOVED: Final = {
-    None: signed.LockOutcome.NOT_MOVED, LockOutcome.DONE: signed.LockOutcome.DONE,
-    LockOutcome.FAILED: signed.LockOutcome.FAILED, LockOutcome.UNKNOWN: signed.LockOutcome.UNKNOWN,
+    None: ToldOutcome.NOT_MOVED, LockOutcome.DONE: ToldOutcome.DONE,
+    LockOutcome.FAILED: ToldOutcome.FAILED, LockOutcome.UNKNOWN: ToldOutcome.UNKNOWN,
 }  # fmt: skip
 
 
@@ -108,7 +109,7 @@ class Receipts:
         facts = []
         for number, draft in enumerate(made, self._number + 1):
             receipt = replace(draft, number=number)
-            data = signed.sealed(receipt, self.key.public, self.key.sign)
+            data = signed(receipt, self.key.public, self.key.sign)
             facts.append(Fact("receipt", body(receipt, data)))
         self._number += len(made)
         self.counters["signed"] += len(made)
@@ -158,7 +159,7 @@ def drafts(done: Done, operator: str, vehicle: bytes) -> tuple[Receipt, ...]:
             remarks=sum(Remark.__members__.get(name.upper(), 0) for name in (*end.soft, *end.hard_overridden)),
         )  # fmt: skip
         if how is Event.TAKEOVER:  # the movement was for who comes next, and so is the token that was shown
-            after = replace(after, token=_name(before.named), lock=signed.LockOutcome.NOT_MOVED)
+            after = replace(after, token=_name(before.named), lock=ToldOutcome.NOT_MOVED)
         made.append(after)
     if plan.opens is not None and (before is None or plan.closes is not None):
         opens = plan.opens
@@ -174,11 +175,11 @@ def _is_of(asked: Asked, before: OpenBooking | None) -> bool:
     return before is not None and asked.booking == before.booking
 
 
-def _reading(found: readings.Reading, lo_s: int) -> signed.Reading:
+def _reading(found: readings.Reading, lo_s: int) -> ToldReading:
     """lo_s: the earliest it can have been where the reading does not know the time."""
     wall = found["wall"]
     lo, hi = (lo_s, None) if wall is None else (wall[0] // 1000, -(-wall[1] // 1000))
-    return signed.Reading(
+    return ToldReading(
         lo, hi, _scaled(found["odometer_km"], 1000, (1 << 32) - 1), _scaled(found["soc_percent"], 10, 1000)
     )
 

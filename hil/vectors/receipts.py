@@ -49,7 +49,7 @@ def said(**changes: Value) -> dict[int, Value]:
     return {1: OPERATOR, RECEIPT_CLAIM: inner}
 
 
-def sealed(payload: Value, key: Any = CAR) -> bytes:
+def by_car(payload: Value, key: Any = CAR) -> bytes:
     inner = payload if isinstance(payload, bytes) else encode(payload)
     return tokens.sign1(key, inner, key_id(key))
 
@@ -73,11 +73,11 @@ def cases() -> list[Case]:
 
 
 def _too_big() -> list[Case]:
-    code, good = refused("too_big"), sealed(said())
+    code, good = refused("too_big"), by_car(said())
     return [
         case("513 bytes: a good one and zeros", good, code, zeros=513 - len(good)),
         case("513 bytes: a tag and zeros", b"\xd2", code, zeros=512),
-        case("order: and of another vehicle", sealed(said(vehicle=bytes(8))), code, zeros=400),
+        case("order: and of another vehicle", by_car(said(vehicle=bytes(8))), code, zeros=400),
     ]
 
 
@@ -120,9 +120,9 @@ def _malformed() -> list[Case]:
         ("remarks are null", said(remarks=None)),
     ]
     whole = broken.sign1(CAR, encode(good), HEADER)
-    whole += [(f"payload: {name}", sealed(bad)) for name, bad in listed]
-    whole += [("payload: empty", sealed(b"")), ("payload: one byte after the end", sealed(encode(good) + b"\x00"))]
-    whole += [("payload: a token's claims", sealed(claims()))]
+    whole += [(f"payload: {name}", by_car(bad)) for name, bad in listed]
+    whole += [("payload: empty", by_car(b"")), ("payload: one byte after the end", by_car(encode(good) + b"\x00"))]
+    whole += [("payload: a token's claims", by_car(claims()))]
     return [case(name, data, refused("malformed")) for name, data in whole]
 
 
@@ -138,39 +138,39 @@ def _alg() -> list[Case]:
 def _unknown_key() -> list[Case]:
     code, other = refused("unknown_key"), tokens.raw_public(NEIGHBOUR).hex()
     return [
-        case("of a neighbour's key", sealed(said(), NEIGHBOUR), code),
-        case("of an issuer's key", sealed(said(), ISSUER.key), code),
-        case("judged by a neighbour's key", sealed(said()), code, public=other),
-        case("order: and a signature that is none", flipped(sealed(said(), NEIGHBOUR)), code),
+        case("of a neighbour's key", by_car(said(), NEIGHBOUR), code),
+        case("of an issuer's key", by_car(said(), ISSUER.key), code),
+        case("judged by a neighbour's key", by_car(said()), code, public=other),
+        case("order: and a signature that is none", flipped(by_car(said(), NEIGHBOUR)), code),
     ]
 
 
 def _signature() -> list[Case]:
-    code, good = refused("signature"), sealed(said())
+    code, good = refused("signature"), by_car(said())
     return [
         case("last bit turned over", flipped(good), code),
         case("another vehicle", good.replace(VEHICLE, bytes(8)), code),
         case("made by a neighbour's key", cose(NEIGHBOUR, encode(said()), HEADER), code),
-        case("order: and a payload that is no CBOR", flipped(sealed(b"\xff")), code),
-        case("order: and of another vehicle", flipped(sealed(said(vehicle=bytes(8)))), code),
+        case("order: and a payload that is no CBOR", flipped(by_car(b"\xff")), code),
+        case("order: and of another vehicle", flipped(by_car(said(vehicle=bytes(8)))), code),
     ]
 
 
 def _wrong_vehicle() -> list[Case]:
     code = refused("wrong_vehicle")
     return [
-        case("a car signs for its neighbour", sealed(said(vehicle=bytes(8))), code),
-        case("another vehicle is asked for", sealed(said()), code, vehicle="00" * 8),
-        case("order: and for another token", sealed(said()), code, vehicle="00" * 8, token="00"),
+        case("a car signs for its neighbour", by_car(said(vehicle=bytes(8))), code),
+        case("another vehicle is asked for", by_car(said()), code, vehicle="00" * 8),
+        case("order: and for another token", by_car(said()), code, vehicle="00" * 8, token="00"),
     ]
 
 
 def _holder() -> list[Case]:
     code = refused("holder")
     return [
-        case("another token is asked for", sealed(said()), code, token=signed(claims(revision=4)).hex()),
-        case("a token less its last byte", sealed(said()), code, token=TOKEN[:-1].hex()),
-        case("the box acted by itself", sealed(said(token=None)), code, token=TOKEN.hex()),
+        case("another token is asked for", by_car(said()), code, token=signed(claims(revision=4)).hex()),
+        case("a token less its last byte", by_car(said()), code, token=TOKEN[:-1].hex()),
+        case("the box acted by itself", by_car(said(token=None)), code, token=TOKEN.hex()),
     ]
 
 
@@ -187,17 +187,17 @@ def _accepted() -> list[Case]:
     longest = {**said(), 1: "é" * 32}
     backwards = said(end=[NOW - 9_999, None, 0, None])
     return [
-        case("an end with every field", sealed(said()), accepted(said())),
-        case("for the token that is asked for", sealed(said()), accepted(said()), token=TOKEN.hex()),
-        case("of any vehicle", sealed(said(vehicle=bytes(8))), accepted(said(vehicle=bytes(8))), vehicle=None),
+        case("an end with every field", by_car(said()), accepted(said())),
+        case("for the token that is asked for", by_car(said()), accepted(said()), token=TOKEN.hex()),
+        case("of any vehicle", by_car(said(vehicle=bytes(8))), accepted(said(vehicle=bytes(8))), vehicle=None),
         case("algorithm -8", cose(CAR, encode(said()), {**HEADER, 1: -8}), accepted(said())),
-        case("an opening", sealed(opened), accepted(opened)),
-        case("R2: the box acted by itself, nothing is known", sealed(blank), accepted(blank)),
-        case("R1: forced, every remark", sealed(forced), accepted(forced)),
-        *(case(name, sealed(payload), accepted(payload)) for name, payload in every),
-        case("the lock failed", sealed(said(lock=LOCKS["failed"])), accepted(said(lock=LOCKS["failed"]))),
-        case("the largest numbers, unknown remarks", sealed(largest), accepted(largest)),
-        case("the smallest numbers", sealed(smallest), accepted(smallest)),
-        case("an operator of 64 bytes", sealed(longest), accepted(longest)),
-        case("an end before its start: the clock was put right", sealed(backwards), accepted(backwards)),
+        case("an opening", by_car(opened), accepted(opened)),
+        case("R2: the box acted by itself, nothing is known", by_car(blank), accepted(blank)),
+        case("R1: forced, every remark", by_car(forced), accepted(forced)),
+        *(case(name, by_car(payload), accepted(payload)) for name, payload in every),
+        case("the lock failed", by_car(said(lock=LOCKS["failed"])), accepted(said(lock=LOCKS["failed"]))),
+        case("the largest numbers, unknown remarks", by_car(largest), accepted(largest)),
+        case("the smallest numbers", by_car(smallest), accepted(smallest)),
+        case("an operator of 64 bytes", by_car(longest), accepted(longest)),
+        case("an end before its start: the clock was put right", by_car(backwards), accepted(backwards)),
     ]

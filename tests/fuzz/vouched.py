@@ -20,7 +20,7 @@ from tests.test_keyless_signature_only import signed
 NONCE: Final = bytes(range(8))
 ANSWER: Final = issue.signed_time(OPERATOR, NONCE, NOW, ISSUER)
 QUESTION: Final = signed_time.write_question(signed_time.Question(NONCE, 7))
-RECEIPTS: Final = tuple(receipt.sealed(one, CAR.public, CAR.sign) for one in (ENDED, OPENED))
+RECEIPTS: Final = tuple(receipt.signed(one, CAR.public, CAR.sign) for one in (ENDED, OPENED))
 SIGNED: Final = (signed(), signed(b"\xa0", {1: -19}), signed(payload=b""))
 TIMES: Final = published("signed_time.json", "answer")
 CONTENT: Final = content()
