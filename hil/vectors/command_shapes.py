@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from .. import tokens
 from ..cbor import Value, encode
 from ..tokens import ACTIONS
@@ -22,9 +20,11 @@ from .world import (
     STRANGER,
     Case,
     Key,
+    Made,
+    by_holder,
+    case_of_pair,
     claims,
     cose,
-    different,
     flipped,
     refused,
     signed,
@@ -32,9 +32,9 @@ from .world import (
 
 # counter: the highest one taken for this token. car: what its guards see.
 USUAL: Final[Case] = {**world.USUAL, "counter": 4, "car": {"moving": "no", "ignition": False}}
+case: Final = case_of_pair(USUAL)
 IDENT: Final = bytes(range(16, 32))
 P256_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-Made = tuple[bytes, bytes]
 
 
 def for_phone(**changes: Any) -> dict[int, Value]:
@@ -58,14 +58,7 @@ def wish(token: bytes, **changes: Value) -> dict[int, Value]:
 
 def pair(token: bytes, holder: Key = PHONE, alg: int | None = None, **changes: Value) -> Made:
     """A token and a command on it. alg: another than the one to emit."""
-    usual = tokens.ED25519 if isinstance(holder, Ed25519PrivateKey) else tokens.ESP256
-    return token, cose(holder, encode(wish(token, **changes)), {1: alg or usual})
-
-
-def case(name: str, made: Made, expect: Case, **situation: Any) -> Case:
-    token, command = made
-    state = different(USUAL, situation)
-    return {"name": name, "token": token.hex(), "command": command.hex(), "state": state, "expect": expect}
+    return token, by_holder(wish(token, **changes), holder, alg)
 
 
 def obeyed(note: str | None = None, **changes: Any) -> Case:

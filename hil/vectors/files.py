@@ -24,7 +24,7 @@ from . import (
     token_rules,
     token_shapes,
     world,
-)  # fmt: skip
+)
 from .world import Case, trust_sets
 
 

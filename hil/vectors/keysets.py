@@ -31,6 +31,7 @@ from .world import (
 
 # min_version: the highest version that was accepted.
 USUAL: Final[Case] = {"roots": [public(root).hex() for root in ROOTS], "threshold": 2, "min_version": 0}
+case: Final = case_of("keyset", USUAL)
 KEY: Final = entry(ISSUER, NOW - DAY, NOW + 100 * DAY, ALL_ROLES)
 KEY_FOR_DRIVERS: Final = entry(LIMITED, NOW, NOW + 50 * DAY, 2)
 
@@ -54,9 +55,6 @@ GUESTS: Final[dict[str, Value]] = {
 
 def payload(*keys: Value, version: Value = 5) -> dict[int, Value]:
     return {1: version, 2: NOW + 100 * DAY, 3: list(keys)}
-
-
-case: Final = case_of("keyset", USUAL)
 
 
 def accepted(said: dict[int, Any]) -> Case:

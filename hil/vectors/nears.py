@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from .. import beside, tokens
 from ..cbor import Value, encode
 from ..tokens import ACTIONS
 from . import broken, world
-from .command_shapes import P256_ORDER, Made, wish
+from .command_shapes import P256_ORDER, wish
 from .token_rules import EVERY_ACTION
 from .world import (
     BADGE,
@@ -27,9 +25,11 @@ from .world import (
     STRANGER,
     Case,
     Key,
+    Made,
+    by_holder,
+    case_of_pair,
     claims,
     cose,
-    different,
     flipped,
     key_id,
     refused,
@@ -44,6 +44,7 @@ NONCE: Final = bytes(range(32, 48))
 OLDER: Final = bytes(range(48, 64))
 # nonces: the good ones of the link on which the command came. counter: the highest one taken for this token.
 USUAL: Final[Case] = {**world.USUAL, "nonces": [NONCE.hex()], "counter": 4}
+case: Final = case_of_pair(USUAL)
 
 
 def driver(**changes: Any) -> dict[int, Value]:
@@ -59,14 +60,7 @@ def said(token: bytes, **changes: Value) -> dict[int, Value]:
 
 
 def pair(token: bytes, holder: Key = PHONE, alg: int | None = None, **changes: Value) -> Made:
-    usual = tokens.ED25519 if isinstance(holder, Ed25519PrivateKey) else tokens.ESP256
-    return token, cose(holder, encode(said(token, **changes)), {1: alg or usual})
-
-
-def case(name: str, made: Made, expect: Case, **situation: Any) -> Case:
-    token, command = made
-    state = different(USUAL, situation)
-    return {"name": name, "token": token.hex(), "command": command.hex(), "state": state, "expect": expect}
+    return token, by_holder(said(token, **changes), holder, alg)
 
 
 def obeyed(note: str | None = None, **changes: Any) -> Case:

@@ -10,24 +10,25 @@ from ..cbor import Value, encode
 from ..vouchers import EVENTS, LOCKS, RECEIPT_CLAIM, REMARKS
 from . import broken
 from .world import (
+    CAR,
+    CAR_HEADER,
     ISSUER,
+    NEIGHBOUR,
     NOW,
     OPERATOR,
     PHONE,
     VEHICLE,
     Case,
+    by_car,
     case_of,
     claims,
     cose,
-    ed25519,
     flipped,
     key_id,
     refused,
     signed,
 )
 
-CAR, NEIGHBOUR = ed25519(21), ed25519(22)
-HEADER: Final[dict[int, Value]] = {1: tokens.ED25519, 4: key_id(CAR)}
 TOKEN: Final = signed(claims())
 START: Final[list[Value]] = [NOW - 3_600, NOW - 3_596, 48_211_370, 873]
 END: Final[list[Value]] = [NOW, NOW + 4, 48_240_120, 641]
@@ -36,6 +37,7 @@ FIELDS: Final = (
 )  # fmt: skip
 # public: the key that the vehicle told at commissioning. vehicle: whose it is, null for any. token: null for any.
 USUAL: Final[Case] = {"public": tokens.raw_public(CAR).hex(), "vehicle": VEHICLE.hex(), "token": None}
+case: Final = case_of("receipt", USUAL)
 
 
 def said(**changes: Value) -> dict[int, Value]:
@@ -47,14 +49,6 @@ def said(**changes: Value) -> dict[int, Value]:
     usual = dict(zip(FIELDS, values, strict=True))
     inner: dict[int, Value] = {FIELDS.index(name) + 1: value for name, value in {**usual, **changes}.items()}
     return {1: OPERATOR, RECEIPT_CLAIM: inner}
-
-
-def by_car(payload: Value, key: Any = CAR) -> bytes:
-    inner = payload if isinstance(payload, bytes) else encode(payload)
-    return tokens.sign1(key, inner, key_id(key))
-
-
-case: Final = case_of("receipt", USUAL)
 
 
 def accepted(payload: dict[int, Any]) -> Case:
@@ -119,7 +113,7 @@ def _malformed() -> list[Case]:
         ("remarks of 2^32", said(remarks=1 << 32)),
         ("remarks are null", said(remarks=None)),
     ]
-    whole = broken.sign1(CAR, encode(good), HEADER)
+    whole = broken.sign1(CAR, encode(good), CAR_HEADER)
     whole += [(f"payload: {name}", by_car(bad)) for name, bad in listed]
     whole += [("payload: empty", by_car(b"")), ("payload: one byte after the end", by_car(encode(good) + b"\x00"))]
     whole += [("payload: a token's claims", by_car(claims()))]
@@ -129,8 +123,8 @@ def _malformed() -> list[Case]:
 def _alg() -> list[Case]:
     code, payload = refused("alg"), encode(said())
     return [
-        case("ESP256 by a P-256 key", cose(PHONE, payload, {**HEADER, 1: -9}), code),
-        case("ES256 by a P-256 key", cose(PHONE, payload, {**HEADER, 1: -7}), code),
+        case("ESP256 by a P-256 key", cose(PHONE, payload, {**CAR_HEADER, 1: -9}), code),
+        case("ES256 by a P-256 key", cose(PHONE, payload, {**CAR_HEADER, 1: -7}), code),
         case("order: and the kid of another car", cose(NEIGHBOUR, payload, {1: -53, 4: key_id(NEIGHBOUR)}), code),
     ]
 
@@ -150,7 +144,7 @@ def _signature() -> list[Case]:
     return [
         case("last bit turned over", flipped(good), code),
         case("another vehicle", good.replace(VEHICLE, bytes(8)), code),
-        case("made by a neighbour's key", cose(NEIGHBOUR, encode(said()), HEADER), code),
+        case("made by a neighbour's key", cose(NEIGHBOUR, encode(said()), CAR_HEADER), code),
         case("order: and a payload that is no CBOR", flipped(by_car(b"\xff")), code),
         case("order: and of another vehicle", flipped(by_car(said(vehicle=bytes(8)))), code),
     ]
@@ -190,7 +184,7 @@ def _accepted() -> list[Case]:
         case("an end with every field", by_car(said()), accepted(said())),
         case("for the token that is asked for", by_car(said()), accepted(said()), token=TOKEN.hex()),
         case("of any vehicle", by_car(said(vehicle=bytes(8))), accepted(said(vehicle=bytes(8))), vehicle=None),
-        case("algorithm -8", cose(CAR, encode(said()), {**HEADER, 1: -8}), accepted(said())),
+        case("algorithm -8", cose(CAR, encode(said()), {**CAR_HEADER, 1: -8}), accepted(said())),
         case("an opening", by_car(opened), accepted(opened)),
         case("R2: the box acted by itself, nothing is known", by_car(blank), accepted(blank)),
         case("R1: forced, every remark", by_car(forced), accepted(forced)),

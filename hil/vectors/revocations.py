@@ -40,6 +40,7 @@ USUAL: Final[Case] = {
     "min_sequence": 0,
     "accepted_before": False,
 }
+case: Final = case_of("list", USUAL)
 IDS: Final = [
     bytes.fromhex(name) for name in (revoked_token(), revoked_booking(), tokens.badge_id(BADGE).hex(), "00" * 8)
 ]
@@ -49,9 +50,6 @@ def said(ids: bytes = b"".join(IDS), sequence: Value = 17, **changes: Value) -> 
     numbers = {"iss": 1, "exp": 4, "iat": 6}
     usual: dict[int, Value] = {1: OPERATOR, 4: NOW + 14 * DAY, 6: NOW - 60, REVOCATION_CLAIM: [sequence, ids]}
     return {**usual, **{numbers[name]: value for name, value in changes.items()}}
-
-
-case: Final = case_of("list", USUAL)
 
 
 def accepted(payload: dict[int, Any]) -> Case:

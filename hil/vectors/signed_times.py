@@ -42,15 +42,13 @@ USUAL: Final[Case] = {
     "built": 1_767_225_600,
     "list_iat": None,
 }
+case: Final = case_of("answer", USUAL)
 
 
 def said(**changes: Value) -> dict[int, Value]:
     numbers = {"iss": 1, "iat": 6, "nonce": CNONCE}
     usual: dict[int, Value] = {1: OPERATOR, 6: NOW, CNONCE: NONCE}
     return {**usual, **{numbers[name]: value for name, value in changes.items()}}
-
-
-case: Final = case_of("answer", USUAL)
 
 
 def accepted(time: int = NOW, waited_ms: int = 2_000) -> Case:

@@ -34,10 +34,7 @@ from .world import (
 )
 
 ED25519_ORDER: Final = 2**252 + 27742317777372353535851937790883648493
-
-
 case: Final = case_of("token", USUAL)
-"""The case of a token that is presented."""
 
 
 def cases() -> list[Case]:

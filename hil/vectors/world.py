@@ -19,6 +19,7 @@ from ..tokens import ACTIONS
 
 Case: TypeAlias = dict[str, Any]
 Key: TypeAlias = Ed25519PrivateKey | ec.EllipticCurvePrivateKey
+Made: TypeAlias = tuple[bytes, bytes]  # a token and a command on it
 
 HOUR, DAY = 3_600, 86_400
 NOW = 1_800_000_000
@@ -40,6 +41,7 @@ OLD = tokens.Issuer(OPERATOR, ed25519(11))  # its last second is NOW
 NEXT = tokens.Issuer(OPERATOR, ed25519(12))  # its first second is NOW + 4
 GUEST = tokens.Issuer("mairie", ed25519(13))  # working days from 7 to 19 in Paris; NOW is a Friday, 9:00 there
 STRANGER = tokens.Issuer(OPERATOR, ed25519(99))  # in no key set
+CAR, NEIGHBOUR = ed25519(21), ed25519(22)  # the keys that vehicles sign by
 PHONE = ec.derive_private_key(12345, ec.SECP256R1())  # y even
 OTHER_PHONE = ec.derive_private_key(54321, ec.SECP256R1())  # y odd
 LAPTOP = ed25519(10)
@@ -152,6 +154,21 @@ def signed(payload: Value, issuer: tokens.Issuer = ISSUER) -> bytes:
     return tokens.sign1(issuer.key, inner, issuer.kid)
 
 
+CAR_HEADER: Final[dict[int, Value]] = {1: tokens.ED25519, 4: key_id(CAR)}
+
+
+def by_car(payload: Value, key: Ed25519PrivateKey = CAR) -> bytes:
+    """A receipt, or what a parcel holds, around this payload (as of `signed`)."""
+    inner = payload if isinstance(payload, bytes) else encode(payload)
+    return tokens.sign1(key, inner, key_id(key))
+
+
+def by_holder(payload: dict[int, Value], holder: Key = PHONE, alg: int | None = None) -> bytes:
+    """A command. alg: another than the one to emit."""
+    usual = tokens.ED25519 if isinstance(holder, Ed25519PrivateKey) else tokens.ESP256
+    return cose(holder, encode(payload), {1: alg or usual})
+
+
 def flipped(data: bytes, at: int = -1) -> bytes:
     """With the lowest bit of one byte turned over."""
     at %= len(data)
@@ -197,6 +214,17 @@ def case_of(field: str, usual: Case) -> Callable[..., Case]:
 
     def case(name: str, data: bytes, expect: Case, *, zeros: int = 0, **situation: Any) -> Case:
         return {"name": name, **padded(field, data, zeros), "state": different(usual, situation), "expect": expect}
+
+    return case
+
+
+def case_of_pair(usual: Case) -> Callable[..., Case]:
+    """The same for a token with a command on it."""
+
+    def case(name: str, made: Made, expect: Case, **situation: Any) -> Case:
+        token, command = made
+        state = different(usual, situation)
+        return {"name": name, "token": token.hex(), "command": command.hex(), "state": state, "expect": expect}
 
     return case
 
