@@ -6,11 +6,12 @@ Only the lock and the reader are stand-ins here; `test_door_real.py` has them on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -72,6 +73,9 @@ NAMES = {
     "ignition": IGNITION, "speed": SPEED, "odometer": ODOMETER, "locked": LOCKED, "plugged": PLUGGED,
     "door": DOOR_FRONT_LEFT, "soc": SOC, "energy": ENERGY, "charging": CHARGING, "status": CHARGE_STATUS,
 }  # fmt: skip
+
+
+Bench = TypeVar("Bench", bound="DoorBench")
 
 
 class DoorBench:
@@ -267,12 +271,17 @@ class DoorBench:
         return [body for body in bodies if all(body.get(name) == value for name, value in match.items())]
 
 
-@pytest.fixture(name="bench")
-async def the_bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
-    """Powered on, at home, with nobody's booking."""
-    it = DoorBench(tmp_path)
+@contextlib.asynccontextmanager
+async def at_home(it: Bench) -> AsyncIterator[Bench]:
+    """Powered on, with nobody's booking."""
     await it.boot()
     it.park()
     yield it
     await it.off()
     assert all(it.lock.seen_pending), "the intent is on disk before every movement"
+
+
+@pytest.fixture(name="bench")
+async def the_bench(tmp_path: Path) -> AsyncIterator[DoorBench]:
+    async with at_home(DoorBench(tmp_path)) as it:
+        yield it

@@ -19,7 +19,7 @@ from hil.backend import payload
 from hil.backend.holdings import Holdings
 from keyless import issue
 from keyless.claims import key_id
-from tests.door_bench import CAR_SECRET, OPERATOR, T0, VEHICLE
+from tests.door_bench import CAR_SECRET, OPERATOR, T0, VEHICLE, at_home
 from tests.phone_bench import Phone, PhoneBench
 from tests.test_hil_parcels import RECIPIENT, SECRET
 
@@ -33,8 +33,8 @@ class MuleBench(PhoneBench):
 
     recipient: bytes | None = RECIPIENT
 
-    async def boot_phones(self) -> None:
-        await super().boot_phones()
+    async def boot(self, *given: object) -> None:  # type: ignore[override]
+        await super().boot()
         keys = Keyless(OPERATOR, [self._root.public.hex()], threshold=1)
         settings = Settings(Vehicle(VEHICLE.hex(), "zoe-ph1"), keys, state=str(self.folder))
         self.provisioning = Provisioning(settings, self.authority, self.store, self.scene.now, self.heard.append)
@@ -69,8 +69,7 @@ class Stranger(Phone):
 
     async def bring(self, whole: bytes) -> str | None:
         """Hand an object in; the refusal's code, `None` when it was taken."""
-        if not self.link or self.link in self.bench.port.gone:
-            await self.connect()
+        await self.reach()
         for body in mule.carried(whole):
             self.say(beside.CARRY, body)
         kind, body = await self.hear()
@@ -79,8 +78,7 @@ class Stranger(Phone):
 
     async def fetch(self) -> str | None:
         """One piece more of a parcel; the refusal's code where there is none."""
-        if not self.link or self.link in self.bench.port.gone:
-            await self.connect()
+        await self.reach()
         self.say(beside.FETCH, self.pocket.fetch())
         kind, body = await self.hear()
         if kind == beside.TAKEN:
@@ -138,9 +136,5 @@ def holder_of(phone: Phone) -> bytes:
 
 @pytest.fixture(name="bench")
 async def the_mule_bench(tmp_path: Path) -> AsyncIterator[MuleBench]:
-    it = MuleBench(tmp_path)
-    await it.boot()
-    await it.boot_phones()
-    it.park()
-    yield it
-    await it.off()
+    async with at_home(MuleBench(tmp_path)) as it:
+        yield it

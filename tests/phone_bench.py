@@ -21,7 +21,7 @@ from hil import beside
 from keyless.claims import HolderKey
 from keyless.near import Hello
 from keyless.refusal import Refusal
-from tests.door_bench import HOUR, DoorBench
+from tests.door_bench import HOUR, DoorBench, at_home
 from tests.fakes.phones import StandInPort
 
 QUESTION = bytes.fromhex("8248a1a2a3a4a5a6a7a801")
@@ -30,9 +30,10 @@ MOVED = {LockAction.UNLOCK: "unlock", LockAction.LOCK: "lock"}
 
 
 class PhoneBench(DoorBench):
-    """After each boot `boot_phones` puts the service beside the door."""
+    """With the service for phones beside the door."""
 
-    async def boot_phones(self) -> None:
+    async def boot(self, *given: object) -> None:  # type: ignore[override]
+        await super().boot()
         self.port = StandInPort(self.clock)
         self.beside = Beside(
             self.store, self.authority, self.bookings, self.scene, self.decisions, self.door.locked,
@@ -49,10 +50,6 @@ class PhoneBench(DoorBench):
         self.serving.cancel()
         await asyncio.gather(self.serving, return_exceptions=True)
         await super().off()
-
-    async def cut(self) -> None:
-        await super().cut()
-        await self.boot_phones()
 
     def hello(self, nonce: bytes) -> Hello:
         now = self.scene.now()
@@ -96,6 +93,11 @@ class Phone:
         self.nonce = hello.nonce
         return hello
 
+    async def reach(self) -> None:
+        """Connects where there is no link."""
+        if not self.link or self.link in self.bench.port.gone:
+            await self.connect()
+
     def leave(self) -> None:
         self.bench.port.leave(self.link)
 
@@ -126,8 +128,7 @@ class Phone:
 
     async def ask(self, token: bytes, action: str, *, named: bool = False, counter: int | None = None) -> beside.Answer:
         """Token and command, as on the first tap; connects where there is no link."""
-        if not self.link or self.link in self.bench.port.gone:
-            await self.connect()
+        await self.reach()
         self.say(beside.TOKEN, beside.name_of(token) if named else token)
         self.sent = self.sign(token, action, counter)
         return await self.again()
@@ -148,11 +149,5 @@ async def numbers(bench: PhoneBench) -> list[int]:
 
 @pytest.fixture(name="bench")
 async def the_phone_bench(tmp_path: Path) -> AsyncIterator[PhoneBench]:
-    """Powered on, at home, with nobody's booking and no phone."""
-    it = PhoneBench(tmp_path)
-    await it.boot()
-    await it.boot_phones()
-    it.park()
-    yield it
-    await it.off()
-    assert all(it.lock.seen_pending), "the intent is on disk before every movement"
+    async with at_home(PhoneBench(tmp_path)) as it:
+        yield it

@@ -106,7 +106,6 @@ class World:
 async def test_only_what_a_holder_signs_on_a_good_nonce_moves_the_lock_and_only_once(tmp_path: Path, seed: int) -> None:
     bench = PhoneBench(tmp_path)
     await bench.boot()
-    await bench.boot_phones()
     bench.park()
     drivers = [(phone, phone.token()) for phone in (bench.pocket(), bench.pocket())]
     world = World(bench, random.Random(seed), drivers, bench.pocket())
