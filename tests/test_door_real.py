@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from drivers.clock import SystemClock
-from drivers.lock.relay import RelayBoard
+from drivers.lock.relay import RelayLock
 from drivers.reader.badge import Reader
 from hil import badges, codes
 from hil.badges import Card
@@ -48,7 +48,7 @@ async def test_a_badge_on_one_wire_pulses_the_relay_on_the_other(tmp_path: Path)
     for wall in walls:
         wall.plug()
     wires, clock = Wires(*walls), SystemClock()
-    relay = RelayBoard(walls[0].device, 9600, 1, 2, 20, 20, clock)
+    relay = RelayLock(walls[0].device, 9600, 1, 2, 20, 20, clock)
     reader = Reader(walls[1].device, 9600, clock)
     bench = DoorBench(tmp_path)
     await bench.boot(reader, relay)
@@ -99,7 +99,7 @@ async def test_with_the_relay_board_unplugged_the_outcome_is_failed_and_the_driv
     wires, clock = Wires(None, wall), SystemClock()
     reader = Reader(wall.device, 9600, clock)
     bench = DoorBench(tmp_path)
-    await bench.boot(reader, RelayBoard(str(tmp_path / "relay"), 9600, 1, 2, 20, 20, clock))
+    await bench.boot(reader, RelayLock(str(tmp_path / "relay"), 9600, 1, 2, 20, 20, clock))
     bench.park()
     await bench.book(7, ALICE)
     await wall.send(frame(ALICE))

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.errors import DeviceError
 from drivers.lock.board import frame
-from drivers.lock.relay import RelayBoard
+from drivers.lock.relay import RelayLock
 from drivers.ports import Instant, LockAction
 from tests.serial_bench import BOOT, Socket, StepClock, until
 
@@ -41,8 +41,8 @@ def wall(tmp_path):
     wall.unplug()
 
 
-def board(wall: Socket, clock) -> RelayBoard:
-    return RelayBoard(wall.device, 9600, 1, 2, 400, 250, clock)
+def lock_on(wall: Socket, clock) -> RelayLock:
+    return RelayLock(wall.device, 9600, 1, 2, 400, 250, clock)
 
 
 def test_d17_frames_are_a0_channel_state_and_the_sum_of_the_three() -> None:
@@ -53,7 +53,7 @@ def test_d17_frames_are_a0_channel_state_and_the_sum_of_the_three() -> None:
 
 
 async def test_a_board_that_is_absent_or_pulled_out_is_known_before_the_next_tap(wall) -> None:
-    relay = board(wall, StepClock())
+    relay = lock_on(wall, StepClock())
     assert "not opened yet" in relay.trouble
     wall.unplug()
     assert not relay.open()
@@ -71,7 +71,7 @@ async def test_a_board_that_is_absent_or_pulled_out_is_known_before_the_next_tap
 
 async def test_one_act_is_one_pulse_of_the_configured_length(wall) -> None:
     clock = StepClock()
-    relay = board(wall, clock)
+    relay = lock_on(wall, clock)
     assert relay.open()
     assert wall.received() == REST
     await relay.act(LockAction.UNLOCK)
@@ -85,7 +85,7 @@ async def test_one_act_is_one_pulse_of_the_configured_length(wall) -> None:
 
 
 async def test_a_board_left_on_by_a_power_cut_is_switched_off_when_it_is_opened(wall) -> None:
-    relay = board(wall, StepClock())
+    relay = lock_on(wall, StepClock())
     await relay.act(LockAction.UNLOCK)
     assert wall.received() == REST + ON1 + OFF1
     relay.close()
@@ -93,7 +93,7 @@ async def test_a_board_left_on_by_a_power_cut_is_switched_off_when_it_is_opened(
 
 async def test_the_relay_is_held_on_for_the_pulse(wall) -> None:
     clock = HeldClock()
-    relay = board(wall, clock)
+    relay = lock_on(wall, clock)
     relay.open()
     wall.received()
     act = asyncio.create_task(relay.act(LockAction.UNLOCK))
@@ -108,7 +108,7 @@ async def test_the_relay_is_held_on_for_the_pulse(wall) -> None:
 @pytest.mark.parametrize("times", [1, 3])
 async def test_off_is_sent_even_when_cancelled_and_the_pulse_is_whole(wall, times) -> None:
     clock = HeldClock()
-    relay = board(wall, clock)
+    relay = lock_on(wall, clock)
     relay.open()
     act = asyncio.create_task(relay.act(LockAction.UNLOCK))
     await until(lambda: clock.asked)
@@ -130,7 +130,7 @@ def test_off_is_sent_when_the_whole_loop_is_torn_down(wall) -> None:
 
     async def main() -> None:
         clock = HeldClock()
-        relay = board(wall, clock)
+        relay = lock_on(wall, clock)
         relays.append(relay)
         task = asyncio.create_task(relay.act(LockAction.UNLOCK))
         await until(lambda: clock.asked)
@@ -142,7 +142,7 @@ def test_off_is_sent_when_the_whole_loop_is_torn_down(wall) -> None:
 
 
 async def test_two_acts_at_once_take_turns(wall) -> None:
-    relay = board(wall, StepClock())
+    relay = lock_on(wall, StepClock())
     relay.open()
     wall.received()
     await asyncio.gather(relay.act(LockAction.UNLOCK), relay.act(LockAction.LOCK))
@@ -152,7 +152,7 @@ async def test_two_acts_at_once_take_turns(wall) -> None:
 
 async def test_an_act_cancelled_before_its_turn_moves_nothing(wall) -> None:
     clock = HeldClock()
-    relay = board(wall, clock)
+    relay = lock_on(wall, clock)
     relay.open()
     first = asyncio.create_task(relay.act(LockAction.UNLOCK))
     await until(lambda: clock.asked)
@@ -170,7 +170,7 @@ async def test_an_act_cancelled_before_its_turn_moves_nothing(wall) -> None:
 
 async def test_absent_at_start_is_no_error_and_the_next_act_opens(wall) -> None:
     wall.unplug()
-    relay = board(wall, StepClock())
+    relay = lock_on(wall, StepClock())
     assert not relay.open()
     wall.plug()
     await relay.act(LockAction.LOCK)
@@ -179,7 +179,7 @@ async def test_absent_at_start_is_no_error_and_the_next_act_opens(wall) -> None:
 
 
 async def test_gone_before_the_first_byte_cannot_have_happened(wall) -> None:
-    relay = board(wall, StepClock())
+    relay = lock_on(wall, StepClock())
     wall.unplug()
     with pytest.raises(DeviceError) as caught:
         await relay.act(LockAction.UNLOCK)
@@ -190,7 +190,7 @@ async def test_gone_before_the_first_byte_cannot_have_happened(wall) -> None:
 
 
 async def test_unplugged_while_open_cannot_have_happened_either(wall) -> None:
-    relay = board(wall, StepClock())
+    relay = lock_on(wall, StepClock())
     assert relay.open()
     wall.unplug()
     with pytest.raises(DeviceError) as caught:
@@ -200,7 +200,7 @@ async def test_unplugged_while_open_cannot_have_happened_either(wall) -> None:
 
 
 async def test_replugged_between_two_acts_is_one_pulse_on_the_new_board(wall) -> None:
-    relay = board(wall, StepClock())
+    relay = lock_on(wall, StepClock())
     assert relay.open()
     wall.unplug()
     wall.plug()
@@ -212,7 +212,7 @@ async def test_replugged_between_two_acts_is_one_pulse_on_the_new_board(wall) ->
 
 async def test_gone_during_the_pulse_may_have_happened(wall) -> None:
     clock = HeldClock()
-    relay = board(wall, clock)
+    relay = lock_on(wall, clock)
     act = asyncio.create_task(relay.act(LockAction.UNLOCK))
     await until(lambda: clock.asked)
     wall.unplug()
@@ -226,7 +226,7 @@ async def test_gone_during_the_pulse_may_have_happened(wall) -> None:
 
 async def test_a_board_that_comes_back_is_switched_off_and_never_pulsed_again(wall) -> None:
     clock = HeldClock()
-    relay = board(wall, clock)
+    relay = lock_on(wall, clock)
     act = asyncio.create_task(relay.act(LockAction.UNLOCK))
     await until(lambda: clock.asked)
     wall.unplug()
@@ -241,7 +241,7 @@ async def test_a_board_that_comes_back_is_switched_off_and_never_pulsed_again(wa
 
 
 async def test_a_second_program_cannot_open_the_board(wall) -> None:
-    relay, other = board(wall, StepClock()), board(wall, StepClock())
+    relay, other = lock_on(wall, StepClock()), lock_on(wall, StepClock())
     assert relay.open()
     assert not other.open()
     relay.close()

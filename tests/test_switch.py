@@ -11,7 +11,7 @@ from agent.cli.checks import examine
 from agent.cli.status import inputs, switches
 from drivers.errors import DeviceError
 from drivers.lock.board import Board, frame
-from drivers.lock.relay import RelayBoard
+from drivers.lock.relay import RelayLock
 from drivers.lock.switch import RelayPulse, RelaySwitch
 from drivers.ports import LockAction
 from tests.serial_bench import Socket, StepClock
@@ -29,12 +29,12 @@ def wall(tmp_path: Path) -> Iterator[Socket]:
 
 
 @pytest.fixture
-def lock(wall: Socket) -> RelayBoard:
-    return RelayBoard(wall.device, 9600, 1, 2, 20, 20, StepClock())
+def lock(wall: Socket) -> RelayLock:
+    return RelayLock(wall.device, 9600, 1, 2, 20, 20, StepClock())
 
 
 async def test_r15_the_relay_is_energised_only_to_take_away_and_let_go_at_an_ordered_end(
-    wall: Socket, lock: RelayBoard
+    wall: Socket, lock: RelayLock
 ) -> None:
     supply = RelaySwitch(lock.board, 3)
     assert lock.open()
@@ -52,7 +52,7 @@ async def test_r15_the_relay_is_energised_only_to_take_away_and_let_go_at_an_ord
     lock.close()
 
 
-async def test_what_is_let_go_is_given_back_at_once_and_forgotten(wall: Socket, lock: RelayBoard) -> None:
+async def test_what_is_let_go_is_given_back_at_once_and_forgotten(wall: Socket, lock: RelayLock) -> None:
     supply = RelaySwitch(lock.board, 3)
     await supply.turn(False)
     wall.received()
@@ -75,7 +75,7 @@ async def test_a_board_whose_on_lets_go_is_told_the_other_way_round(wall: Socket
     assert wall.received() == AWAY
 
 
-async def test_a_board_that_was_pulled_out_is_told_again_what_it_held(wall: Socket, lock: RelayBoard) -> None:
+async def test_a_board_that_was_pulled_out_is_told_again_what_it_held(wall: Socket, lock: RelayLock) -> None:
     supply = RelaySwitch(lock.board, 3)
     await supply.turn(False)
     wall.received()
@@ -94,7 +94,7 @@ async def test_a_board_that_was_pulled_out_is_told_again_what_it_held(wall: Sock
     lock.close()
 
 
-async def test_r8_a_button_is_one_pulse_and_rests_off(wall: Socket, lock: RelayBoard) -> None:
+async def test_r8_a_button_is_one_pulse_and_rests_off(wall: Socket, lock: RelayLock) -> None:
     button = RelayPulse(lock.board, 4, 300)
     await button.press()
     assert wall.received() == REST + frame(4, False) + frame(4, True) + frame(4, False)

@@ -25,7 +25,7 @@ from drivers.can.watch import BcmWatch
 from drivers.clock import SystemClock
 from drivers.fitted import Input
 from drivers.local.notify import Notifier
-from drivers.lock.relay import RelayBoard
+from drivers.lock.relay import RelayLock
 from drivers.ports import LockPort
 from drivers.reader.badge import Reader
 
@@ -239,12 +239,12 @@ class House:
 
                 return DiagnosticLock(Diagnostics(CanBus(self.settings.can.channel, self.clock)), spec, self.clock)
             self.alarms.raised("no_lock_command", why="this car has no public lock command; the relay board is used")
-        board = RelayBoard(
+        relay = RelayLock(
             lock.device, lock.baud, lock.unlock_channel, lock.lock_channel, lock.unlock_pulse_ms, lock.lock_pulse_ms,
             self.clock,
         )  # fmt: skip
-        board.open()
-        return board
+        relay.open()
+        return relay
 
 
 async def run(chosen: Chosen) -> int:

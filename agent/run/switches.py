@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from drivers.fitted import SwitchAction
 from drivers.lock.board import Board
-from drivers.lock.relay import RelayBoard
+from drivers.lock.relay import RelayLock
 from drivers.lock.switch import RelayPulse, RelaySwitch
 
 from ..access.switching import Held, SupplyFirst, Switching, supply_wanted
@@ -27,7 +27,7 @@ class Boards:
 
     def __init__(self, house: House) -> None:
         self._clock = house.clock
-        lock = house.lock.board if isinstance(house.lock, RelayBoard) else None
+        lock = house.lock.board if isinstance(house.lock, RelayLock) else None
         self._found = {} if lock is None else {lock.device: lock}
         self._own: list[Board] = []
 

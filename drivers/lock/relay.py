@@ -10,7 +10,7 @@ from ..ports import Clock, LockAction
 from .board import Board
 
 
-class RelayBoard:
+class RelayLock:
     """A `LockPort`. *_pulse_ms: how long the relay is held. board: for what else hangs on it."""
 
     def __init__(

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from drivers.clock import SystemClock
-from drivers.lock.relay import RelayBoard
+from drivers.lock.relay import RelayLock
 from drivers.ports import Instant
 from drivers.reader.badge import Reader
 from tests.door_bench import ALICE, DoorBench
@@ -75,7 +75,7 @@ def tap(reader: Wire, relay: Wire) -> tuple[float, float]:
 async def measure(folder: Path, count: int) -> dict[str, Any]:
     reader_wire, relay_wire, clock = Wire.laid(), Wire.laid(), Skipping()
     reader = Reader(reader_wire.device, 9600, clock)
-    relay = RelayBoard(relay_wire.device, 9600, 1, 1, PULSE_MS, PULSE_MS, clock)
+    relay = RelayLock(relay_wire.device, 9600, 1, 1, PULSE_MS, PULSE_MS, clock)
     bench = DoorBench(folder)
     await bench.boot(reader, relay)
     bench.park(home=False)  # away from a station a tap locks and unlocks, and ends nothing (R3)
