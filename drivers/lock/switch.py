@@ -39,7 +39,3 @@ class RelayPulse:
 
     async def press(self) -> None:
         await self._board.pulse(self._channel, self._pulse_s)
-
-    @property
-    def trouble(self) -> str:
-        return self._board.trouble
