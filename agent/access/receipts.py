@@ -42,14 +42,14 @@ MOVED: Final = {
 
 
 class Written(Struct, frozen=True):
-    """facts, put: for the transaction that stores the outcome. number: the last one given, 0 for none. newest: booking
-    and bytes of the receipt for whoever asked.
+    """facts, put: for the transaction that stores the outcome. number: the last one given, 0 for none. newest: the
+    receipt for whoever asked.
     """
 
     facts: tuple[Fact, ...] = ()
     put: Mapping[str, bytes] = {}
     number: int = 0
-    newest: tuple[int, bytes] | None = None
+    newest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +68,13 @@ class Done:
 class Receipts:
     """Numbers and signs. operator: whose bookings. vehicle: 8 bytes. path: of the file that has the last number.
 
-    key: `None` before the start has loaded it, and where there is none: then there are no receipts. last: booking and
-    bytes of the newest one of this run, for a phone that fetches it.
+    key: `None` before the start has loaded it, and where there is none: then there are no receipts.
     """
 
     def __init__(self, operator: str, vehicle: bytes, path: Path) -> None:
         self._operator, self._vehicle, self._path = operator, vehicle, path
         self._number = 0
         self.key: VehicleKey | None = None
-        self.last: tuple[int, bytes] | None = None
         self.counters = {"signed": 0, "not_signed": 0}
 
     def load(self, vault: Mapping[str, bytes]) -> None:
@@ -113,8 +111,7 @@ class Receipts:
             facts.append(Fact("receipt", body(receipt, data)))
         self._number += len(made)
         self.counters["signed"] += len(made)
-        newest = receipt.booking, data
-        return Written(tuple(facts), {NUMBER: str(self._number).encode()}, self._number, newest)
+        return Written(tuple(facts), {NUMBER: str(self._number).encode()}, self._number, data)
 
     def kept(self, written: Written, *, in_database: bool) -> bytes | None:
         """The receipt for whoever asked, once its number is on the disk: in the database, or in the file beside it
@@ -128,8 +125,7 @@ class Receipts:
             log.error("the number of the last receipt cannot be written: %s", error)
             if not in_database:
                 return None
-        self.last = written.newest
-        return written.newest[1]
+        return written.newest
 
 
 def body(receipt: Receipt, data: bytes) -> dict[str, object]:
