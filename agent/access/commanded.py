@@ -70,8 +70,7 @@ def by_command(command: bytes, far: Far, known: Known) -> Commanded:
     if refusal is not None:
         return Commanded(Verdict(booking, refusal=refusal), wish)
     if wish.action is Action.UNLOCK:
-        opens = booking.booking not in (0, known.open_number)
-        return Commanded(Verdict(booking, wish.action, opens=opens), wish)
+        return Commanded(Verdict(booking, wish.action, opens=known.opens(booking)), wish)
     if wish.action is Action.END:
         how = How.FORCED if _forces(booking, known) else How.ENDED
         return Commanded(Verdict(booking, wish.action, closes=how), wish, hard(known.car))
@@ -97,7 +96,7 @@ def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refu
     if action is Action.RELEASE_IMMOBILISER:
         return None
     if open_ is not None and booking.booking != open_.booking:
-        opens_another = action is Action.UNLOCK and booking.booking != 0
+        opens_another = action is Action.UNLOCK and known.opens(booking)
         if opens_another or not forced:
             return occupied(booking, open_)
     if action is Action.UNLOCK:

@@ -46,6 +46,10 @@ class Known(Struct, frozen=True):
     def at_station(self) -> bool:
         return self.car.where.at is True
 
+    def opens(self, booking: Booking) -> bool:
+        """Whether an unlock by this one opens it: not where it is open already, nor where it has no number."""
+        return booking.booking not in (0, self.open_number)
+
 
 class Verdict(Struct, frozen=True):
     """action: UNLOCK, LOCK, END or RELEASE_CABLE, by the right of `booking`, or `None` with the refusal. opens: this
@@ -164,8 +168,7 @@ def _tapped(booking: Booking, known: Known) -> Verdict:
 
 
 def _unlock(booking: Booking, known: Known) -> Verdict:
-    opens = booking.booking not in (0, known.open_number)
-    return _guarded(Verdict(booking, Action.UNLOCK, opens=opens), known)
+    return _guarded(Verdict(booking, Action.UNLOCK, opens=known.opens(booking)), known)
 
 
 def _end(booking: Booking, known: Known) -> Verdict:
@@ -178,7 +181,7 @@ def _end(booking: Booking, known: Known) -> Verdict:
 
 def _next_driver(booking: Booking, open_: OpenNow, known: Known) -> Verdict:
     """R4 and R7: another booking has the car."""
-    if not booking.booking or not may_take_over(open_, known.car, known.now.lo_s):
+    if not known.opens(booking) or not may_take_over(open_, known.car, known.now.lo_s):
         return Verdict(booking, refusal=occupied(booking, open_))
     return _guarded(Verdict(booking, Action.UNLOCK, opens=True, closes=How.TAKEOVER), known)
 

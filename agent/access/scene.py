@@ -87,12 +87,8 @@ class Scene:
             return None
         return coarse(fix.lat, fix.lon, self._policy.declared.precision_m)
 
-    def opening(self, booking: Booking, believed: Iterable[Booking]) -> OpenBooking | None:
-        """What an unlock by this token opens; `None` when it is open already or the token carries no booking (number
-        0). believed: the stored tokens.
-        """
-        if booking.booking in (0, self.open_number):
-            return None
+    def opening(self, booking: Booking, believed: Iterable[Booking]) -> OpenBooking:
+        """What an unlock by this token opens (`Known.opens`). believed: the stored tokens."""
         kind = booking.kind.name.lower()
         return OpenBooking(
             booking=booking.booking,
