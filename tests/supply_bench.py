@@ -51,12 +51,12 @@ class SupplyBench(DoorBench):
         def wanted() -> bool | None:
             return supply_wanted(lockwork.let_in, lockwork.immobilised)
 
-        lockwork.switches[SwitchAction.IMMOBILISE] = lambda: self.supply.turn(False)
-        lockwork.switches[SwitchAction.RELEASE] = lambda: self.supply.turn(True)
-        lockwork.switches[SwitchAction.RELEASE_CABLE] = self.press
         self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
+        first = None
         if self.order == "supply_first":
-            lockwork.first = SupplyFirst(self.supply, self.clock, self.scene, 0.0, lambda: lockwork.immobilised)
+            first = SupplyFirst(self.supply, self.clock, self.scene, 0.0, lambda: lockwork.immobilised)
+        start = self.supply.moves((SwitchAction.RELEASE, SwitchAction.IMMOBILISE))
+        lockwork.fit({**self.supply.moves(actions), **start, SwitchAction.RELEASE_CABLE: self.press}, first)
         self.switching = Switching(self.clock, self.door, lockwork, (self.supply,), self.delay_s)
         self.following = asyncio.create_task(self.switching.run())
 

@@ -148,7 +148,7 @@ async def test_r8_a_driver_lets_it_go_from_afar_only_while_he_has_the_car(bench:
 
 
 async def test_a_box_without_such_relays_says_so(bench: SupplyBench) -> None:
-    bench.lockwork.switches.clear()
+    bench.lockwork.fit({})
     for counter, action in enumerate((Action.IMMOBILISE_THEFT, Action.RELEASE_IMMOBILISER), 1):
         code, why = await ask(bench, backend(bench), action, counter)
         assert (code, why) == ("refused", "role_action: this box has no such actuator")

@@ -19,7 +19,7 @@ async def test_r8_the_driver_of_the_open_booking_presses_the_button(bench: Phone
 
     alice = bench.pocket()
     token = alice.token(actions=RIGHTS)
-    bench.lockwork.switches[SwitchAction.RELEASE_CABLE] = press
+    bench.lockwork.fit({SwitchAction.RELEASE_CABLE: press})
     before = await alice.ask(token, "release_cable")
     assert (before.code, before.refusal, before.reasons) == ("refused", "state_guard", ("no_booking",))
     bench.say(plugged="yes")

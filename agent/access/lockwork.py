@@ -35,6 +35,8 @@ RESULT: Final = "command/result/"
 ORPHAN_WAIT_NS: Final = 5_000_000_000  # for a car's first words after a boot, before an orphan intent is called unknown
 IMMOBILISED: Final = "access/immobilised"
 LET_IN: Final = "access/let_in"
+Switches = Mapping[SwitchAction, Callable[[], Awaitable[None]]]
+First = Callable[[LockAction, Asked, Plan], Awaitable[None]]
 
 
 class Lockwork:
@@ -42,10 +44,9 @@ class Lockwork:
     read back.
 
     guard: held from the intent to the outcome, so that nothing ends the process in between.
-    result(id, code, why, fact): tells the backend what became of a remote command. switches: what else can be moved,
-    by its driver. first(action, asked, plan): what is due before the lock moves. moved, moved_ns: when
-    the lock last did, or tried. let_in: whether who has the car may start it, in the vault with what says so; `None`
-    before the first.
+    result(id, code, why, fact): tells the backend what became of a remote command. switches: see `fit`. moved,
+    moved_ns: when the lock last did, or tried. let_in: whether who has the car may start it, in the vault with what
+    says so; `None` before the first.
     """
 
     def __init__(
@@ -74,12 +75,19 @@ class Lockwork:
         self._stray = False  # a pending intent that says nothing any more
         self._since_ns = clock.now().ns
         self.answers: dict[str, Answer] = {}  # by command id, so that a repeat gets the same answer
-        self.switches: dict[SwitchAction, Callable[[], Awaitable[None]]] = {}
-        self.first: Callable[[LockAction, Asked, Plan], Awaitable[None]] | None = None
+        self.switches: Switches = {}
+        self._first: First | None = None
         self.moved, self.moved_ns = asyncio.Event(), 0
         self.let_in: bool | None = None
         self.immobilised = False
         self.counters = {"moved": 0, "done": 0, "failed": 0, "unknown": 0}
+
+    def fit(self, switches: Switches, first: First | None = None) -> None:
+        """What hangs on relays beside the lock, composed after READY (D24).
+
+        switches: what else can be moved, by its driver. first(action, asked, plan): what is due before the lock moves.
+        """
+        self.switches, self._first = switches, first
 
     def load(self, vault: Mapping[str, bytes]) -> None:
         """What earlier runs left: the proof, the last commanded state, an intent without outcome."""
@@ -124,8 +132,8 @@ class Lockwork:
         go on. The caller must not be cancelled (`door.py` shields it).
         """
         await self.resolve(at_once=True)
-        if self.first is not None and isinstance(action, LockAction):
-            await self.first(action, asked, plan)
+        if self._first is not None and isinstance(action, LockAction):
+            await self._first(action, asked, plan)
         pending = Pending(secrets.token_hex(8), action, asked, plan)
         intent = Fact("access", pending.intent())
         async with self._guard:
@@ -170,14 +178,9 @@ class Lockwork:
         receipts = self.receipts.write(done) if locks is not None else Written()
         put, drop = dict(after.put) | dict(receipts.put), [PENDING, *after.drop]
         body = {
-            "event": "outcome",
-            "access": pending.access,
-            "action": action,
-            "booking": asked.booking,
-            "outcome": outcome.value,
-            "why": why,
-            "resolved_at_boot": at_boot,
-        }
+            "event": "outcome", "access": pending.access, "action": action, "booking": asked.booking,
+            "outcome": outcome.value, "why": why, "resolved_at_boot": at_boot,
+        }  # fmt: skip
         facts = [Fact("access", body), *(Fact(kind, fact) for kind, fact in after.facts), *receipts.facts]
         if moved and locks is not None:
             self._commanded = locks is LockAction.LOCK

@@ -18,7 +18,7 @@ from ..car.state import Moving
 from ..sync.store import StoreBroken
 from .booking import CarNow, Plan
 from .door import Door
-from .lockwork import Lockwork
+from .lockwork import Lockwork, Switches
 from .pending import Asked
 from .scene import Scene
 
@@ -60,14 +60,17 @@ class Held:
         self._failing: bool | None = None  # the wish that failed last
         self._again_ns, self._wait_ns = 0, AGAIN_NS
         self.is_on: bool | None = None
-        lockwork.switches[self._on] = lambda: self.turn(True)
-        lockwork.switches[self._away] = lambda: self.turn(False)
 
     async def turn(self, on: bool) -> None:
         """The movement itself, for `Lockwork`. Raises `DeviceError`."""
         self.is_on = None
         await self._port.turn(on)
         self.is_on = on
+
+    def moves(self, actions: tuple[SwitchAction, SwitchAction]) -> Switches:
+        """For `Lockwork`, under these names of on and away."""
+        on, away = actions
+        return {on: lambda: self.turn(True), away: lambda: self.turn(False)}
 
     def is_stuck(self) -> bool:
         """It is not as it is wanted, and could not be made so."""

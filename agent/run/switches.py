@@ -6,6 +6,7 @@ Until then a car is as its relays are at rest: it starts (R15). What is not here
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from drivers.fitted import SwitchAction
@@ -47,13 +48,16 @@ def compose(house: House) -> Switching | None:
     """`None` where nothing is fitted that holds a state."""
     settings, clock, lockwork, scene = house.settings, house.clock, house.lockwork, house.scene
     supply, immobiliser, cable = settings.card_supply, settings.immobiliser, settings.cable
-    boards, held = Boards(house), []
+    boards, held = Boards(house), list[Held]()
+    moves: dict[SwitchAction, Callable[[], Awaitable[None]]] = {}
+    first: SupplyFirst | None = None
     house.closing.append(boards.close)
     if immobiliser.allowed and immobiliser.device:
         port = RelaySwitch(
             boards.at(immobiliser.device, immobiliser.baud), immobiliser.channel, inverted=immobiliser.inverted
         )
         held.append(Held("immobiliser", port, START, lambda: not lockwork.immobilised, clock, lockwork, scene))
+        moves |= held[-1].moves(START)
     if supply.device:
         port = RelaySwitch(boards.at(supply.device, supply.baud), supply.channel, inverted=supply.inverted)
         by_card = immobiliser.allowed and not immobiliser.device
@@ -66,13 +70,15 @@ def compose(house: House) -> Switching | None:
 
         card = Held("card_supply", port, SUPPLY, wanted, clock, lockwork, scene)
         held.append(card)
+        moves |= card.moves(SUPPLY)
         if by_card:
-            lockwork.switches |= {START[0]: lambda: card.turn(True), START[1]: lambda: card.turn(False)}
+            moves |= card.moves(START)
         if supply.order == "supply_first":
-            lockwork.first = SupplyFirst(card, clock, scene, supply.delay_s, withheld)
+            first = SupplyFirst(card, clock, scene, supply.delay_s, withheld)
     if cable.device:
         button = RelayPulse(boards.at(cable.device, cable.baud), cable.channel, cable.pulse_ms)
-        lockwork.switches[SwitchAction.RELEASE_CABLE] = button.press
+        moves[SwitchAction.RELEASE_CABLE] = button.press
+    lockwork.fit(moves, first)
     if not held:
         return None
     return Switching(clock, house.door, lockwork, tuple(held), supply.delay_s)
