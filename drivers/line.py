@@ -11,6 +11,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Final
 
+from .attempts import Attempts
 from .errors import DeviceError, DeviceGone
 from .fd import FdReader
 from .ports import Clock, Instant
@@ -50,8 +51,7 @@ class SerialLine:
         self._clock = clock
         self._port: Serial | None = None
         self._reader: FdReader[tuple[bytes, Instant]] | None = None
-        self._wait_s = 0.0
-        self._closed = False
+        self._attempts = Attempts(device, clock, FIRST_WAIT_S, LONGEST_WAIT_S)
         self._counters = dict.fromkeys(("opened", "lost", "absent", "dropped"), 0)
 
     @property
@@ -68,16 +68,16 @@ class SerialLine:
         Raises `DeviceGone` only after `close()`.
         """
         if self._reader is None:
-            await self._reopen()
+            await self._attempts.opened(self._open, self._absent)
         assert self._reader is not None
         try:
             data, at = await self._reader.next()
         except DeviceError as error:
-            if self._closed:
+            if self._attempts.closed:
                 raise
             self._lose(error)
             return b"", self._clock.now()
-        self._wait_s = 0.0
+        self._attempts.worked()
         return data, at
 
     def write(self, data: bytes) -> bool:
@@ -91,25 +91,13 @@ class SerialLine:
 
     def close(self) -> None:
         """Idempotent; a waiting `next()` ends with `DeviceGone`."""
-        self._closed = True
+        self._attempts.closed = True
         self._release()
 
-    async def _reopen(self) -> None:
-        while not self._closed:
-            if self._wait_s:
-                await self._clock.sleep(self._wait_s)
-            if self._closed:
-                break
-            try:
-                self._open()
-            except DeviceError as error:
-                if not self._counters["absent"]:
-                    _log.warning("%s", error)
-                self._counters["absent"] += 1
-                self._back_off()
-            else:
-                return
-        raise DeviceGone(f"{self._device}: closed")
+    def _absent(self, error: DeviceError) -> None:
+        if not self._counters["absent"]:
+            _log.warning("%s", error)
+        self._counters["absent"] += 1
 
     def _open(self) -> None:
         port = open_port(self._device, self._baud)
@@ -135,11 +123,8 @@ class SerialLine:
     def _lose(self, error: DeviceError) -> None:
         self._counters["lost"] += 1
         _log.warning("%s: lost: %s", self._device, error)
-        self._back_off()
+        self._attempts.failed()
         self._release()
-
-    def _back_off(self) -> None:
-        self._wait_s = min(max(FIRST_WAIT_S, self._wait_s * 2), LONGEST_WAIT_S)
 
     def _release(self) -> None:
         reader, port = self._reader, self._port

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Final
 
+from ..attempts import Attempts
 from ..errors import DeviceGone
 from ..ports import Clock, LinkClosed, LinkOpened, PhoneMessage
 from .links import Links
@@ -49,8 +50,7 @@ class Peripheral:
         self._clock, self._address, self._adapter = clock, address, f"/org/bluez/{adapter}"
         self._links = Links()
         self._service: GattService | None = None
-        self._first_s, self._longest_s = backoff_s
-        self._wait_s = 0.0
+        self._attempts = Attempts("Bluetooth", clock, *backoff_s)
         self._tag = b""
         self._some = asyncio.Event()  # for who waits for an event
         self._stir = asyncio.Event()  # for the task below
@@ -115,8 +115,8 @@ class Peripheral:
                 raise
             except Exception as error:  # the library raises its own, OSError, EOFError; none of it may end this part
                 self._tell(error)
-            self._wait_s = min(max(self._first_s, self._wait_s * 2), self._longest_s)
-            await self._clock.sleep(self._wait_s)
+            self._attempts.failed()
+            await self._attempts.wait()
 
     def _tell(self, error: Exception) -> None:
         why = str(error) or type(error).__name__
@@ -167,7 +167,8 @@ class Peripheral:
         await bluez.watch()
         service.bluez = await bluez.owner()
         await bluez.register()
-        self._up, self._wait_s, self.trouble = True, 0.0, ""
+        self._up, self.trouble = True, ""
+        self._attempts.worked()
         self._counts["registered"] += 1
         _log.info("Bluetooth: phones can find the car")
         while not self._lost_why:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from ..errors import DeviceGone
+from ..attempts import Attempts
 from ..line import FIRST_WAIT_S, LONGEST_WAIT_S
 from ..ports import Clock, Fix
 from .reports import Reports
@@ -38,8 +38,7 @@ class Gpsd:
         self._ready: deque[Fix] = deque()
         self._stream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._heard_ns = 0
-        self._wait_s = 0.0
-        self._closed = False
+        self._attempts = Attempts(f"gpsd at {address}", clock, FIRST_WAIT_S, LONGEST_WAIT_S)
         self._counters = dict.fromkeys(("opened", "lost", "absent"), 0)
 
     @property
@@ -67,15 +66,12 @@ class Gpsd:
 
     def close(self) -> None:
         """Idempotent; a waiting `next_fix()` ends with `DeviceGone`."""
-        self._closed = True
+        self._attempts.closed = True
         self._release()
 
     async def _connect(self) -> asyncio.StreamReader:
-        while not self._closed:
-            if self._wait_s:
-                await self._clock.sleep(self._wait_s * (0.5 + 0.5 * self._jitter()))
-            if self._closed:
-                break
+        while True:
+            await self._attempts.wait(0.5 + 0.5 * self._jitter())
             try:
                 async with asyncio.timeout(CONNECT_S):
                     reader, writer = await asyncio.open_connection(self._host, self._port)
@@ -83,35 +79,31 @@ class Gpsd:
                 if not self._counters["absent"]:
                     _log.warning("gpsd at %s does not answer: %s", self._address, error)
                 self._counters["absent"] += 1
-                self._back_off()
+                self._attempts.failed()
                 continue
             self._stream = reader, writer
-            if self._closed:
+            if self._attempts.closed:
                 self._release()
-                break
+                continue
             writer.write(WATCH)
             self._counters["opened"] += 1
             _log.info("gpsd at %s: connected", self._address)
             return reader
-        raise DeviceGone(f"gpsd at {self._address}: closed")
 
     def _take(self, data: bytes) -> None:
         now, before = self._clock.now(), self._reports.reports
-        self._wait_s = 0.0
+        self._attempts.worked()
         self._ready.extend(self._reports.feed(data, now))
         if self._reports.reports != before:
             self._heard_ns = now.ns
 
     def _lose(self) -> None:
-        if not self._closed:
+        if not self._attempts.closed:
             self._counters["lost"] += 1
             _log.warning("gpsd at %s: lost", self._address)
-            self._back_off()
+            self._attempts.failed()
         self._ready.extend(self._reports.end())
         self._release()
-
-    def _back_off(self) -> None:
-        self._wait_s = min(max(FIRST_WAIT_S, self._wait_s * 2), LONGEST_WAIT_S)
 
     def _release(self) -> None:
         stream, self._stream = self._stream, None

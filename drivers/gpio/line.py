@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from config.settings import InputLine
 
+from ..attempts import Attempts
 from ..errors import DeviceError, DeviceGone
 from ..fd import FdReader
 from ..fitted import InputValue
@@ -40,8 +41,7 @@ class GpioInput:
         self._why = f"{self._source}: not opened yet"
         self._request: LineRequest | None = None
         self._reader: FdReader[bool] | None = None
-        self._wait_s = 0.0
-        self._closed = False
+        self._attempts = Attempts(self._source, clock, FIRST_WAIT_S, LONGEST_WAIT_S)
         self._counters = dict.fromkeys(("opened", "lost", "absent", "changes"), 0)
 
     @property
@@ -63,7 +63,7 @@ class GpioInput:
             try:
                 active = await self._reader.next()
             except DeviceError as error:
-                if self._closed:
+                if self._attempts.closed:
                     raise
                 return self._lost(error)
             if active is not self._value.active:  # a bounce that the kernel let through changes nothing
@@ -73,28 +73,20 @@ class GpioInput:
 
     def close(self) -> None:
         """Idempotent; a waiting `next_value()` ends with `DeviceGone`."""
-        self._closed = True
+        self._attempts.closed = True
         self._release()
 
     async def _reopened(self) -> InputValue:
-        while not self._closed:
-            if self._wait_s:
-                await self._clock.sleep(self._wait_s)
-            if self._closed:
-                break
-            try:
-                active = self._open()
-            except DeviceError as error:
-                if str(error) != self._why:
-                    _log.warning("%s", error)
-                self._why = str(error)
-                self._counters["absent"] += 1
-                self._wait_s = min(max(FIRST_WAIT_S, self._wait_s * 2), LONGEST_WAIT_S)
-            else:
-                self._value = InputValue(active, self._source, self._clock.now())
-                self._why, self._wait_s = "", 0.0
-                return self._value
-        raise DeviceGone(f"{self._source}: closed")
+        active = await self._attempts.opened(self._open, self._absent)
+        self._attempts.worked()
+        self._value, self._why = InputValue(active, self._source, self._clock.now()), ""
+        return self._value
+
+    def _absent(self, error: DeviceError) -> None:
+        if str(error) != self._why:
+            _log.warning("%s", error)
+        self._why = str(error)
+        self._counters["absent"] += 1
 
     def _open(self) -> bool:
         """The state now. Raises `DeviceGone`: no such chip or line, another program has it, or no right to it."""
@@ -137,7 +129,8 @@ class GpioInput:
 
     def _lost(self, error: DeviceError) -> InputValue:
         self._counters["lost"] += 1
-        self._why, self._wait_s = f"{self._source}: {error}", FIRST_WAIT_S
+        self._why = f"{self._source}: {error}"
+        self._attempts.failed()
         _log.warning("%s", self._why)
         self._release()
         self._value = InputValue(None, self._source, self._clock.now())
