@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from drivers.ble.peripheral import Peripheral
-from drivers.ports import LinkClosed, LinkOpened, PhoneMessage
+from drivers.phones import LinkClosed, LinkOpened, PhoneMessage
 from tests.bluez_standin import Bluetoothd, PrivateBus, bluetooth
 from tests.serial_bench import StepClock
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from drivers.ble import framing, links
 from drivers.ble.framing import ABANDON_NS, HEADER_BYTES, MAX_BODY, MAX_WRITE, Assembler, message
 from drivers.ble.links import MAX_LINKS, MAX_UNREAD, MAX_WAITING, QUIET_NS, Links
-from drivers.ports import Instant, LinkClosed, LinkOpened, PhoneMessage
+from drivers.phones import LinkClosed, LinkOpened, PhoneMessage
+from drivers.ports import Instant
 from tests.fakes.clock import BOOT
 
 PHONE, OTHER, THIRD, FOURTH = (f"/org/bluez/hci0/dev_{n}" for n in range(4))

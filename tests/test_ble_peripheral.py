@@ -11,7 +11,7 @@ from dbus_fast.aio import MessageBus
 from drivers.ble.gatt import FROM_CAR_PATH, HOLD_NS, NO_PLACE, SERVICE_UUID, TO_CAR_PATH, TOO_MANY
 from drivers.ble.links import MAX_WAITING, QUIET_NS
 from drivers.errors import DeviceGone
-from drivers.ports import LinkClosed, LinkOpened, PhoneMessage
+from drivers.phones import LinkClosed, LinkOpened, PhoneMessage
 from tests.ble_bench import COMMAND, TOKEN, Car, Stage, car, event, stack, stage, until
 from tests.bluez_standin import ADAPTER, AttError, Bluetoothd, Phone
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from drivers.ports import LinkClosed
+from drivers.phones import LinkClosed
 from tests.ble_bench import TOKEN, Car, Stage, car, event, stack, stage, until
 from tests.bluez_standin import ADAPTER, Bluetoothd, Phone
 

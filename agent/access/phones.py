@@ -13,7 +13,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from drivers.ports import Clock, LinkClosed, LinkOpened, PhoneMessage, PhonePort
+from drivers.phones import LinkClosed, LinkOpened, PhoneMessage, PhonePort
+from drivers.ports import Clock
 from keyless.near import MAX_COMMAND, NAME_BYTES, NONCE_BYTES, Hello, Kind, Nonces, write_answer, write_hello
 from keyless.refusal import Code, Refusal, refused
 

@@ -14,7 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from ..ports import Instant, LinkClosed, LinkOpened, PhoneMessage
+from ..phones import LinkClosed, LinkOpened, PhoneMessage
+from ..ports import Instant
 from . import framing
 
 MAX_LINKS: Final = 3

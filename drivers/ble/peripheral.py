@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from ..attempts import Attempts
 from ..errors import DeviceGone
-from ..ports import Clock, LinkClosed, LinkOpened, PhoneMessage
+from ..phones import LinkClosed, LinkOpened, PhoneMessage
+from ..ports import Clock
 from .links import Links
 
 if TYPE_CHECKING:

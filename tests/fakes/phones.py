@@ -6,7 +6,8 @@ import asyncio
 import itertools
 from collections import defaultdict
 
-from drivers.ports import Clock, LinkClosed, LinkOpened, PhoneMessage
+from drivers.phones import LinkClosed, LinkOpened, PhoneMessage
+from drivers.ports import Clock
 
 
 class StandInPort:
