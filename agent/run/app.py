@@ -17,16 +17,11 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from config import car as cars
-from config import privacy
-from config.car import LockBlock
 from config.errors import ConfigError
 from drivers.can.watch import BcmWatch
 from drivers.clock import SystemClock
 from drivers.fitted import Input
 from drivers.local.notify import Notifier
-from drivers.lock.relay import RelayLock
-from drivers.ports import LockPort
 from drivers.reader.badge import Reader
 
 from ..access.authority import Authority
@@ -40,13 +35,12 @@ from ..access.provers import Provers
 from ..access.receipts import NUMBER_FILE, Receipts
 from ..access.remote import Remote
 from ..access.scene import Scene
-from ..car.inputs import Inputs
 from ..car.journey import Journey
 from ..car.state import CarState
 from ..car.under_way import UnderWay
 from ..car.vehicle import Vehicle
 from ..sync.store import Opened, Store, StoreBroken
-from . import erasing, startup, vehicle_key
+from . import erasing, fitting, startup, vehicle_key
 from .health import Alarms, Health
 from .provisioning import Provisioning
 from .startup import Chosen
@@ -82,7 +76,7 @@ class House:
         self.chosen, self.settings, self.state = chosen, settings, Path(settings.state)
         self.clock = clock = SystemClock()
         self.notifier, self.alarms = Notifier(), Alarms()
-        self.policy = self._policy()
+        self.policy = fitting.policy(settings, self.alarms)
         self.busy = Actuation()
         self.supervisor = Supervisor(clock, self.busy, random.random, self._part_off)
 
@@ -96,7 +90,7 @@ class House:
         self.health = Health(clock, self.store, self.alarms)
 
         # the car: its lock signal now, the rest of its folder after READY
-        self.folder, lock, self.told_lock = self._car()
+        self.folder, lock, self.told_lock = fitting.car(settings, self.alarms)
         self.car = CarState(clock, settings.station, receiver=settings.gnss.fitted)
         self.vehicle = Vehicle(clock, BcmWatch(settings.can.channel, clock), self.car, lock)
         self.under = UnderWay()
@@ -117,9 +111,9 @@ class House:
         self.bookings = Bookings(self.state / "bookings", self.store, self.authority, self.under, interval, heard)
         self._results: deque[tuple[str, str, str, int | None]] = deque(maxlen=RESULTS_WAITING)
         self._answer: Result | None = None
-        self.lock = self._lock_port()
+        self.lock = fitting.lock(settings, clock, self.folder, self.alarms)
         self.closing: list[Callable[[], None]] = []  # of what is composed after READY
-        self.inputs = self._inputs()
+        self.inputs = fitting.inputs(settings, clock)
         self.loaded_key = vehicle_key.Loaded(None, "not loaded yet")
         self.receipts = Receipts(settings.keyless.operator, self.authority.vehicle, self.state / NUMBER_FILE)
         self.lockwork = lockwork = Lockwork(
@@ -197,54 +191,6 @@ class House:
 
     def _part_off(self, name: str, why: str) -> None:
         self.alarms.raised(name, why=why)
-
-    # --- what the settings choose
-
-    def _policy(self) -> privacy.Policy:
-        """A broken policy keeps no door shut (D15): nothing is kept but what is asked for by name, with an alarm."""
-        policy, problems = privacy.examine(self.settings.privacy)
-        if problems:
-            self.alarms.raised("privacy_policy", problems=[str(problem) for problem in problems])
-        return policy
-
-    def _car(self) -> tuple[Path | None, LockBlock | None, str | None]:
-        """D15: a folder that does not fit together costs the read-back, not the door."""
-        try:
-            folder = cars.find(self.settings.vehicle.car)
-            return folder, *cars.lock_signal(folder)
-        except ConfigError as error:
-            self.alarms.raised("car_folder", problems=[str(problem) for problem in error.problems])
-            return None, None, None
-
-    def _inputs(self) -> Inputs:
-        """Opened after READY: until then, and while it cannot be read, an input is unknown, which blocks nothing (R1).
-        """
-        inputs = self.settings.inputs
-        lines = {name: line for name in Input if (line := getattr(inputs, name.value)).fitted}
-        if not lines:
-            return Inputs(self.clock, {})
-        from drivers.gpio.line import GpioInput
-
-        contacts = {name: GpioInput(line, inputs.debounce_ms, self.clock) for name, line in lines.items()}
-        return Inputs(self.clock, contacts)
-
-    def _lock_port(self) -> LockPort:
-        lock = self.settings.lock
-        if lock.driver == "diagnostic" and self.folder is not None:
-            spec = cars.diagnostic_lock(self.folder)
-            if spec is not None:
-                from drivers.can.bus import CanBus
-                from drivers.can.diag import Diagnostics
-                from drivers.lock.diagnostic import DiagnosticLock
-
-                return DiagnosticLock(Diagnostics(CanBus(self.settings.can.channel, self.clock)), spec, self.clock)
-            self.alarms.raised("no_lock_command", why="this car has no public lock command; the relay board is used")
-        relay = RelayLock(
-            lock.device, lock.baud, lock.unlock_channel, lock.lock_channel, lock.unlock_pulse_ms, lock.lock_pulse_ms,
-            self.clock,
-        )  # fmt: skip
-        relay.open()
-        return relay
 
 
 async def run(chosen: Chosen) -> int:
