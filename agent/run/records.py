@@ -16,7 +16,7 @@ from ..access.pending import PENDING
 from ..access.receipts import NUMBER
 from ..access.remote import COUNTER
 from ..car.under_way import BOOKING_KEY
-from ..sync import holdings, wiping
+from ..sync import delivery, holdings, wiping
 from ..sync.disk import Disk
 from ..sync.record import When
 from ..sync.tags import DECISION_KEY
@@ -100,7 +100,7 @@ def erase_all(state: Path, disk: Callable[[Path], Disk], when: When, *, lose_uns
     one = disk(path)
     one.open(when)
     try:
-        waiting, aside = one.pending().facts, holdings.set_aside(path)
+        waiting, aside = delivery.pending(one.database).facts, holdings.set_aside(path)
         under = {**one.recall(BOOKING_KEY), **one.recall(PENDING)}
     finally:
         one.close()

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from buffer import db, outbox, retention, vault
 from buffer.errors import StorageDamaged, StorageFull, StorageUnavailable
 
-from . import facts, samples, tags, wire
+from . import facts, samples, tags
 from .record import Batch, Columns, Taken, When
 
 COLUMNS_KEY: Final = "store.columns"
@@ -246,16 +246,7 @@ class Disk:
         vault.change(connection, {COLUMNS_KEY: known[COLUMNS_KEY]}, ())
         return columns
 
-    # --- the backend's word, and housekeeping ---
-
-    def acknowledge(self, said: wire.Ack, when: When) -> outbox.Acknowledged:
-        at_ms = when.wall[1] if when.wall is not None else None
-        with self.database.write() as connection:
-            done = outbox.acknowledge(connection, said.stream, said.upto, said.ranges, said.poison, at_ms)
-            for first, last in done.gone:
-                name = next(name for name, identity in self.database.streams.items() if identity == said.stream)
-                outbox.append_fact(connection, describe(when)(name, first, last, "purged"))
-        return done
+    # --- housekeeping ---
 
     def tidy(self, when: When, keep_ms: int) -> None:
         """Purge what was acknowledged long ago (only while the time is known), and put the ballast back."""
@@ -279,20 +270,6 @@ class Disk:
         """A read that proves the file and this thread alive."""
         with self.database.read() as connection:
             outbox.upto(connection, "facts")
-
-    def next_facts(self, after: int, limit_bytes: int, limit_rows: int) -> tuple[str, tuple[outbox.FactRow, ...]]:
-        with self.database.read() as connection:
-            rows = outbox.next_facts(connection, after, limit_bytes, limit_rows)
-        return self.database.streams["facts"], rows
-
-    def next_samples(self, after: int, limit_rows: int) -> tuple[str, tuple[outbox.SampleBlob, ...]]:
-        with self.database.read() as connection:
-            rows = outbox.next_samples(connection, after, limit_rows)
-        return self.database.streams["samples"], rows
-
-    def pending(self) -> outbox.Pending:
-        with self.database.read() as connection:
-            return outbox.pending(connection)
 
 
 def describe(when: When) -> retention.Describe:

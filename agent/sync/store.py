@@ -20,7 +20,7 @@ from buffer.outbox import Acknowledged, FactRow, Pending, SampleBlob
 from config.settings import Buffer
 from drivers.ports import Clock, Instant
 
-from . import wire
+from . import delivery, wire
 from .disk import Disk
 from .facts import lesser
 from .record import Batch, Columns, Fact, Opened, SampleRow, StoreBroken, Taken, When
@@ -150,8 +150,7 @@ class Store:
 
     async def acknowledge(self, said: wire.Ack) -> Acknowledged:
         """Take the backend's word for what it has. Raises StoreBroken; the backend will say it again."""
-        when = self._when()
-        done = await self._reading(lambda: self._disk.acknowledge(said, when))
+        done = await self.ask(lambda disk, when: delivery.acknowledge(disk.database, said, when))
         self._retry_ns = 0  # room may have become free
         self._counts["acks"] += 1
         self._counts["odd_acks"] += int(done.beyond or not done.known)
@@ -166,19 +165,18 @@ class Store:
 
     async def next_facts(self, after: int, limit_bytes: int, limit_rows: int = 50) -> tuple[str, tuple[FactRow, ...]]:
         """Stream id, and facts above `after` that the backend lacks, oldest first. Raises StoreBroken."""
-        return await self._reading(lambda: self._disk.next_facts(after, limit_bytes, limit_rows))
+        return await self.ask(lambda disk, _: delivery.next_facts(disk.database, after, limit_bytes, limit_rows))
 
     async def next_samples(self, after: int, limit_rows: int = 1) -> tuple[str, tuple[SampleBlob, ...]]:
         """Stream id, and sealed blobs above `after` that the backend lacks, oldest first. Raises StoreBroken."""
-        return await self._reading(lambda: self._disk.next_samples(after, limit_rows))
+        return await self.ask(lambda disk, _: delivery.next_samples(disk.database, after, limit_rows))
 
     async def pending(self) -> Pending:
-        return await self._reading(self._disk.pending)
+        return await self.ask(lambda disk, _: delivery.pending(disk.database))
 
     async def check(self) -> tuple[str, ...]:
         """SQLite's own findings; a file with any is set aside and a new stream begins. Raises StoreBroken."""
-        when = self._when()
-        found = await self._reading(lambda: self._disk.check(when))
+        found = await self.ask(lambda disk, when: disk.check(when))
         if found:
             _log.error("database set aside: %s", found[0])
             self.fresh.set()
@@ -190,7 +188,7 @@ class Store:
         return self._counts | kept | lost | self._disk.counts
 
     async def ask(self, work: Callable[[Disk, When], _T]) -> _T:
-        """Work on the open file, in its thread (`holdings.py`). Raises StoreBroken."""
+        """Work on the open file, in its thread (`delivery.py`, `holdings.py`). Raises StoreBroken."""
         when = self._when()
         return await self._reading(lambda: work(self._disk, when))
 
@@ -244,11 +242,10 @@ class Store:
             _log.warning("samples wait: %s", error)
 
     async def _tidy(self, *, check: bool) -> None:
-        when = self._when()
         with contextlib.suppress(StoreBroken):
             if check:
                 await self.check()
-            await self._reading(lambda: self._disk.tidy(when, self._keep_ms))
+            await self.ask(lambda disk, when: disk.tidy(when, self._keep_ms))
 
     async def _recover(self, now_ns: int) -> None:
         """Open what can be opened, and write what was kept; with doubling pauses."""
