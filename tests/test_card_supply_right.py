@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from agent.access.choice import may_start
-from agent.access.lockwork import COMMANDED, LET_IN
+from agent.access.let_in import LET_IN
+from agent.access.lockwork import COMMANDED
 from drivers.ports import BadgeTap, Feedback
 from keyless import code as codes
 from keyless import issue

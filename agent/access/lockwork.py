@@ -21,8 +21,9 @@ from drivers.fitted import SwitchAction
 from drivers.ports import Clock, LockAction, LockOutcome, LockPort
 
 from ..car.state import CarState
-from ..car.under_way import OpenBooking, UnderWay
+from ..car.under_way import UnderWay
 from ..sync.store import Fact, Store, StoreBroken
+from . import let_in
 from .booking import Plan, carry_out
 from .outcome import UNPROVEN, UNTOLD, Answer, Moved
 from .pending import NOTHING, PENDING, Asked, Movement, Pending
@@ -34,7 +35,6 @@ COMMANDED: Final = "access/commanded"
 RESULT: Final = "command/result/"
 ORPHAN_WAIT_NS: Final = 5_000_000_000  # for a car's first words after a boot, before an orphan intent is called unknown
 IMMOBILISED: Final = "access/immobilised"
-LET_IN: Final = "access/let_in"
 Switches = Mapping[SwitchAction, Callable[[], Awaitable[None]]]
 First = Callable[[LockAction, Asked, Plan], Awaitable[None]]
 
@@ -93,11 +93,7 @@ class Lockwork:
         """What earlier runs left: the proof, the last commanded state, an intent without outcome."""
         self._proven = self._proof is not None and self._proof in vault
         self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
-        self.let_in = {b"1": True, b"0": False}.get(vault.get(LET_IN, b""))
-        if self.let_in is None and self._under.booking is not None:  # an earlier version's, or damaged (R5)
-            self.let_in = True
-        elif self.let_in is None and self._commanded:
-            self.let_in = False
+        self.let_in = let_in.restored(vault.get(let_in.LET_IN), self._under.booking, self._commanded)
         self.immobilised = IMMOBILISED in vault
         self._since_ns = self._clock.now().ns
         self.receipts.load(vault)
@@ -191,7 +187,8 @@ class Lockwork:
             self.immobilised = False
             drop.append(IMMOBILISED)
         if locks is not None:
-            put |= self._let(pending, before, moved)
+            self.let_in = let_in.moved_on(self.let_in, pending, before, self._under.booking, moved)
+            put |= let_in.put(self.let_in)
             self.moved_ns = self._clock.now().ns
             self.moved.set()
         if asked.command is not None:
@@ -207,25 +204,6 @@ class Lockwork:
         if asked.command is not None:
             self._result(asked.command, outcome.value, why, numbers[-1] if numbers else None)
         return Moved(outcome, why, numbers, self.receipts.kept(receipts, in_database=bool(numbers)))
-
-    def _let(self, pending: Pending, before: OpenBooking | None, moved: bool) -> dict[str, bytes]:
-        """For the vault: who has the car after this. An open booking that may start it keeps that, whoever else unlocks
-        or locks (R5).
-        """
-        now, may = self._under.booking, pending.asked.starts
-        if pending.plan.closes is not None and now is None:
-            return self._left()
-        if moved and pending.action is LockAction.LOCK and now is None:
-            self.let_in = False
-        elif moved and pending.action is LockAction.UNLOCK:
-            same = now is not None and before is not None and now.booking == before.booking
-            self.let_in = may or (same and self.let_in is not False)
-        return {} if self.let_in is None else {LET_IN: b"1" if self.let_in else b"0"}
-
-    def _left(self) -> dict[str, bytes]:
-        """An end counts although the lock did not move: the car stands open, and what it starts with must not stay."""
-        self.let_in = False
-        return {LET_IN: b"0"}
 
     async def resolve(self, *, at_once: bool = False) -> None:
         """D19: an intent found at boot gets its outcome from the proven signal, once the car has spoken, else unknown.
@@ -268,8 +246,9 @@ class Lockwork:
         receipts = self.receipts.write(done)
         told = (*(Fact(kind, body) for kind, body in after.facts), *receipts.facts, *facts)
         changes = dict(after.put) | dict(receipts.put) | dict(put)
-        if plan.closes is not None and self._under.booking is None:
-            changes |= self._left()
+        if let_in.has_ended(plan, self._under.booking):
+            self.let_in = False
+            changes |= let_in.put(False)
         try:
             numbers = await self._store.commit(told, put=changes, drop=after.drop)
         except StoreBroken:
