@@ -67,7 +67,7 @@ def stands_for(key: bytes, digits: str, booking: Claims) -> CodeKind | None:
     return None
 
 
-def near(booking: Claims, now: Interval) -> bool:
+def within_a_day(booking: Claims, now: Interval) -> bool:
     """Whether this booking's code may be told from a wrong one now: from a day before it begins until a day after its
     end. Others are nobody's business at a keypad, and would be something to guess.
     """

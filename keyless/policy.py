@@ -14,7 +14,7 @@ from .claims import Action, Booking, Role
 from .refusal import Code, Refusal, refused
 
 
-class Moving(StrEnum):
+class Motion(StrEnum):
     """MAYBE: the speed is stale and the ignition was last seen on (R10). Silence after ignition off is NO."""
 
     NO = "no"
@@ -25,7 +25,7 @@ class Moving(StrEnum):
 class CarView(Struct, frozen=True):
     """What the guards look at. ignition: `None` while unknown. No cable here, on purpose: it never refuses (R8)."""
 
-    moving: Moving
+    moving: Motion
     ignition: bool | None = None
 
 
@@ -49,16 +49,16 @@ def decide(booking: Booking, wish: Wish, car: CarView) -> Refusal | None:
     """`None`: go ahead. `role_action`: the token does not hold that right. `state_guard`: not while the car is so."""
     if not booking.actions & wish.action:
         return refused(Code.ROLE_ACTION, f"not allowed: {wish.action.name}", booking)
-    if wish.action is Action.GARAGE_ON and car.moving is Moving.YES:
+    if wish.action is Action.GARAGE_ON and car.moving is Motion.YES:
         return refused(Code.STATE_GUARD, "the car is moving", booking, moving=car.moving.value)
     if wish.action is Action.GARAGE_ON and car.ignition is True:
         return refused(Code.STATE_GUARD, "the ignition is on: switch it off first", booking, ignition=True)
     if wish.action & _HARMLESS:
         return None
-    if car.moving is Moving.YES:
+    if car.moving is Motion.YES:
         return refused(Code.STATE_GUARD, "the car is moving", booking, moving=car.moving.value)
     strict = wish.remote or booking.role is Role.TECHNICIAN
-    if car.moving is Moving.MAYBE and strict:
+    if car.moving is Motion.MAYBE and strict:
         return refused(Code.STATE_GUARD, "the car may be moving", booking, moving=car.moving.value)
     if (booking.role is Role.TECHNICIAN or wish.action is Action.IMMOBILISE_THEFT) and car.ignition is True:
         return refused(Code.STATE_GUARD, "the ignition is on", booking, ignition=True)

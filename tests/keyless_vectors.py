@@ -233,7 +233,7 @@ def _code(case: Case) -> Case:
     key, now, open_ = bytes.fromhex(state["code_key"]), _now(state), state["open_booking"]
     for each in state["stored"]:
         claims = replace(NOBODY, **{**each, "role": Role(each["role"])})
-        kind = code.stands_for(key, digits, claims) if code.near(claims, now) or claims.booking == open_ else None
+        kind = code.stands_for(key, digits, claims) if code.within_a_day(claims, now) or claims.booking == open_ else None
         if kind is not None:
             return {"accept": True, "code": None, "booking": claims.booking, "kind": int(kind)}
     slot = code.hotline_booking(key, digits, now, open_)
@@ -264,7 +264,7 @@ def _told(outcome: Any) -> Case:
 
 
 def _car(state: Case) -> policy.CarView:
-    return policy.CarView(policy.Moving(state["car"]["moving"]), state["car"]["ignition"])
+    return policy.CarView(policy.Motion(state["car"]["moving"]), state["car"]["ignition"])
 
 
 def _now(state: Case) -> Interval:

@@ -98,7 +98,7 @@ def any_place(patch: pytest.MonkeyPatch) -> None:
 
 
 def rolling(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(deciding, "decide", lambda it, wish, car: policy.decide(it, wish, policy.CarView(policy.Moving.NO)))
+    patch.setattr(deciding, "decide", lambda it, wish, car: policy.decide(it, wish, policy.CarView(policy.Motion.NO)))
 
 
 def revoked_at_once(patch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,7 @@ def test_a_key_that_ends_before_the_booking_begins_is_not_vouched_for() -> None:
     ],
 )  # fmt: skip
 def test_codes_of_bookings_that_are_far_off_are_wrong_codes(now: Interval, expected: bool) -> None:
-    assert codes.near(CLAIMS, now) is expected
+    assert codes.within_a_day(CLAIMS, now) is expected
 
 
 # --- of a slot

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from keyless import cbor, cose, issue, near, policy, trust, verify
 from keyless.claims import LONGEST_S, Action, Claims, HolderKey, Interval, Role
 from keyless.near import NearCommand
-from keyless.policy import CarView, Moving, Wish
+from keyless.policy import CarView, Motion, Wish
 from keyless.refusal import Code, Refusal
 from tests.keyless_world import (
     BACKEND,
@@ -264,7 +264,7 @@ def test_the_first_key_set_and_the_first_list_may_be_number_0() -> None:
 
 # --- the car's state -------------------------------------------------------------------------------------------------
 
-YES, MAYBE, ON = CarView(Moving.YES), CarView(Moving.MAYBE), CarView(Moving.NO, ignition=True)
+YES, MAYBE, ON = CarView(Motion.YES), CarView(Motion.MAYBE), CarView(Motion.NO, ignition=True)
 MOVES, MAY_MOVE = {"why": "the car is moving", "moving": "yes"}, {"why": "the car may be moving", "moving": "maybe"}
 GARAGE_ON = {"why": "the ignition is on: switch it off first", "ignition": True}
 GUARDS: dict[str, tuple[Role, Action, CarView, Code, dict[str, object]]] = {

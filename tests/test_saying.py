@@ -20,8 +20,7 @@ from agent.car.state import Moving
 from agent.car.stations import Where
 from keyless import issue
 from keyless.claims import Action, Booking, HolderKey, Role
-from keyless.policy import CarView, Wish, decide
-from keyless.policy import Moving as Motion
+from keyless.policy import CarView, Motion, Wish, decide
 from keyless.refusal import Code, Refusal, refused
 from keyless.verify import believe
 from tests.keyless_world import CLAIMS, ISSUER, NOW, PHONE, situation

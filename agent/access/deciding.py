@@ -13,8 +13,7 @@ from msgspec.structs import replace
 
 from keyless.claims import Action, Booking, Interval
 from keyless.code import admitted, hotline_admitted
-from keyless.policy import CarView, Wish, decide
-from keyless.policy import Moving as Motion
+from keyless.policy import CarView, Motion, Wish, decide
 from keyless.refusal import Code, Refusal, refused
 from keyless.verify import Situation, believe
 

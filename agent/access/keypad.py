@@ -14,7 +14,7 @@ from typing import Final
 
 from drivers.ports import Clock
 from keyless.claims import Claims, Interval
-from keyless.code import DIGITS, CodeKind, hotline_booking, hotline_claims, hotline_token, near, stands_for
+from keyless.code import DIGITS, CodeKind, hotline_booking, hotline_claims, hotline_token, stands_for, within_a_day
 from keyless.refusal import Code, Refusal, refused
 from keyless.tries import LOCK_NS, Tries, after_wrong, aged, locked, not_known
 
@@ -88,7 +88,7 @@ class Keypad:
         """Every booking near is compared, whichever it is, so that the time taken tells nothing."""
         found: list[Stored] = []
         for it in self._bookings.believed():
-            if near(it, now) or it.booking == open_:
+            if within_a_day(it, now) or it.booking == open_:
                 kind = stands_for(self._key, digits, it)
                 if kind is not None:
                     found.append(Stored(it.booking, it.nbf, it.token, kind))
