@@ -200,7 +200,7 @@ class Cloud(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Bluetooth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """adapter: as BlueZ names it, "hci0"; "" means that no phone is answered.
 
-    secret: 16 to 64 bytes of the vehicle's own in hex, from which its names on the air come (`keyless/nearby.py`).
+    secret: 16 to 64 bytes of the vehicle's own in hex, from which its names on the air come (`keyless/tag.py`).
     """
 
     adapter: str = ""

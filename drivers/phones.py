@@ -38,7 +38,7 @@ class PhonePort(Protocol):
     """At most three phones near the car, their messages one at a time, in turn; radio and stack may come and go inside.
 
     trouble: why no phone can find the car, "" while it can. answer: `False` when the phone is gone or fetches nothing.
-    advertise: from now on be found under this 8-byte tag (`keyless/nearby.py`).
+    advertise: from now on be found under this 8-byte tag (`keyless/tag.py`).
     """
 
     @property

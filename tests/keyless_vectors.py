@@ -233,7 +233,8 @@ def _code(case: Case) -> Case:
     key, now, open_ = bytes.fromhex(state["code_key"]), _now(state), state["open_booking"]
     for each in state["stored"]:
         claims = replace(NOBODY, **{**each, "role": Role(each["role"])})
-        kind = code.stands_for(key, digits, claims) if code.within_a_day(claims, now) or claims.booking == open_ else None
+        compared = code.within_a_day(claims, now) or claims.booking == open_
+        kind = code.stands_for(key, digits, claims) if compared else None
         if kind is not None:
             return {"accept": True, "code": None, "booking": claims.booking, "kind": int(kind)}
     slot = code.hotline_booking(key, digits, now, open_)

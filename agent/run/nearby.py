@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from drivers.ble.peripheral import SYSTEM_BUS, Peripheral
 from keyless.near import Hello
-from keyless.nearby import tag_now
 from keyless.refusal import Refusal
+from keyless.tag import tag_now
 
 from ..access.beside import Beside
 from ..access.mule import Mule, Sealing

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyless.claims import Interval
-from keyless.nearby import DAY_S, day_tag, fallback_tag, tag_now
+from keyless.tag import DAY_S, day_tag, fallback_tag, tag_now
 
 SECRET = bytes(range(32))
 
