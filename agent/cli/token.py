@@ -23,10 +23,14 @@ from keyless.roots import read_rootset
 from keyless.sun import sun_id
 
 from ..car.hours import minutes
-from . import token_code, token_decisions, token_judging, token_reading
+from . import token_code, token_decisions, token_judging, token_reading, token_tags
 from .token_bytes import Hex, as_json, read_file, say
 
-KEY_KINDS: Final = {"ed25519": "ed25519: roots and issuers;", "p256": "p256: as a phone has it; code: of a keypad."}
+KEY_KINDS: Final = ("ed25519", "p256")
+CAR_KINDS: Final = {"code": "keyless.code_key", "tags": "bluetooth.secret"}
+KEY_HELP: Final = (
+    "ed25519: roots and issuers; p256: as a phone has it; code, tags: a car's, for its keypad and its names on the air."
+)
 ROLES: Final = [role.name.lower() for role in values.Role]
 KINDS: Final = [kind.name.lower() for kind in values.BookingKind]
 ACTIONS: Final = {action.name.lower(): action for action in values.Action if action.name}
@@ -76,15 +80,16 @@ token.add_command(token_judging.cose_verify)
 token.add_command(token_decisions.decisions)
 token.add_command(token_decisions.replay)
 token.add_command(token_code.code)
+token.add_command(token_tags.tags)
 
 
 @token.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--kind", type=click.Choice([*KEY_KINDS, "code"]), default="ed25519", help=" ".join(KEY_KINDS.values()))
+@click.option("--kind", type=click.Choice([*KEY_KINDS, *CAR_KINDS]), default="ed25519", help=KEY_HELP)
 @as_json
 def keygen(file: Path, kind: str, as_json: bool) -> None:
-    """Make a key for a root, an issuer, a holder or a keypad; the secret goes to FILE, readable by you alone."""
-    if kind == "code":
+    """Make a key for a root, an issuer, a holder or a car; the secret goes to FILE, readable by you alone."""
+    if kind in CAR_KINDS:
         said, secret = {"kind": kind}, secrets.token_bytes(KEY_BYTES)
     else:
         key = issue.new_key(kind)
@@ -94,8 +99,12 @@ def keygen(file: Path, kind: str, as_json: bool) -> None:
     except OSError as error:
         raise click.UsageError(f"{file}: {error.strerror}; name a file that does not exist yet") from error
     file.write_text(json.dumps({**said, "secret": secret.hex()}) + "\n", encoding="utf-8")
-    told = f"public {said['public']}\nkid    {said['kid']}" if kind != "code" else f"the car's keyless.code_key: {file}"
-    click.echo(json.dumps(said) if as_json else told)
+    if as_json:
+        click.echo(json.dumps(said))
+    elif kind in CAR_KINDS:
+        click.echo(f"the car's {CAR_KINDS[kind]}: {file}")
+    else:
+        click.echo(f"public {said['public']}\nkid    {said['kid']}")
 
 
 @token.command()

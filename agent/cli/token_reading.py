@@ -55,14 +55,20 @@ class Revision(click.ParamType[tuple[int, int]]):
 def inspect(token: str, as_json: bool) -> None:
     """What a token says of itself; NOTHING is verified. TOKEN: a file, `-`, or hex or base64url text."""
     data = read_bytes(token)
+    outer, claims = read_token(data, as_json)
+    said = {"verified": False, "bytes": len(data), "alg": outer.alg, "kid": outer.kid.hex(), "claims": _claims(claims)}
+    say(said, as_json)
+
+
+def read_token(data: bytes, as_json: bool) -> tuple[cose.Sign1, values.Claims]:
+    """Nothing is verified. Raises SystemExit where it does not read, which is told."""
     outer = cose.read_sign1(data, limit=payloads.MAX_TOKEN, with_kid=True)
     if isinstance(outer, Refusal):
         raise unreadable(outer, as_json)
     claims = payloads.read_claims(outer.payload)
     if isinstance(claims, Refusal):
         raise unreadable(claims, as_json)
-    said = {"verified": False, "bytes": len(data), "alg": outer.alg, "kid": outer.kid.hex(), "claims": _claims(claims)}
-    say(said, as_json)
+    return outer, claims
 
 
 @click.command("verify")
