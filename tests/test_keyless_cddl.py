@@ -10,9 +10,9 @@ import pytest
 from cddl_verifier import Validator, schema_diagnostics
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hil import parcels, tokens, vouchers
+from hil import mule, parcels, tokens, vouchers
 from hil.cbor import encode
-from keyless import near, receipt
+from keyless import near, pieces, receipt
 from keyless.refusal import Code, Refusal
 from tests.keyless_vectors import FOLDER, cases, input_
 
@@ -127,6 +127,30 @@ NEAR = [
 def test_what_the_car_says_to_a_phone_is_as_the_cddl_says(rule: str, data: bytes) -> None:
     assert SCHEMA.validate(data, rule).valid
     assert not SCHEMA.validate(data, {"hello": "answer", "answer": "hello"}[rule]).valid
+    assert not SCHEMA.validate(data[:-1], rule).valid
+
+
+def next_fetch(parcel: bytes) -> bytes:
+    """What a phone asks for when it has the first piece."""
+    pocket = mule.Pocket()
+    pocket.put(pieces.write_piece(pieces.cut(parcel, 0)))
+    return pocket.fetch()
+
+
+MULE = [
+    ("piece", mule.carried(bytes(1025))[0]),
+    ("piece", pieces.write_piece(pieces.cut(bytes(16_384), 16_000))),
+    ("fetch", next_fetch(bytes(2000))),
+    ("taken", pieces.write_taken(None)),
+    ("taken", pieces.write_taken(Code.SUPERSEDED)),
+]
+
+
+@pytest.mark.parametrize(("rule", "data"), MULE)
+def test_what_a_phone_carries_in_and_out_is_as_the_cddl_says_and_nothing_else(rule: str, data: bytes) -> None:
+    assert SCHEMA.validate(data, rule).valid
+    for other in {name for name, _ in MULE} - {rule}:
+        assert not SCHEMA.validate(data, other).valid, other
     assert not SCHEMA.validate(data[:-1], rule).valid
 
 
