@@ -43,6 +43,11 @@ CODES = {
     "receipt.json": BY_ITS_BYTES | {"wrong_vehicle", "holder"},
     "guard.json": {"role_action", "state_guard"},
     "stored.json": {"revoked", "superseded", "expired"},
+    "piece.json": {"too_big", "malformed"},
+    "fetch.json": {"malformed"},
+    "question.json": {"too_big", "malformed"},
+    "sun.json": {"malformed", "signature"},
+    "tag.json": set(),
 }
 OUTSIDE = {Code.OCCUPIED, Code.NOT_STORED, Code.STORE_BROKEN}
 
