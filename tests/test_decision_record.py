@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any
 
@@ -215,7 +214,7 @@ def test_another_input_gives_another_decision() -> None:
     assert json.loads(bytes(found.decision))["action"] == "unlock"
     assert found.judged is not None
     worse: list[dict[str, Any]] = [
-        {"now": Interval(NOW + 99_999, NOW + 99_999, "gnss")}, {"car": dataclasses.replace(car, moving=Moving.YES)},
+        {"now": Interval(NOW + 99_999, NOW + 99_999, "gnss")}, {"car": msgspec.structs.replace(car, moving=Moving.YES)},
         {"open": OpenNow(9, NOW + 9)}, {"tokens": ()}, {"judged": None},
         {"judged": replace(found.judged, revoked=(badge_id(UID),))}, {"judged": replace(found.judged, keys=())},
         {"judged": replace(found.judged, vehicle=bytes(8))}, {"judged": replace(found.judged, superseded=())},

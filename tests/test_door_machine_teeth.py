@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -91,8 +91,8 @@ def any_signer(patch: pytest.MonkeyPatch) -> None:
 
 def any_place(patch: pytest.MonkeyPatch) -> None:
     def closes(it: Any, car: Any, lo_s: float, still_s: float) -> bool:
-        home = dataclasses.replace(car.where, at=True)
-        return may_auto_close(it, dataclasses.replace(car, where=home), lo_s, still_s)
+        home = msgspec.structs.replace(car.where, at=True)
+        return may_auto_close(it, msgspec.structs.replace(car, where=home), lo_s, still_s)
 
     patch.setattr(door, "may_auto_close", closes)
 

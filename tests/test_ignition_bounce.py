@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from agent.car.legs import BOUNCE_MS, Leg, step
 from agent.car.look import Look

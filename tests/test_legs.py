@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.car.flow import Flow, areas, kwh
 from agent.car.legs import BOUNCE_MS, STOP_MS, Leg, Step, Stops, Tally, step

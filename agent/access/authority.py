@@ -5,8 +5,9 @@ What is not here: how a key set or a list gets in (`agent/run/provisioning.py`),
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from keyless.refusal import Code, Refusal, refused
 from keyless.trust import KeySet
@@ -14,8 +15,7 @@ from keyless.trust import KeySet
 NO_KEYSET: Final = refused(Code.UNKNOWN_KEY, "this box has no key set")
 
 
-@dataclass(slots=True)
-class Authority:
+class Authority(Struct):
     """What signatures are judged by: replaced in place when a new key set or revocation list is accepted.
 
     keyset `None`: none was ever provisioned; every token is refused as `unknown_key`. vehicle: 8 bytes. revoked: 8-byte

@@ -7,11 +7,11 @@ An unknown signal (`None`) never blocks an end (R1).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from ..car.privacy import Place, for_leg, may_keep_place
 from ..car.reading import Reading, driven_km, duration_ms, spent_kwh, without
@@ -21,8 +21,7 @@ from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking, UnderW
 from ..sync import stored
 
 
-@dataclass(frozen=True, slots=True)
-class CarNow:
+class CarNow(Struct, frozen=True):
     """What the rules look at, taken at one moment. `None` is "not known".
 
     key_returned, card_returned: true where no holder is fitted (D16). doors_open: see `doors`. locked: as far as it may
@@ -54,8 +53,7 @@ class How(StrEnum):
     FORCED = "forced"
 
 
-@dataclass(frozen=True, slots=True)
-class Closing:
+class Closing(Struct, frozen=True):
     """How a booking ends. soft: failed soft checks, flagged. hard_overridden: failed hard checks that a forced end
     passed over. distance: the band to the nearest station. place: where, if it may be kept, for a fact of its own.
     unseen: fields of `end` that nobody watched to the end: null in what is written.
@@ -70,8 +68,7 @@ class Closing:
     unseen: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """The car as a receipt tells it, at the moment of the decision. lo_s: the earliest it can be, seconds. key_back:
     `None` where no holder is fitted.
     """
@@ -83,8 +80,7 @@ class Seen:
     key_back: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What follows from a movement of the lock, decided before it and kept beside the pending intent, so that a power
     cut in between cannot change it. opens and closes together: a takeover (R4). seen: for the receipt; `None` makes
     none.
@@ -95,7 +91,8 @@ class Plan:
     seen: Seen | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        found: dict[str, Any] = to_builtins(self)
+        return found
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Plan:
@@ -210,8 +207,7 @@ def _placed(event: str, booking: int, place: Place | None) -> list[tuple[str, di
     return [("position", body)]
 
 
-@dataclass(frozen=True, slots=True)
-class Consequence:
+class Consequence(Struct, frozen=True):
     """Fact bodies by kind, and vault changes, of one plan carried out."""
 
     facts: tuple[tuple[str, dict[str, object]], ...] = ()

@@ -10,11 +10,11 @@ decide. No badge's number, no code, no secret and no coordinates are in it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from drivers.fitted import SwitchAction
 from keyless import cose

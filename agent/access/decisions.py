@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from drivers.credentials import Credential, SunTap
@@ -47,8 +47,7 @@ GOOD: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """feedback: what a reader shows. refusal: why nothing moved. moved: what the lock did, where it was asked to."""
 
     feedback: Feedback

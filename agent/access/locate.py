@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from keyless.claims import Action, Booking, Command, Role
 from keyless.refusal import Code, Refusal, refused
@@ -37,8 +38,7 @@ class Moment(NamedTuple):
     wall: tuple[int, int] | None
 
 
-@dataclass(slots=True)
-class Told:
+class Told(Struct):
     """When a position was last told, by reason and booking (0: none); only what may still refuse a command. Survives a
     power cut as JSON.
     """

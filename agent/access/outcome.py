@@ -5,8 +5,9 @@ What is not here: how it is judged and written down (`lockwork.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, TypedDict
+
+from msgspec import Struct
 
 from drivers.ports import LockOutcome
 
@@ -14,8 +15,7 @@ UNPROVEN: Final = "the lock signal is not proven on this car"
 UNTOLD: Final = "the car does not tell"
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """facts: their numbers, the last one is the result of a remote command; empty while the database is broken.
 
     receipt: what the car signs for whoever asked (docs/keyless.md 1.7); `None` where there is none.

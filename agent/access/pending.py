@@ -6,10 +6,12 @@ What is not here: when it is written and what becomes of it (`lockwork.py`).
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass
 from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from drivers.fitted import SwitchAction
 from drivers.ports import LockAction
@@ -27,8 +29,7 @@ _BOOKING: Final = re.compile(rb'"booking":([0-9]{1,18})[,}]')
 _COMMAND: Final = re.compile(rb'"command":"([0-9a-f]{32})"')
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Who asked for a movement. token, holder, command: hex. clock: source of the time it was decided by. note: see the
     contract. named: what a receipt names the token by, 32 hex digits. starts: holds the right to drive; so does what an
     earlier version wrote, and what is damaged (R5).
@@ -50,8 +51,7 @@ class Asked:
         return {name: value for name, value in asdict(self).items() if name not in ("until", "named", "starts")}
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """access: 16 hex digits, the same in intent and outcome. damaged: what followed from it cannot be read any more, so
     nothing follows and its outcome is unknown.
     """
@@ -67,8 +67,8 @@ class Pending:
         return {"event": "intent", "access": self.access, "action": self.action.value, **self.asked.body()}
 
     def to_bytes(self) -> bytes:
-        told = {"access": self.access, "action": self.action, "asked": asdict(self.asked), "plan": self.plan.to_json()}
-        return json.dumps(told, separators=(",", ":")).encode()
+        told = {"access": self.access, "action": self.action, "asked": self.asked, "plan": self.plan}
+        return msgspec.json.encode(told)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Pending | None:

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -52,8 +51,7 @@ class Written(Struct, frozen=True):
     newest: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """A plan that was carried out. before: the booking that had the car until then. action, outcome: of the lock;
     `None` where it was left alone.
     """

@@ -6,8 +6,10 @@ What is not here: charges (`charging.py`), which follow from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .look import Look
 from .privacy import for_leg
@@ -16,8 +18,7 @@ from .reading import Reading, dated
 CONFIRM_MS: Final = 5_000  # as for charging: long for a contact that bounces, short for a hand that plugs and pulls
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """The first moment at which the car said otherwise than is believed. reading: as far as a fact may keep it;
     booking: the one open then.
     """
@@ -26,8 +27,7 @@ class Turn:
     booking: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cable:
+class Cable(Struct, frozen=True):
     """plugged: `None` before the car ever told. turn: not yet for long enough to be believed."""
 
     plugged: bool | None = None

@@ -7,9 +7,11 @@ which alone bills.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..sync import stored
 from .legs import Told
@@ -25,8 +27,7 @@ FULL_PERCENT: Final = 99.5  # of a car that tells no status
 WHY: Final = {"ended": "full", "waiting": "station_stopped", "failure": "fault"}
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """Sums over the stretches of charging that are over; `None` when one of them cannot be told."""
 
     kwh: float | None = 0.0
@@ -46,8 +47,7 @@ class Stretch:
         return replace(self, pauses=self.pauses + 1, paused_ms=_sum(self.paused_ms, duration_ms(end, start)))
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(Struct, frozen=True):
     """One plugging. plug_in: `None` when it was in before the box looked. last: the newest look.
 
     start: of the first stretch of charging; since: of the one under way, `None` in a pause; end, why: of the last one
@@ -74,7 +74,7 @@ class Charge:
     unsure: bool = False
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        return msgspec.json.encode(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Charge | None:

@@ -7,10 +7,12 @@ and close (`agent/access/booking.py`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..sync import stored
 from . import cable, charging, legs
@@ -107,9 +109,8 @@ def _stage(charge: Charge | None) -> tuple[bool, ...] | None:
 
 def to_vault(course: Course) -> dict[str, bytes]:
     """All of it but the booking, which the door writes too."""
-    turn = None if course.cable.turn is None else asdict(course.cable.turn)
-    last = {"plugged": course.cable.plugged, "unbooked": course.unbooked, "turn": turn}
-    kept = {COURSE_KEY: json.dumps(last, separators=(",", ":")).encode()}
+    last = {"plugged": course.cable.plugged, "unbooked": course.unbooked, "turn": course.cable.turn}
+    kept = {COURSE_KEY: msgspec.json.encode(last)}
     if course.leg is not None:
         kept[LEG_KEY] = course.leg.to_bytes()
     if course.charge is not None:
@@ -125,8 +126,7 @@ def changes(before: Course, after: Course) -> tuple[dict[str, bytes], tuple[str,
     return put, tuple(key for key in (LEG_KEY, CHARGE_KEY) if key not in put)
 
 
-@dataclass(frozen=True, slots=True)
-class _Last:
+class _Last(Struct, frozen=True):
     """What `COURSE_KEY` holds."""
 
     plugged: bool | None = None

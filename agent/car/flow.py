@@ -5,15 +5,16 @@ What is not here: which signals tell the power (`look.py`), and what the battery
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 WS_PER_KWH: Final = 3_600_000
 UNKNOWN_SHARE: Final = 10  # more than a tenth of the time without a known power: the sum would say too little
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """used_ws, recovered_ws: watt-seconds out of the battery and back into it. known_ms, unknown_ms: for so long power
     was known, or was not although somebody looked. kw: at the newest look, positive out of the battery.
     """

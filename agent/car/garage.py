@@ -6,11 +6,13 @@ It ends by itself. What is not here: who may turn it (`agent/access/remote.py`, 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from drivers.ports import Clock, Instant
 from keyless.claims import Interval
@@ -24,8 +26,7 @@ KEY: Final = "car/garage"
 HOURS: Final = 12.0  # R17
 
 
-@dataclass(frozen=True, slots=True)
-class Visit:
+class Visit(Struct, frozen=True):
     """boot, at_ns: when it was turned on. wall_s: the latest it can have been then, `None` where no clock knew.
 
     by: "local" (somebody at the box) or "command" (a technician's, signed).
@@ -51,7 +52,7 @@ class Visit:
         return left_s
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        return msgspec.json.encode(self)
 
 
 def restored(data: bytes | None) -> Visit | None:
@@ -63,8 +64,7 @@ def restored(data: bytes | None) -> Visit | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A turn of the switch that waits to be written. visit: `None` turns it off."""
 
     visit: Visit | None

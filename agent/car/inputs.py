@@ -6,7 +6,8 @@ What is not here: what they mean for a booking (`agent/access/booking.py`), and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from drivers.errors import DeviceError
 from drivers.fitted import Input, InputPort
@@ -15,8 +16,7 @@ from drivers.ports import Clock
 from ..sync.together import together
 
 
-@dataclass(frozen=True, slots=True)
-class Sensed:
+class Sensed(Struct, frozen=True):
     """What the rules look at. key_returned, card_returned: true where no holder is fitted (D16), `None` while unknown.
     door_open: `None` where no switch is fitted as well.
     """

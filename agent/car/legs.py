@@ -6,10 +6,12 @@ What is not here: the booking (`agent/access/booking.py`), looking at the car (`
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, field, replace
 from typing import Final
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ..sync import stored
 from .flow import Flow, kwh
@@ -30,8 +32,7 @@ Told = tuple[str, dict[str, object]]
 """Kind and body of a fact."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stops:
+class Stops(Struct, frozen=True):
     """Standing for a minute between two movements. still_at: since when it stands, ms since this boot."""
 
     count: int = 0
@@ -45,8 +46,7 @@ class Stops:
         return replace(self, still_at=at) if moving is False and self.still_at is None else self
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(Struct, frozen=True):
     """number: counts from 1 inside its booking, or of those without any. provisional: fields of `start` that nobody
     vouched for yet. awaited: fields of `start` that the car has not told since its ignition is on; until the beginning
     is told, and while it stands, its first words correct them. last: the newest look, which a power cut leaves us with,
@@ -82,7 +82,7 @@ class Leg:
         return cls(number, booking, start, start, watched, look.recalled, awaited, flow, stops, told=False)
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        return msgspec.json.encode(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Leg | None:
@@ -199,8 +199,7 @@ class Leg:
         return ("unbooked_leg", body) if self.booking is None else ("leg", {**body, "booking": self.booking})
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """Sums over legs; `None` when that of one leg cannot be told."""
 
     stops: int = 0
@@ -225,8 +224,7 @@ class Tally:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """opened: whether the beginning of a leg was told. ended: the leg that was closed, if one was."""
 
     leg: Leg | None

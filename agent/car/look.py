@@ -5,8 +5,9 @@ What is not here: what follows from it (`legs.py`, `charging.py`, `course.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from config.vocabulary import (
     BATTERY_CURRENT,
@@ -25,8 +26,7 @@ from .state import CarState, Moving
 PROMPT_NS: Final = 3_500_000_000  # cars are asked for their current every two seconds, and may answer late
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """now: with its place as far as a station's name. ignition: `None` is not known. plugged, flag, status: the car's
     fresh words about cable and charging, else `None`. power_kw: out of the battery, negative into it.
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from config.privacy import KindPolicy, Policy
 from drivers.ports import Fix
@@ -22,8 +23,7 @@ DEGREE_M: Final = 6_371_008.8 * math.pi / 180  # of latitude, on a sphere with t
 DIGITS: Final = 6  # of a degree, about 0.1 m: below the finest square there is
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Degrees: the middle of a square whose sides are at least precision_m long. What it stands for lies in it."""
 
     lat: float
@@ -31,8 +31,7 @@ class Place:
     precision_m: int
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """The newest position of a track. booking: whose. at_ms: since boot."""
 
     booking: int

@@ -8,9 +8,10 @@ What is not here: where the fix comes from (`position.py`), what an answer means
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import asin, cos, hypot, radians, sin, sqrt
 from typing import Final
+
+from msgspec import Struct
 
 from config.settings import Station
 
@@ -22,8 +23,7 @@ BANDS: Final = ((0.0, "at"), (500.0, "<500 m"), (2_000.0, "<2 km"), (10_000.0, "
 BEYOND: Final = "beyond"
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """at: yes, no, or `None` for not known. name: the station when at is yes.
 
     presumed: the station the car was driving into when the position was lost (R1, "no position under a roof"); set only

@@ -6,9 +6,11 @@ What is not here: who reads the voltage, and what follows (`tending.py`, `pollin
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
 from statistics import median
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ..sync import stored
 
@@ -25,8 +27,7 @@ HOLD_S: Final = 60.0  # so long, without a reading that says otherwise; sleep in
 GAP_NS: Final = 5_000_000_000  # looks further apart than this do not count as the time between them
 
 
-@dataclass(frozen=True, slots=True)
-class Supply:
+class Supply(Struct, frozen=True):
     """nights: resting voltages, newest last. low: R16's early warning.
 
     rest_ns: since when nobody drives or charges. readings: of the night that is being learnt; taken: that it was.
@@ -58,8 +59,7 @@ class Supply:
         return json.dumps({"nights": list(self.nights), "low": self.low}, separators=(",", ":")).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Struct, frozen=True):
     """What `Supply.to_bytes` wrote."""
 
     nights: tuple[float, ...] = ()

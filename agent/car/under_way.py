@@ -7,8 +7,8 @@ on (`course.py`).
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field
+import msgspec
+from msgspec import Struct, field
 
 from ..sync import stored
 from .cable import Cable
@@ -24,8 +24,7 @@ CHARGE_KEY = "charge/open"
 COURSE_KEY = "journey/last"
 
 
-@dataclass(frozen=True, slots=True)
-class OpenBooking:
+class OpenBooking(Struct, frozen=True):
     """The booking that has the car. kind: private, staff, relocation, maintenance. paid_*: billed bounds, seconds since
     1970.
 
@@ -52,7 +51,7 @@ class OpenBooking:
     carried: tuple[str, ...] = ()
 
     def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self), separators=(",", ":")).encode()
+        return msgspec.json.encode(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> OpenBooking | None:
@@ -74,8 +73,7 @@ class OpenBooking:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Course:
+class Course(Struct, frozen=True):
     """What is under way at one moment. unbooked: how many legs began outside of any booking."""
 
     booking: OpenBooking | None = None
@@ -85,8 +83,7 @@ class Course:
     unbooked: int = 0
 
 
-@dataclass(slots=True)
-class UnderWay:
+class UnderWay(Struct):
     """The one mutable place for what is under way. The door opens and closes a booking and ends its leg, a new revision
     moves its paid bounds (`bookings.py`); the journey writes the rest.
     """

@@ -5,16 +5,17 @@ What is not here: what was missed meanwhile (`legs.py`, `charging.py`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from .reading import LATE_MS, Reading, middle
 
 BRIDGED_MS: Final = LATE_MS
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
+class Watched(Struct, frozen=True):
     """boot, at, wall_ms: of the newest look; wall_ms is the middle of its interval.
 
     unseen_ms: so long in all nobody looked; `None` once it can never be told. dark_at: the first look after a power cut

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import fields, is_dataclass
 from typing import Final, TypeVar
 
 import msgspec
@@ -29,7 +28,7 @@ def value(kind: type[_T], data: bytes) -> _T:
 
 
 def typed(kind: type[_T], found: object) -> _T:
-    """A `kind` made of what JSON gave; a dataclass or a struct takes no name that it does not know."""
+    """A `kind` made of what JSON gave; a struct takes no name that it does not know."""
     made = msgspec.convert(found, kind)
     strange = _strange(found, made)
     if strange:
@@ -44,14 +43,9 @@ def number(text: str) -> int | None:
 
 def _strange(found: object, made: object) -> set[str]:
     """A damaged name would otherwise pass for one that an earlier version did not write yet."""
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or not isinstance(made, msgspec.Struct):
         return set()
-    if isinstance(made, msgspec.Struct):
-        known = set(made.__struct_fields__)
-    elif is_dataclass(made):
-        known = {field.name for field in fields(made)}
-    else:
-        return set()
+    known = set(made.__struct_fields__)
     return (found.keys() - known).union(*(_strange(found[it], getattr(made, it)) for it in found.keys() & known))
 
 
