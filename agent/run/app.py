@@ -203,10 +203,10 @@ async def run(chosen: Chosen) -> int:
     await house.open_door()
     gc.freeze()  # what is loaded now stays for good
     gc.enable()
+    at_ready = frozenset(sys.modules)
     from .rest import Rest  # only now: what it imports is not on the way to an open door (D24)
 
-    rest = Rest(house)
-    house.supervisor.add(rest, Stage.LOGIC)
+    house.supervisor.add(Rest(house, at_ready), Stage.LOGIC)
     failed = await house.supervisor.watch(stop)
     house.notifier.stopping(failed or "asked to stop")
     await house.supervisor.stop()

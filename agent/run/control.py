@@ -18,17 +18,16 @@ Told = Callable[[Mapping[str, object]], Awaitable[object]]
 class Control:
     """Requests are `{"op": name}`; answers `{"ok": true, name: …}` or `{"ok": false, "why": …}`.
 
-    told: operations that look at more of the request than its name.
+    told: operations that look at more of the request than its name. at_ready: the modules that were loaded at READY.
     """
 
-    def __init__(self, operations: Mapping[str, Operation], told: Mapping[str, Told] | None = None) -> None:
+    def __init__(
+        self, operations: Mapping[str, Operation], told: Mapping[str, Told] | None = None,
+        at_ready: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         self._operations: dict[str, Operation] = {**operations, "modules": self._modules}
         self._told = dict(told or {})
-        self._at_ready: frozenset[str] = frozenset()
-
-    def ready(self) -> None:
-        """Called once, at READY: notes what is loaded by then."""
-        self._at_ready = frozenset(sys.modules)
+        self._at_ready = at_ready
 
     async def answer(self, request: Mapping[str, object]) -> dict[str, object]:
         """Never raises for what comes from outside."""

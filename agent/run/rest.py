@@ -41,18 +41,21 @@ DRIVER_NOISE = ("can", "isotp", "paho", "cantools")  # their own loggers are for
 
 
 class Rest:
-    """Composes once, then only keeps still: as a part it is watched, and what it could not compose raises an alarm."""
+    """Composes once, then only keeps still: as a part it is watched, and what it could not compose raises an alarm.
+
+    at_ready: the modules that were loaded when the door could be opened.
+    """
 
     name = "composition"
     vital = False
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, at_ready: frozenset[str] = frozenset()) -> None:
         self._house = house
         self._control = Control(
             {"status": self._status, "prove_lock": house.door.prove_lock},
             {"garage": self._turn_garage, "buffer": Records(house).answer},
+            at_ready,
         )
-        self._control.ready()
         self._done: set[str] = set()
         self._decoded = False
         self._garage: Garage | None = None
