@@ -1,4 +1,4 @@
-"""Rules of the whole machine: beside those of `life_rules.py`, commands from afar, keys, lists, time and power."""
+"""Rules of the whole machine: beside those that it builds on, commands from afar, time and power."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from hypothesis.stateful import precondition, rule
 
 from keyless import issue
 from keyless.claims import Action, Command
-from tests.door_bench import HOUR, OPERATOR, T0
-from tests.life_bench import LIMITED, MAIN, PHONES, STRANGER, keyset
-from tests.life_oracle import BACKEND, Key, Look, Order, Permit, Verdict
-from tests.life_rules import CarRules
-from tests.life_world import ALL, BADGES, DAY, FEW, YEAR
+from tests.door_bench import HOUR, T0
+from tests.life_bench import PHONES
+from tests.life_terms import Look, Order, Permit, Verdict
+from tests.life_trust import TrustRules
+from tests.life_world import DAY, YEAR
 
 
-class LifeMachine(CarRules):
+class LifeMachine(TrustRules):
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders: list[tuple[Permit, Order, bytes, bytes]] = []
+
     # --- from afar
 
     @precondition(lambda self: any(it.holder in PHONES for it in self.law.permits))
@@ -26,8 +30,8 @@ class LifeMachine(CarRules):
         dated=st.booleans(),
     )  # fmt: skip
     def command(self, which: int, action: int, step: int, late: int, stranger: bool, dated: bool) -> None:
-        pool = [it for it in self.law.permits if it.holder in PHONES]
-        it = pool[-1 - which % len(pool)]
+        it = self.pick(which, lambda it: it.holder in PHONES)
+        assert it is not None
         if dated:
             self.bench.dates()
         signer = next(name for name in PHONES if (name != it.holder) is stranger)
@@ -57,6 +61,7 @@ class LifeMachine(CarRules):
         self.command(which, action, 1, 60, False, True)
         if self.bench.fuse is not None or moments is None:
             self.reboot("intact")
+            self.follow(opens=set(), closes=False, cut=True)
         self.bench.dates()
         self.send(*self.orders[-1])
         self.command(which, action, step, 60, False, True)
@@ -75,103 +80,24 @@ class LifeMachine(CarRules):
         it.shown = max(it.shown, order.counter)
         if verdict is Verdict.MUST_NOT:
             assert not moves, f"a command moved the lock: {order}"
-            self.follow(opens=set(), closes=False)
+            self.follow(opens=set(), closes=False, cut=cut)
             return
         if verdict is Verdict.MUST and not cut:
             assert told, "no answer"
             assert told[-1] != "refused", f"a command was refused: {self.bench.answers[-1]}"
         opens = {it.number} - {0} if order.action == 1 else set()
-        self.follow(opens=opens, closes=order.action == 8)
-
-    # --- what the car believes
-
-    @precondition(lambda self: self.law.permits)
-    @rule(
-        what=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=2),
-        step=st.sampled_from([1, 1, 1, 0, -1]), key=st.sampled_from([MAIN, MAIN, MAIN, LIMITED, STRANGER]),
-    )  # fmt: skip
-    def revoke(self, what: list[tuple[int, int]], step: int, key: issue.SigningKey) -> None:
-        permits = self.law.permits
-        ids = {[*sorted(permits[-1 - which % len(permits)].ids), LIMITED.kid][part] for which, part in what}
-        sequence, now = max(0, self.law.sequence + step), int(self.bench.at())
-        data = issue.revocations(OPERATOR, sequence, now + 14 * DAY, now, ids, key)
-        look, known = self.look(), self.law.keys.get(key.kid)
-        good = known is not None and BACKEND in known.roles and sequence >= self.law.sequence
-        if known is None or look.lo_s > min(known.not_after, self.law.set_expires + 90 * DAY):
-            good = False
-        taken, cut = self.offer(data)
-        if cut:
-            authority = self.bench.provisioning._accepted
-            assert (authority.sequence, authority.ids) in [
-                (self.law.sequence, self.law.revoked), *([(sequence, frozenset(ids))] if good else [])
-            ]  # fmt: skip
-            self.law.sequence, self.law.revoked = authority.sequence, authority.ids
-            return
-        assert taken == good, "a revocation list was taken that must not be, or the other way round"
-        if good:
-            self.law.sequence, self.law.revoked = sequence, frozenset(ids)
-            self.heard(now, look)
-
-    @rule(
-        step=st.sampled_from([1, 1, 1, 1, -1, -2]), roots=st.sampled_from([2, 2, 2, 2, 1]),
-        keys=st.sampled_from(["both"] * 6 + ["limited may all", "main drivers", "main only", "short"]),
-    )  # fmt: skip
-    def rotate(self, step: int, roots: int, keys: str) -> None:
-        version, now = max(1, self.law.version + step), int(self.bench.at())
-        if version == self.law.version:
-            return
-        main = FEW if keys == "main drivers" else ALL
-        entries = [(MAIN, now + (2 * HOUR if keys == "short" else YEAR), main)]
-        if keys == "limited only":
-            entries = []
-        if keys != "main only":
-            entries.append((LIMITED, now + YEAR, ALL if keys == "limited may all" else FEW))
-        expires = now + (HOUR if keys == "short" else YEAR)
-        good = roots >= 2 and version >= self.law.version
-        taken, cut = self.offer(keyset(version, entries, expires, roots))
-        if cut:
-            held = self.bench.authority.keyset
-            assert held is not None
-            assert held.version == self.law.version or (good and held.version == version)
-            good = held.version == version
-        else:
-            assert taken == good, "a key set was taken that must not be, or the other way round"
-        if good:
-            self.law.keys = {key.kid: Key(end, roles) for key, end, roles in entries}
-            self.law.version, self.law.set_expires = version, expires
-            # What is stored is judged anew: a token whose key is known again says anew when it was made, also to a box
-            # whose floor was lost meanwhile.
-            told = [it.iat for it in self.law.permits if it.stored != "no" and it.sound]
-            self.vouched = max([self.vouched, *told])
-
-    @rule(badge=st.sampled_from(list(BADGES)), cut=st.booleans())
-    def a_key_is_dropped_on_the_way(self, badge: str, cut: bool) -> None:
-        """D20."""
-        self.ride(badge, False)
-        self.rotate(1, 2, "limited only")
-        if cut:
-            self.power_cut("intact", True, False)
-        self.tap(badge)
-        self.tap(badge)
-        self.parked(True)
-        self.tap(badge)
-        self.rotate(1, 2, "both")
-
-    def offer(self, data: bytes) -> tuple[bool, bool]:
-        answer, moves, cut = self.attempt(self.bench.provisioning.accept(data))
-        assert not moves
-        return answer is None and not cut, cut
+        self.follow(opens=opens, closes=order.action == 8, by=[it], moves=moves, cut=cut)
 
     # --- time and power
 
-    @rule(seconds=st.sampled_from([1, 60, 60, 1_500, 1_500, 5_000, 20_000]))
+    @rule(seconds=st.sampled_from([1, 60, 60, 1_500, 1_500, 5_000, 20_000, 3 * DAY]))
     def time_passes(self, seconds: int) -> None:
         if self.bench.at() > T0 + 200 * DAY:
             return
         self.bench.clock.move(seconds)
         look = self.look()
-        self.attempt(self.bench.wait(4))
-        self.follow(opens=set(), closes=self.forgotten(look))
+        _, _, cut = self.attempt(self.bench.wait(4))
+        self.follow(opens=set(), closes=self.forgotten(look), cut=cut)
 
     def forgotten(self, look: Look) -> bool:
         """R2."""
@@ -187,8 +113,8 @@ class LifeMachine(CarRules):
         if not self.lied and self.bench.at() <= self.law.floor_s + DAY:
             self.law.floor_s = max(self.law.floor_s, self.bench.at() - (4_000 if hour else 6))
         look = self.look()
-        self.attempt(self.bench.wait(2))
-        self.follow(opens=set(), closes=self.forgotten(look))
+        _, _, cut = self.attempt(self.bench.wait(2))
+        self.follow(opens=set(), closes=self.forgotten(look), cut=cut)
 
     @rule(
         floor=st.sampled_from(["intact"] * 10 + ["missing", "corrupt"] * 3 + ["ahead"]), dates=st.booleans(),
@@ -196,12 +122,12 @@ class LifeMachine(CarRules):
     )  # fmt: skip
     def power_cut(self, floor: str, dates: bool, home: bool | None) -> None:
         self.reboot(floor)
-        self.follow(opens=set(), closes=False)
+        self.follow(opens=set(), closes=False, cut=True)
         if home is not None:
             self.parked(home)
         if dates:
             self.bench.dates()
 
-    @rule(moments=st.integers(1, 8))
+    @rule(moments=st.integers(1, 10))
     def the_power_will_go(self, moments: int) -> None:
         self.bench.fuse = moments

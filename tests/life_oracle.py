@@ -1,17 +1,17 @@
 """What docs/keyless.md and docs/real-life.md say about each attempt, written anew: it shares no rule with `keyless/`.
 
-A `Verdict` is MUST (who is refused was stranded), MUST_NOT (what opens was broken in) or FREE. The clock's interval is
-an input, because the rules are about it; `test_door_machine.py` holds that interval itself against the true time.
+The clock's interval is an input, because the rules are about it; `test_door_machine.py` holds that interval itself
+against the true time.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from enum import Enum
+
+from tests.life_terms import Key, Look, Order, Permit, Verdict
 
 DRIVER, AGENT, TECHNICIAN, EMERGENCY, BACKEND = 1, 2, 3, 4, 5
-UNLOCK, LOCK, END = 1, 2, 8
+UNLOCK, LOCK, START, END = 1, 2, 4, 8
 DRIVES = (DRIVER, AGENT, TECHNICIAN)
 USE = UNLOCK | LOCK | END
 MOST_RIGHTS = {DRIVER: USE, AGENT: USE, TECHNICIAN: USE, EMERGENCY: UNLOCK, BACKEND: USE}
@@ -20,82 +20,21 @@ LONGEST_S = {DRIVER: 31 * DAY, AGENT: DAY, TECHNICIAN: 43_200, EMERGENCY: 1_800,
 TOLERANCE_S = {DRIVER: 900, AGENT: 900, TECHNICIAN: 3_600, EMERGENCY: DAY, BACKEND: 900}
 KEY_SET_GRACE_S = 90 * DAY
 KEPT_S = 2 * DAY
-
-
-class Verdict(Enum):
-    MUST = "must"
-    MUST_NOT = "must not"
-    FREE = "free"
-
-
-def short(kind: bytes, value: bytes) -> bytes:
-    return hashlib.sha256(kind + value).digest()[:8]
-
-
-@dataclass(eq=False)
-class Permit:
-    """One token as its issuer meant it. holder: a badge's or a phone's name. sound: nothing of it was forged.
-
-    stored: whether the car has it: "yes", "no", or "maybe" where the power went meanwhile, or it may be erased by now.
-    used: the highest counter that a command of it has surely used up; shown: the highest that was ever sent.
-    """
-
-    token: bytes
-    number: int
-    role: int
-    holder: str
-    kid: bytes
-    nbf: int
-    exp: int
-    paid_from: int
-    paid_to: int
-    revision: int
-    iat: int
-    rights: int
-    ids: frozenset[bytes]
-    sound: bool
-    stored: str = "no"
-    used: int = 0
-    shown: int = 0
-
-
-@dataclass(frozen=True)
-class Look:
-    """The car and its clock at one moment. hi_s: `None` without an end. place: at a station, away, or not known."""
-
-    lo_s: float
-    hi_s: float | None
-    place: bool | None
-    doors_open: bool | None
-    moving: bool
-    locked: bool | None
-
-
-@dataclass(frozen=True)
-class Key:
-    not_after: int
-    roles: frozenset[int]
-
-
-@dataclass(frozen=True)
-class Order:
-    """A remote command. by: the phone that signed it. known: whether its id has had an answer."""
-
-    action: int
-    counter: int
-    exp: int
-    by: str
-    known: bool
+LIST_S = 7 * DAY
 
 
 @dataclass
 class Law:
-    """What the car ought to know, and what follows from it. floor_s: nothing is earlier, as far as it can be told."""
+    """What the car ought to know, and what follows from it. operator: whose car. floor_s: nothing is earlier, as far as
+    it can be told. list_iat: when the list was made, `None` before the first.
+    """
 
+    operator: str
     keys: dict[bytes, Key]
     version: int
     set_expires: int
     sequence: int = 0
+    list_iat: int | None = None
     revoked: frozenset[bytes] = frozenset()
     seen: dict[int, int] = field(default_factory=dict)
     permits: list[Permit] = field(default_factory=list)
@@ -120,11 +59,22 @@ class Law:
         key = self.keys.get(it.kid)
         if not it.sound or key is None or it.role not in key.roles or it.exp - it.nbf > LONGEST_S[it.role]:
             return False
+        if not self.issued(it, key, hours=not (exempt and self.is_open(it))):
+            return False
         if exempt and self.is_open(it):
             return True
         if look.lo_s > key.not_after or look.lo_s > self.set_expires + KEY_SET_GRACE_S:
             return False
         return it.role == DRIVER or look.lo_s <= self.set_expires
+
+    def issued(self, it: Permit, key: Key, *, hours: bool) -> bool:
+        """Name, numbers and hours of its issuer."""
+        calendars = [one.calendar for one in self.keys.values() if one.calendar is not None]
+        owners = [one.issuer for one in calendars if it.number in one.numbers]
+        whose = self.operator if key.calendar is None else key.calendar.issuer
+        if it.iss != whose or (owners or [self.operator]) != [whose]:
+            return False
+        return key.calendar is None or not hours or key.calendar.admits(it.paid_from, it.paid_to, it.early, it.late)
 
     def barred(self, it: Permit) -> bool:
         """Steps 8 and 9."""
@@ -140,13 +90,18 @@ class Law:
             return True
         return it.role == DRIVER and it.nbf <= lo + DAY  # R18
 
+    def blind(self, it: Permit, look: Look) -> bool:
+        """Section 2.1: staff of whom the car may not have heard that they were revoked."""
+        asked = it.role in (AGENT, TECHNICIAN) and look.source != "signed" and self.list_iat is not None
+        return asked and look.lo_s > (self.list_iat or 0) + LIST_S
+
     def may(self, it: Permit, look: Look) -> bool:
         """Whether this permit opens now, for its holder. Exact: the rules leave nothing open here."""
         if not self.genuine(it, look):
             return False
         if self.is_open(it):
             return look.place is not True or not self.barred(it)  # R5, D20
-        return not self.barred(it) and self.timely(it, look)
+        return not self.barred(it) and self.timely(it, look) and not self.blind(it, look)
 
     def over(self, it: Permit, look: Look, at_station: bool) -> Verdict:
         """R4: MUST_NOT where an ended booking begins again after its paid end or in somebody else's time."""
@@ -165,19 +120,28 @@ class Law:
 
     # --- attempts
 
-    def tap(self, badge: str, look: Look) -> Verdict:
-        mine = [it for it in self.permits if it.holder == badge and it.stored != "no" and self.may(it, look)]
+    def of_holder(self, name: str, look: Look) -> list[Permit]:
+        """The permits that may open now for who shows a badge."""
+        return [it for it in self.permits if it.holder == name and it.stored != "no" and self.may(it, look)]
+
+    def at_reader(self, mine: list[Permit], look: Look) -> Verdict:
+        """mine: what is shown stands for these, each of which may open now."""
         if look.moving or not mine:
             return Verdict.MUST_NOT
         if self.open is not None:
             own = [it for it in mine if it.number == self.open]
-            return self._own(own, look) if own else self._next(mine, look)
+            return self._own(own, look) if own else self.next_driver(mine, look)
         fit = [it for it in mine if self.over(it, look, look.place is True) is not Verdict.MUST_NOT]
         if not fit:
             return Verdict.MUST_NOT
         plain = all(self._whole(it) for it in fit)
         ready = any(self._kept(it) and self.over(it, look, look.place is True) is Verdict.MUST for it in fit)
         return Verdict.MUST if plain and ready else Verdict.FREE
+
+    @staticmethod
+    def free(mine: list[Permit], look: Look) -> Verdict:
+        """It may open or not, where it may at all."""
+        return Verdict.FREE if mine and not look.moving else Verdict.MUST_NOT
 
     def _own(self, own: list[Permit], look: Look) -> Verdict:
         may_end = look.locked is False and look.place is not False
@@ -186,7 +150,7 @@ class Law:
         ready = any(self._kept(it) and self._newest(it) for it in own)
         return Verdict.MUST if ready and all(self._whole(it) for it in own) else Verdict.FREE
 
-    def _next(self, mine: list[Permit], look: Look) -> Verdict:
+    def next_driver(self, mine: list[Permit], look: Look) -> Verdict:
         """R4, R7."""
         others = [it for it in mine if it.number != 0]
         if not others or look.place is False or look.doors_open is True or look.lo_s < self.paid[0]:
@@ -224,7 +188,7 @@ class Law:
             return Verdict.MUST_NOT
         if not self.may(it, look) or not self.rights(it) & order.action:
             return Verdict.MUST_NOT
-        forced = it.role in (BACKEND, AGENT, TECHNICIAN)
+        forced = it.role in (BACKEND, AGENT, TECHNICIAN) and (it.iss == self.operator or it.number == self.open)
         beside = self.open is not None and it.number != self.open
         if beside and (not forced or (order.action == UNLOCK and it.number != 0)):
             return Verdict.MUST_NOT  # R7

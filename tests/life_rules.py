@@ -1,104 +1,100 @@
-"""Rules of `life_machine.py`: bookings as they are sent, and what is done at the car."""
+"""Rules of `life_machine.py`: what is done at the car with badges and cards, doors and the road."""
 
 from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from drivers.ports import Feedback, LockAction
-from keyless import issue
-from tests.door_bench import HOUR
-from tests.life_bench import LIMITED, MAIN, PHONES
-from tests.life_oracle import AGENT, BACKEND, DRIVER, EMERGENCY, TECHNICIAN, Verdict
-from tests.life_world import BADGES, DAY, LifeWorld
+from hil.badges import Card
+from tests.door_bench import HOUR, SUN_META
+from tests.life_terms import Look, Permit, Verdict
+from tests.life_tokens import AT_READER, BADGES, CARDS, Issuing
 
-HOLDERS = st.sampled_from([*BADGES, *BADGES, *PHONES])
-ROLES = st.sampled_from([DRIVER] * 5 + [AGENT, TECHNICIAN, EMERGENCY, BACKEND, BACKEND])
+WHO = st.sampled_from(AT_READER)
+FORGED = Card.made(b"\x04DORA01", SUN_META, bytes(16))
 
 
-class CarRules(LifeWorld):
-    @rule(
-        number=st.integers(1, 6), holder=HOLDERS, role=ROLES, key=st.sampled_from([MAIN, MAIN, MAIN, LIMITED]),
-        begin=st.sampled_from([-HOUR] * 6 + [-3 * HOUR, 1_200, 2 * DAY]),
-        length=st.sampled_from([2 * HOUR, 9 * HOUR, DAY]),
-        defect=st.sampled_from([""] * 20 + ["operator", "vehicle", "stranger", "signature"]),
-        rights=st.sampled_from([0xFFF] * 6 + [1, 2]), sent=st.sampled_from([True, True, True, False]),
-        higher=st.sampled_from([0, 0, 0, 1, -1]),
-    )  # fmt: skip
-    def book(
-        self, number: int, holder: str, role: int, key: issue.SigningKey, begin: int, length: int, defect: str,
-        rights: int, sent: bool, higher: int,
-    ) -> None:  # fmt: skip
-        revision = max(0, self.law.seen.get(number, 0) + higher)
-        if role in (EMERGENCY, BACKEND) and holder in PHONES:
-            number = 0
-        if role == EMERGENCY:
-            begin, length = max(begin, -600), 1_800 if begin != -HOUR else 3_600
-        permit = self.mint(
-            number, holder, role, begin, length, key=key, defect=defect, rights=rights, revision=revision
-        )  # fmt: skip
-        if sent:
-            self.deliver(permit)
+class CarRules(Issuing):
+    def __init__(self) -> None:
+        super().__init__()
+        self.readings: list[tuple[str, int, bytes]] = []
+        self.counted: dict[str, int] = {}  # of each card the highest reading that surely counted
 
-    @precondition(lambda self: self.law.permits)
-    @rule(which=st.integers(0, 99))
-    def deliver_again(self, which: int) -> None:
-        self.deliver(self.law.permits[-1 - which % len(self.law.permits)])
-
-    @precondition(lambda self: self.law.permits)
-    @rule(
-        which=st.integers(0, 99), of_open=st.booleans(), change=st.sampled_from(["extend", "early end", "withdraw"]),
-        other=st.sampled_from([None, None, *BADGES, *PHONES]),
-    )  # fmt: skip
-    def revise(self, which: int, of_open: bool, change: str, other: str | None) -> None:
-        """other: a new phone, a colleague, another driver (R6, R12)."""
-        own = [it for it in self.law.permits if it.number == self.law.open] if of_open else []
-        pool = own or self.law.permits
-        it = pool[-1 - which % len(pool)]
-        begin = min(it.nbf - self.bench.at(), -HOUR)
-        end = {"extend": 4 * HOUR, "early end": 0, "withdraw": begin + 1_201}[change]
-        if it.role in (EMERGENCY, BACKEND):
-            return
-        length = min(end - begin + 600, 30 * DAY if it.role == DRIVER else 11 * HOUR)
-        revision = self.law.seen.get(it.number, 0) + 1
-        self.deliver(self.mint(it.number, other or it.holder, it.role, begin, length, revision=revision))
-
-    # --- at the car
-
-    @rule(badge=st.sampled_from(list(BADGES)))
-    def tap(self, badge: str) -> None:
-        look, law = self.look(), self.law
-        verdict = law.tap(badge, look)
-        mine = [it for it in law.permits if it.holder == badge and it.stored != "no" and law.may(it, look)]
+    def at_reader(
+        self, who: str, work: Coroutine[Any, Any, Feedback], mine: list[Permit], verdict: Verdict, look: Look
+    ) -> tuple[bool, list[LockAction]]:
+        """mine: what is shown stands for these now. Answers whether the power went, and what moved."""
+        law = self.law
         own = any(it.number == law.open for it in mine) and law.open is not None
-        shown, moves, cut = self.attempt(self.bench.tap(BADGES[badge]))
+        shown, moves, cut = self.attempt(work)
         rights = 0
         for it in mine:
             rights |= law.rights(it)
         if verdict is Verdict.MUST_NOT:
-            assert not moves, f"{badge} moved the lock: {moves}"
+            assert not moves, f"{who} moved the lock: {moves}"
             assert cut or shown is Feedback.REFUSED
-            self.follow(opens=set(), closes=False)
-            return
+            self.follow(opens=set(), closes=False, cut=cut)
+            return cut, moves
         assert all(rights & (1 if move is LockAction.UNLOCK else 10) for move in moves)
         if verdict is Verdict.MUST and not cut:
-            assert shown is not Feedback.REFUSED, f"{badge} was refused: {self.why()}"
-        may_end = look.place is not False
-        self.follow(opens={it.number for it in mine if it.number}, closes=(own and may_end) or not own)
+            assert shown is not Feedback.REFUSED, f"{who} was refused: {self.why()}"
+        closes = (own and look.place is not False) or not own
+        by = [it for it in mine if it.number == law.open] if own else mine
+        self.follow(opens={it.number for it in mine if it.number}, closes=closes, by=by, moves=moves, cut=cut)
+        return cut, moves
 
-    @rule(badge=st.sampled_from(list(BADGES)))
+    @rule(badge=WHO)
+    def tap(self, badge: str) -> None:
+        if badge in CARDS:
+            message = CARDS[badge].read()
+            self.readings.append((badge, CARDS[badge].counter, message))
+            self.prove(*self.readings[-1])
+            return
+        look = self.look()
+        mine = self.law.of_holder(badge, look)
+        self.at_reader(badge, self.bench.tap(BADGES[badge]), mine, self.law.at_reader(mine, look), look)
+
+    def prove(self, name: str, counter: int, message: bytes) -> None:
+        """A reading of a card, of now or overheard: each counts once."""
+        look = self.look()
+        mine = self.law.of_holder(name, look)
+        verdict = self.law.at_reader(mine, look)
+        seen = self.counted.get(name, 0)
+        if counter <= seen:
+            mine, verdict = [], Verdict.MUST_NOT
+        cut, moves = self.at_reader(name, self.bench.prove_card(message), mine, verdict, look)
+        if moves or not cut:
+            self.counted[name] = max(seen, counter)
+
+    @precondition(lambda self: self.readings)
+    @rule(which=st.integers(0, 9), how=st.sampled_from(["again", "number", "forged"]))
+    def copy_of_a_card(self, which: int, how: str) -> None:
+        name, counter, message = self.readings[-1 - which % len(self.readings)]
+        look, nobody = self.look(), Verdict.MUST_NOT
+        if how == "again":
+            self.prove(name, counter, message)
+        elif how == "number":
+            self.at_reader("its number", self.bench.tap(CARDS[name].uid), [], nobody, look)
+        else:
+            self.at_reader("a forged card", self.bench.prove_card(FORGED.read()), [], nobody, look)
+
+    @rule(badge=WHO)
     def tap_twice(self, badge: str) -> None:
         self.tap(badge)
         self.tap(badge)
 
-    @rule(badge=st.sampled_from(list(BADGES)), home=st.booleans())
+    @rule(badge=WHO, home=st.booleans())
     def ride(self, badge: str, home: bool) -> None:
         """What the car is for."""
         self.tap(badge)
         self.drive(home, None)
         self.tap(badge)
 
-    @rule(badge=st.sampled_from(list(BADGES)), cut=st.booleans())
+    @rule(badge=WHO, cut=st.booleans())
     def begins_again_after_its_end(self, badge: str, cut: bool) -> None:
         """R4: grace is not for a second drive."""
         self.parked(True)
@@ -111,9 +107,7 @@ class CarRules(LifeWorld):
         self.bench.dates()
         self.tap(badge)
 
-    @rule(
-        badge=st.sampled_from(list(BADGES)), hours=st.sampled_from([0, 9, 80]), other=st.sampled_from([None, *BADGES]),
-    )  # fmt: skip
+    @rule(badge=WHO, hours=st.sampled_from([0, 9, 80]), other=st.sampled_from([None, *AT_READER]))
     def late_and_far_from_home(self, badge: str, hours: int, other: str | None) -> None:
         """R5; other: who is given the booking meanwhile (D20)."""
         self.ride(badge, False)
@@ -126,7 +120,7 @@ class CarRules(LifeWorld):
     def why(self) -> object:
         return self.run(self.bench.facts("refused"))[-1:]
 
-    @rule(home=st.booleans(), badge=st.sampled_from([None, None, *BADGES]))
+    @rule(home=st.booleans(), badge=st.sampled_from([None, None, *AT_READER]))
     def drive(self, home: bool, badge: str | None) -> None:
         self.rolls()
         self.attempt(self.bench.journey.tick())
@@ -139,7 +133,7 @@ class CarRules(LifeWorld):
 
     def rolls(self) -> None:
         self.bench.say(ignition="on", speed=50.0, locked="no", door="no")
-        self.moving, self.place, self.door_open = True, None, False
+        self.moving, self.place, self.door_open, self.stands = True, None, False, False
 
     @rule(opened=st.booleans())
     def door(self, opened: bool) -> None:

@@ -19,10 +19,12 @@ def read(body: dict[str, Any], public: bytes, vehicle: bytes) -> Receipt:
     return found
 
 
-def agree(facts: Sequence[dict[str, Any]], public: bytes, vehicle: bytes) -> list[Receipt]:
-    """facts: all of the car, oldest first, with kind and body. Answers the receipts; asserts that they say the same."""
+def agree(facts: Sequence[dict[str, Any]], public: bytes, vehicle: bytes, *, first: int = 1) -> list[Receipt]:
+    """facts: all of the car, oldest first, with kind and body, from its receipt of the number `first` on. Answers the
+    receipts; asserts that they say the same.
+    """
     found = [read(fact["body"], public, vehicle) for fact in facts if fact["kind"] == "receipt"]
-    assert [it.number for it in found] == list(range(1, len(found) + 1)), "none is missing, none is twice"
+    assert [it.number for it in found] == list(range(first, first + len(found))), "none is missing, none is twice"
     for event, ends in (("opened", ("opened",)), ("closed", CLOSINGS)):
         told = [it["body"] for it in facts if it["kind"] == "booking" and it["body"]["event"] == event]
         signed = [it for it in found if it.event.name.lower() in ends]

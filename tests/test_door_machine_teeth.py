@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -18,13 +18,13 @@ from agent.access.booking import may_auto_close
 from agent.car.under_way import BOOKING_KEY, ENDED_KEY
 from agent.run import accepted, provisioning, root_chain
 from agent.run.timekeeper import Timekeeper
-from agent.sync.store import Store
 from keyless import clock, cose, policy, trust, verify
 from keyless.claims import Action, Role
+from tests.life_breaks import BREAKS as OF_THE_CAST
+from tests.life_breaks import Break, setting, unstored
 from tests.life_machine import LifeMachine
 from tests.life_world import LifeWorld
 
-Break = Callable[[pytest.MonkeyPatch], None]
 RUNS, EACH = 300, 50
 
 
@@ -39,25 +39,6 @@ def barred_without(**changes: Any) -> Break:
 def another_car(patch: pytest.MonkeyPatch) -> None:
     whole = verify._barred
     patch.setattr(verify, "_barred", lambda it, now: whole(it, replace(now, vehicle=it.claims.aud)))
-
-
-def unstored(key: str) -> Break:
-    """The vault forgets what begins so."""
-
-    def broken(patch: pytest.MonkeyPatch) -> None:
-        whole = Store.commit
-
-        async def commit(self: Store, facts: Any = (), *, put: Any = None, drop: Any = (), seal: bool = False) -> Any:
-            kept = {name: data for name, data in (put or {}).items() if not name.startswith(key)}
-            return await whole(self, facts, put=kept, drop=drop, seal=seal)
-
-        patch.setattr(Store, "commit", commit)
-
-    return broken
-
-
-def setting(owner: Any, name: str, value: Any) -> Break:
-    return lambda patch: patch.setattr(owner, name, value)
 
 
 def old_key_set(patch: pytest.MonkeyPatch) -> None:
@@ -117,6 +98,7 @@ def unseen(cls: type[booking.Plan], found: dict[str, Any]) -> booking.Plan:
 
 _from_json = booking.Plan.from_json
 BREAKS: dict[str, Break] = {
+    **OF_THE_CAST,
     "revocation ignored": barred_without(revoked=frozenset()),
     "superseded ignored": barred_without(superseded={}),
     "window ignored": setting(verify, "_window", lambda claims, situation: None),
