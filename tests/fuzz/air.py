@@ -32,6 +32,7 @@ TOKEN: Final = token(confirmation=HolderKey(PHONE.public))
 WISH: Final = near.write_command(TOKEN, near.NearCommand(NONCE, Action.UNLOCK, 5))
 COMMAND: Final = issue.sign1(WISH, PHONE, with_kid=False)
 TOLD: Final = published("near.json", "command")
+LOOP: Final = asyncio.new_event_loop()  # one for the whole run: a new one costs more than most talks
 
 
 def judge_phone(data: bytes) -> bool:
@@ -101,7 +102,7 @@ class _No:
 
 def judge_talk(data: bytes) -> bool:
     """data: type, length, body, and so on, of one phone; every command gets one answer, nothing else does."""
-    return asyncio.run(_talk(data))
+    return LOOP.run_until_complete(_talk(data))
 
 
 async def _talk(data: bytes) -> bool:
