@@ -61,7 +61,7 @@ packages: venv ## the Debian packages of the bench: guest kernel, broker, ...
 	@$(RUN) -m hil.packages
 
 check: venv ## the short loop: unit tests, lint, types
-	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside $(TOGETHER)
+	$(RUN) -m pytest -m "not guest and not slow and not long" --ignore=tests/inside $(TOGETHER)
 	@$(MAKE) --no-print-directory lint
 
 lint: venv ## ruff, mypy --strict, import-linter

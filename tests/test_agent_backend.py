@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hil import tokens
 from hil.backend.broker import Broker
 from hil.backend.ca import Authority
@@ -188,6 +190,7 @@ async def asks_and_is_told(box: Box, desk: Desk) -> dict[str, Any]:
     return status
 
 
+@pytest.mark.long
 async def test_r19_a_floor_raised_wrongly_is_set_right_over_the_broker_and_its_driver_gets_in_before(
     tmp_path: Path,
 ) -> None:

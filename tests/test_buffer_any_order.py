@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -103,6 +104,7 @@ while True:
 """
 
 
+@pytest.mark.long
 def test_kill_9_twenty_times_loses_no_returned_commit_and_reuses_no_number(tmp_path: Path) -> None:
     """A kill finds mistakes of logic only; that the disk keeps what it promised is for the power cuts to show."""
     path = tmp_path / "buffer.db"

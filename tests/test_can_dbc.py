@@ -144,6 +144,7 @@ def test_an_absent_dbc_is_said(tmp_path: Path) -> None:
     assert "cannot be read (No such file" in refused(tmp_path / "bus.dbc")[0]
 
 
+@pytest.mark.long
 @settings(max_examples=150, deadline=None)
 @given(cut=st.integers(0, len(GOOD)), length=st.integers(0, 40), other=st.text(max_size=12))
 def test_any_damage_ends_in_a_dbc_or_a_named_problem(

@@ -21,6 +21,7 @@ def replay(file: Path, *words: str, language: str = "en") -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+@pytest.mark.long
 def test_what_the_daemon_decided_is_listed_saved_and_decided_again(tmp_path: Path) -> None:
     box = Box(tmp_path)
     box.store_booking()

@@ -82,6 +82,7 @@ def over(track: Track, looks: Iterator[Look]) -> Track:
 seeds = st.integers(0, 2**32).map(Random)
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(seeds, st.floats(0.0, 5.0), st.sampled_from([3.0, 8.0, 14.0, 36.0]), st.sampled_from([0.01, 0.1]), st.booleans())
 def test_a_right_odometer_agrees_at_any_speed_and_noise(random, noise_m, mps, step_km, speed) -> None:
@@ -113,6 +114,7 @@ def test_an_odometer_of_whole_kilometres_agrees_over_longer_windows(random) -> N
     assert track.ratio == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.long
 def test_an_odometer_of_whole_kilometres_that_is_seldom_asked_raises_no_alarm() -> None:
     """Read every 40 s at 90 km/h, each of its changes is known to a kilometre."""
     for seed in range(5):
@@ -123,6 +125,7 @@ def test_an_odometer_of_whole_kilometres_that_is_seldom_asked_raises_no_alarm() 
         assert track.windows >= 10
 
 
+@pytest.mark.long
 @settings(max_examples=20, deadline=None)
 @given(seeds, st.booleans(), st.floats(0.0, 8.0))
 def test_standing_still_drives_no_metre(random, speed, noise_m) -> None:

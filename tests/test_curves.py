@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +77,7 @@ def test_a_short_log_is_drawn_whole_and_silence_ends_the_line() -> None:
     assert points == ((0, 1.0), (1, 2.0), (6, None), (61, 3.0))
 
 
+@pytest.mark.long
 def test_a_single_peak_in_a_million_values_is_drawn() -> None:
     values = [1.0] * 1_000_000
     values[777_777] = 99.0

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -119,12 +120,14 @@ some = st.lists(st.sampled_from(MOSTLY), max_size=3)
 one = st.lists(st.sampled_from(MOSTLY), min_size=1, max_size=1)
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(known(some))
 def test_what_a_badge_got_comes_out_again(what: Known) -> None:
     again(Presented("badge", badge=badge_id(UID)), what, at_reader(what))
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(known(one), st.sampled_from(Action))
 def test_what_a_phone_got_comes_out_again(what: Known, wish: Action) -> None:
@@ -141,6 +144,7 @@ AFAR = tuple(
 WISHES = tuple(map(Action, (1, 1, 2, 8, 8, 16, 4096, 8192, 16384, 32768)))
 
 
+@pytest.mark.long
 @settings(max_examples=300)
 @given(
     known(st.lists(st.sampled_from(AFAR), min_size=1, max_size=1)), st.sampled_from(WISHES), st.integers(1, 3),

@@ -11,6 +11,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -42,6 +43,7 @@ def quiet_part(steps: int) -> tuple[int, int, int]:
     return part(steps)
 
 
+@pytest.mark.long
 def test_the_door_opens_for_who_may_and_strands_nobody() -> None:
     if not STEPS:
         part(SHORT)

@@ -86,6 +86,7 @@ def test_the_bench_takes_no_parcel_that_the_car_did_not_sign() -> None:
     assert parcels.opened(made()[:-1], SECRET, [KNOWN]) is None
 
 
+@pytest.mark.long
 def test_the_bench_notices_every_altered_bit_of_what_is_signed_and_of_the_zeros() -> None:
     signed = parcels.plain(parcels.content("perche", CAR, b"facts", KEY))
     for at in range(0, len(signed) * 8, 3):

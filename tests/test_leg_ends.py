@@ -209,6 +209,7 @@ def test_killed_at_every_step_its_records_are_the_same_byte_for_byte() -> None:
     assert json.dumps(box.told, sort_keys=True).encode() == whole
 
 
+@pytest.mark.long
 def test_killed_with_the_real_rhythm_what_a_leg_ended_with_is_not_lost() -> None:
     whole = Box()
     whole.live(ASKED)

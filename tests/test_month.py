@@ -21,6 +21,7 @@ INSIDE = 40
 and on a busy machine by forty. Only the long form looks there: it finds what is kept one too many for each booking."""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("days", [12, pytest.param(WHOLE, marks=pytest.mark.slow)])
 def test_nothing_that_lives_for_weeks_grows(tmp_path: Path, days: int) -> None:
     early = [SETTLED + night for night in range(1, NIGHTS + 1)]

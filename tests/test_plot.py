@@ -89,6 +89,7 @@ def test_states_come_as_bands_with_what_was_asked_for(folder: Path) -> None:
     assert rows[v.TRUNK] == ["no", "yes", "no", "no"]
 
 
+@pytest.mark.long
 def test_a_long_log_makes_no_long_page(folder: Path) -> None:
     drive_log.write(folder / "long.log", pace_s=0.4)
     out = folder / "long.html"
@@ -212,6 +213,7 @@ def inked(browser: Browser, name: str) -> list[bool]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("width", "dark"), [(1200, False), (1200, True), (390, False), (390, True)])
 def test_every_panel_is_drawn_in_light_and_dark_wide_and_narrow(
     folder: Path, browser: Browser, width: int, dark: bool

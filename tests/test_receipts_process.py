@@ -28,6 +28,7 @@ def facts(box: Box, kind: str) -> list[dict[str, Any]]:
     return [fact["body"] for fact in found if fact["kind"] == kind]
 
 
+@pytest.mark.long
 def test_the_command_line_believes_what_the_daemon_signed(box: Box) -> None:
     colleague = another_badge()  # R6; the reader takes no second tap of one badge within two seconds
     box.store_booking()
@@ -61,6 +62,7 @@ def test_the_command_line_believes_what_the_daemon_signed(box: Box) -> None:
     assert (other.returncode, json.loads(other.stdout)["code"]) == (1, "unknown_key")
 
 
+@pytest.mark.long
 def test_a_key_that_went_away_is_replaced_told_and_raises_an_alarm(box: Box) -> None:
     checked = json.loads(boitier("check", "--config", str(box.config), "--json").stdout)["checks"]
     assert {"what": "vehicle key", "good": True, "found": "made at the first start", "todo": ""} in checked
@@ -91,6 +93,7 @@ def test_a_key_that_went_away_is_replaced_told_and_raises_an_alarm(box: Box) -> 
     assert [it["vehicle_key"] for it in facts(box, "boot")] == [first, first, second, second]
 
 
+@pytest.mark.long
 def test_p8_erasing_everything_takes_the_key_and_the_numbers_go_on(box: Box) -> None:
     colleague = another_badge()
     box.store_booking()

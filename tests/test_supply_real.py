@@ -57,6 +57,7 @@ def kill(box: Box) -> None:
     box.process.wait()
 
 
+@pytest.mark.long
 def test_r15_opened_cut_before_the_supply_started_ended_and_dead(box: Box) -> None:
     """Colleagues of one booking (R6), since the reader takes no second tap of one badge within two seconds."""
     badges = [another_badge() for _ in range(3)]
