@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 BLOCK: Final = 16
 
 
-def _aes(key: bytes, block: bytes) -> bytes:
+def encrypted(key: bytes, block: bytes) -> bytes:
+    """AES-128-CBC, IV of noughts."""
     encryptor = Cipher(algorithms.AES(key), modes.CBC(bytes(BLOCK))).encryptor()
     return encryptor.update(block) + encryptor.finalize()
 
@@ -26,12 +27,12 @@ def _doubled(block: bytes) -> bytes:
 def cmac(key: bytes, message: bytes) -> bytes:
     """RFC 4493, written out."""
     whole = len(message) % BLOCK == 0 and message != b""
-    mask = _doubled(_aes(key, bytes(BLOCK)))
+    mask = _doubled(encrypted(key, bytes(BLOCK)))
     if not whole:
         mask = _doubled(mask)
         message += b"\x80" + bytes(-(len(message) + 1) % BLOCK)
     last = bytes(one ^ other for one, other in zip(message[-BLOCK:], mask, strict=True))
-    return _aes(key, message[:-BLOCK] + last)[-BLOCK:]
+    return encrypted(key, message[:-BLOCK] + last)[-BLOCK:]
 
 
 @dataclass(slots=True)
@@ -53,7 +54,7 @@ class Card:
         self.counter += 1
         told = self.counter.to_bytes(3, "little")
         session = cmac(self.key, b"\x3c\xc3\x00\x01\x00\x80" + self.uid + told)
-        return _aes(self.meta_key, b"\xc7" + self.uid + told + noise) + cmac(session, b"")[1::2]
+        return encrypted(self.meta_key, b"\xc7" + self.uid + told + noise) + cmac(session, b"")[1::2]
 
 
 def frame(message: bytes) -> bytes:

@@ -6,6 +6,7 @@ What is not here: the radio (`hil/radio/`), and anything that judges a command.
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +19,12 @@ from .tokens import ACTIONS, sign1
 
 HELLO, TOKEN, COMMAND, ANSWER, RECEIPT, CARRY, TAKEN, FETCH, LANGUAGE, PARCEL = range(1, 11)
 CODES: Final = ("done", "failed", "unknown", "refused")
+
+
+def tag(secret: bytes, day: int | None) -> bytes:
+    """What a phone looks for on the air: the car's name of a day since 1970, or (`None`) of a car that knows no day."""
+    what = b" fallback" if day is None else day.to_bytes(4, "big")
+    return hmac.digest(secret, b"nearby" + what, hashlib.sha256)[:8]
 
 
 def name_of(token: bytes) -> bytes:

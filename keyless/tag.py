@@ -25,6 +25,13 @@ def day_tag(secret: bytes, at_s: int) -> bytes:
     return _tag(secret, b"nearby" + (at_s // DAY_S).to_bytes(4, "big"))
 
 
+def tags_with(secret: bytes, nbf: int, exp: int) -> list[tuple[int, bytes]]:
+    """The tags that a token comes with, each with its day (since 1970): from the day before it begins, since the car
+    may think so around midnight, to two days after its end, for who is late (R13). Raises ValueError as `day_tag`.
+    """
+    return [(day, day_tag(secret, day * DAY_S)) for day in range(max(0, nbf // DAY_S - 1), exp // DAY_S + 3)]
+
+
 def fallback_tag(secret: bytes) -> bytes:
     """The tag of a car that does not know the day: always the same, HMAC-SHA-256(secret, "nearby fallback")[:8]."""
     return _tag(secret, b"nearby fallback")

@@ -89,6 +89,18 @@ def test_r18_and_r5_can_be_tried_at_a_desk(desk: Path) -> None:
     )
 
 
+def test_r12_d20_a_higher_revision_and_a_signed_time_can_be_tried_at_a_desk(desk: Path) -> None:
+    text, seen = mint(desk, "--revision", 2), ("--superseded", "42:3", "--superseded", "42:1", "--superseded", "7:9")
+    assert decide(desk, text, *seen)[1]["code"] == "superseded"
+    assert decide(desk, text, *seen, "--open-booking", 42)[0] == 0
+    assert decide(desk, text, *seen, "--open-booking", 42, "--at-station")[1]["code"] == "superseded"
+    assert decide(desk, text, "--superseded", "42:2")[0] == 0
+    agents, old = mint(desk, "--role", "agent"), ("--list-from", NOW - 8 * 86_400)
+    assert decide(desk, agents, *old)[1]["code"] == "stale_list"
+    assert decide(desk, agents, *old, "--source", "signed")[0] == 0
+    assert decide(desk, agents, *old, "--source", "signed", now=f"{NOW},")[1]["code"] == "clock_unsure"
+
+
 def test_a_token_comes_as_file_text_or_standard_input(desk: Path) -> None:
     text = mint(desk)
     mint(desk, "--out", desk / "raw")
@@ -126,6 +138,9 @@ def test_the_key_set_itself_is_verified_when_roots_are_named(desk: Path) -> None
         ["--now", "-1", "00"],
         ["--now", "nan", "00"],
         ["--trust", "nowhere", "00"],
+        ["--superseded", "42", "00"],
+        ["--superseded", "42:x", "00"],
+        ["--source", "none", "00"],
         ["--root", "00", "00"],
         [],
     ],

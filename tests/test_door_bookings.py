@@ -162,3 +162,16 @@ async def test_r19_a_wrong_date_while_a_list_arrives_disarms_no_stored_booking(b
     bench._zero_s -= century_s
     bench.park()
     assert await bench.tap(ALICE) is Feedback.OPENED
+
+
+async def test_r23_a_cleaners_badge_has_one_maintenance_booking_a_day_loaded_a_week_ahead(bench: DoorBench) -> None:
+    for day in range(8):
+        await bench.book(70 + day, BOB, day * 86_400, day * 86_400 + HOUR, flags=3)
+    for _ in range(8):
+        bench.park()
+        assert await bench.tap(BOB) is Feedback.OPENED
+        assert await bench.tap(BOB) is Feedback.ENDED
+        bench.clock.move(86_400)
+    opened = await bench.facts("booking", event="opened")
+    assert [(it["booking"], it["booking_kind"]) for it in opened] == [(70 + day, "maintenance") for day in range(8)]
+    assert not await bench.facts("refused")

@@ -1,7 +1,8 @@
 """The signature layer judged by public vectors of others, and its own edges.
 
-The vectors are read from the shared data where they are there: a folder `cose/` (the COSE working group's examples of
-COSE_Sign1 and of CWT, as they publish them) and two files of Wycheproof (Ed25519; P-256 with SHA-256 as r ‖ s).
+Three short ones of the RFC 9052 family stand here (the one of CWT: `test_cli_token_judging.py`). More are read from the
+shared data where they are there: a folder `cose/` (the COSE working group's examples of COSE_Sign1 and of CWT, as they
+publish them) and two files of Wycheproof (Ed25519; P-256 with SHA-256 as r ‖ s).
 """
 
 from __future__ import annotations
@@ -22,6 +23,33 @@ from keyless.refusal import Code, Refusal
 from keyless.signature_only import MAX_MESSAGE, Signed, compressed, judge_bare, judge_sign1
 from tests.keyless_world import ISSUER, PHONE, code
 
+# RFC 9052 appendix C.2.1, and of the COSE working group's Examples `sign1-tests/sign-pass-02` (signed along with
+# external data) and `eddsa-examples/eddsa-sig-01`. The P-256 key is "11" of RFC 9052 appendix C.7.1, the other one RFC
+# 8032's first.
+KEY_11 = (
+    "04bac5b11cad8f99f9c72b05cf4b9e26d244dc189f745228255a219a86d6a09eff"
+    "20138bf82dc1b6d562be0fa54ab7804a3a64b6d72ccfed6b6fb6ed28bbfc117e"
+)
+CONTENT = b"This is the content."
+HEAD_11, ES256_HEAD = "a10442313154546869732069732074686520636f6e74656e742e5840", "d28443a10126"
+COSE_EXAMPLES = [
+    (
+        KEY_11, "", cose.ES256, ES256_HEAD + HEAD_11 +
+        "8eb33e4ca31d1c465ab05aac34cc6b23d58fef5c083106c4d25a91aef0b0117e"
+        "2af9a291aa32e14ab834dc56ed2a223444547e01f11d3b0916e5a4c345cacb36",
+    ),
+    (
+        KEY_11, "11aa22bb33cc44dd55006699", cose.ES256, ES256_HEAD + HEAD_11 +
+        "eae868ecc176883766c5dc5ba5b8dca25dab3c2e56a551ce5705b793914348e1"
+        "55388b10c4f1b59a6733eab416870a945111a4b2fbdbef33a77234b1deff2f9b",
+    ),
+    (
+        "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "", cose.EDDSA,
+        "d28445a201270300" + HEAD_11 +
+        "7142fd2ff96d56db85bee905a76ba1d0b7321a95c8c4d3607c5781932b7afb87"
+        "11497dfa751bf40b58b3bcc32300b1487f3db34085eef013bf08f4a44d6fef0d",
+    ),
+]  # fmt: skip
 OTHER_CURVES = ("ES384", "ES512")  # nothing here signs with them: refused by their algorithm
 
 
@@ -39,6 +67,16 @@ def signed(
 
 
 # --- vectors of others -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("key", "external", "alg", "data"), COSE_EXAMPLES)
+def test_examples_of_the_rfc_9052_family(key: str, external: str, alg: int, data: str) -> None:
+    right = ("--key", key, "--external", external)
+    good = {"accept": True, "code": None, "alg": alg, "payload": CONTENT.hex(), "detail": {}}
+    assert verdict(*right, data) == verdict(*right, data[2:]) == good, "tag 18 may be missing"
+    assert verdict("--key", key, "--external", external + "00", data)["code"] == "signature"
+    assert verdict(*right, data.replace(CONTENT.hex(), CONTENT.swapcase().hex()))["code"] == "signature"
+    assert verdict(*right, "d903e6" + data[2:])["code"] == "malformed", "tag 998: sign1-tests/sign-fail-01"
 
 
 def vectors(shared: Path, name: str) -> list[Path]:

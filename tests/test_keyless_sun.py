@@ -76,10 +76,10 @@ def test_a_reading_without_the_cards_number_and_counter_is_none() -> None:
     """A card that was set up to mirror less: right keys, another tag."""
     card = Card.made(UID, META, MASTER)
     message = card.read()
-    from hil.badges import _aes
+    from hil.badges import encrypted
 
     plain = b"\x87" + UID + (1).to_bytes(3, "little") + b"noise"
-    assert code(read(_aes(META, plain) + message[16:])) is Code.SIGNATURE
+    assert code(read(encrypted(META, plain) + message[16:])) is Code.SIGNATURE
 
 
 def test_the_number_alone_names_another_badge() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyless.claims import Interval
-from keyless.tag import DAY_S, day_tag, fallback_tag, tag_now
+from keyless.tag import DAY_S, day_tag, fallback_tag, tag_now, tags_with
 
 SECRET = bytes(range(32))
 
@@ -54,3 +54,15 @@ def test_the_name_is_that_of_a_day_which_it_may_be(lo: int, width: float) -> Non
     assert tag_now(SECRET, now) in {day_tag(SECRET, lo), day_tag(SECRET, int(lo + width))}
     if width < 1:
         assert tag_now(SECRET, now) == day_tag(SECRET, lo) or lo // DAY_S != int(lo + width) // DAY_S
+
+
+@given(st.integers(0, 1 << 36), st.integers(1, 31 * DAY_S), st.integers(0, 2 * DAY_S), st.floats(0, DAY_S - 1))
+def test_r13_a_token_comes_with_the_names_of_its_days_and_two_more(
+    nbf: int, lasts: int, after_end: int, width: float
+) -> None:
+    exp = nbf + lasts
+    given_ = tags_with(SECRET, nbf, exp)
+    assert [day for day, _ in given_] == list(range(max(0, nbf // DAY_S - 1), exp // DAY_S + 3))
+    for at in (nbf, exp + after_end):
+        assert day_tag(SECRET, at) in [tag for _, tag in given_]
+    assert tag_now(SECRET, Interval(float(nbf), nbf + min(width, lasts), "gnss")) in dict(given_).values()

@@ -43,6 +43,11 @@ CODES = {
     "receipt.json": BY_ITS_BYTES | {"wrong_vehicle", "holder"},
     "guard.json": {"role_action", "state_guard"},
     "stored.json": {"revoked", "superseded", "expired"},
+    "piece.json": {"too_big", "malformed"},
+    "fetch.json": {"malformed"},
+    "question.json": {"too_big", "malformed"},
+    "sun.json": {"malformed", "signature"},
+    "tag.json": set(),
 }
 OUTSIDE = {Code.OCCUPIED, Code.NOT_STORED, Code.STORE_BROKEN}
 
@@ -90,11 +95,9 @@ def test_the_runner_can_fail() -> None:
     assert decision("token.json", {**case, "token": case["token"][:-2] + "00"})["code"] == "signature"
 
 
-def asked(case: dict[str, Any]) -> list[str] | None:
-    """The words of `boitier token verify` for a case, or `None` where it has none for the state or the input."""
+def asked(case: dict[str, Any]) -> list[str]:
+    """The words of `boitier token verify` for a case."""
     state = case["state"]
-    if state["superseded"] or state["carried"] or state["source"] != "gnss" or not input_(case, "token"):
-        return None
     lo, hi = state["now"]
     words = ["verify", "--vehicle", state["vehicle"], "--now", f"{lo},{'' if hi is None else hi}", "--json"]
     words += [word for root in case["trust"]["roots"] for word in ("--root", root)]
@@ -103,26 +106,23 @@ def asked(case: dict[str, Any]) -> list[str] | None:
     words += ["--open-booking", str(state["open_booking"])] if state["open_booking"] is not None else []
     words += ["--list-from", str(state["list_iat"])] if state["list_iat"] is not None else []
     words += ["--at-station"] if state["at_station"] else []
+    words += [word for one in state["superseded"].items() for word in ("--superseded", "{}:{}".format(*one))]
+    words += [word for name in state["carried"] for word in ("--carried", name)]
+    words += ["--source", state["source"]]
     return [*words, "--threshold", str(case["trust"]["threshold"])]
 
 
 def test_d37_the_command_line_gives_the_same_answer(tmp_path: Path) -> None:
-    answered = 0
     for case in cases("token.json"):
-        words = asked(case)
-        if words is None:
-            continue
         (tmp_path / "keyset").write_bytes(bytes.fromhex(case["trust"]["keyset"]))
-        data = input_(case, "token").hex()
-        result = CliRunner().invoke(command_line, [*words, "--trust", str(tmp_path / "keyset"), data])
+        data = input_(case, "token").hex() or "-"
+        result = CliRunner().invoke(command_line, [*asked(case), "--trust", str(tmp_path / "keyset"), data])
         expect, said = case["expect"], json.loads(result.stdout)
         assert result.exit_code == (0 if expect["accept"] else 1), case["name"]
         assert (said["accept"], said["code"]) == (expect["accept"], expect["code"]), case["name"]
         if expect["accept"]:
             assert said["detail"] == {"note": expect["note"], "ignored": expect["booking"]["ignored"]}, case["name"]
             assert said["claims"]["actions"] == expect["booking"]["actions"], case["name"]
-        answered += 1
-    assert answered > 230
 
 
 def test_d37_the_command_line_judges_receipts_the_same() -> None:

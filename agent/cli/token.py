@@ -1,4 +1,4 @@
-"""`boitier token`: the issuer's desk and the auditor's. What is trusted and why is judged in keyless/, never here."""
+"""`boitier token`: the issuer's desk, which makes keys, key sets and tokens. Its other commands: `token_*.py`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from config.privacy import DAYS
 from keyless import claims as values
-from keyless import cose, issue, trust, verify
+from keyless import issue, trust
 from keyless import token as payloads
 from keyless.claims import badge_id
 from keyless.code import KEY_BYTES
@@ -22,34 +22,20 @@ from keyless.refusal import Refusal
 from keyless.roots import read_rootset
 from keyless.sun import sun_id
 
-from ..access import saying
 from ..car.hours import minutes
-from . import token_code, token_decisions, token_judging
-from .token_bytes import Hex, as_json, read_bytes, read_file, say, unreadable
+from . import token_code, token_decisions, token_judging, token_reading, token_tags
+from .token_bytes import Hex, as_json, read_file, say
 
-KEY_KINDS: Final = {"ed25519": "ed25519: roots and issuers;", "p256": "p256: as a phone has it; code: of a keypad."}
+KEY_KINDS: Final = ("ed25519", "p256")
+CAR_KINDS: Final = {"code": "keyless.code_key", "tags": "bluetooth.secret"}
+KEY_HELP: Final = (
+    "ed25519: roots and issuers; p256: as a phone has it; code, tags: a car's, for its keypad and its names on the air."
+)
 ROLES: Final = [role.name.lower() for role in values.Role]
 KINDS: Final = [kind.name.lower() for kind in values.BookingKind]
 ACTIONS: Final = {action.name.lower(): action for action in values.Action if action.name}
 
 to_file = click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the bytes to this file.")
-
-
-class Now(click.ParamType[values.Interval]):
-    """`LO`, `LO,HI` or `LO,` (nothing known but that it is not earlier), in seconds."""
-
-    name = "seconds[,seconds]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> values.Interval:
-        lo_text, comma, hi_text = value.partition(",")
-        try:
-            lo = float(lo_text)
-            hi = float(hi_text) if hi_text else None if comma else lo
-        except ValueError:
-            self.fail(f"{value!r} is not SECONDS or SECONDS,SECONDS", param, ctx)
-        if not lo >= 0 or (hi is not None and not hi >= lo):
-            self.fail(f"{value!r} is no interval", param, ctx)
-        return values.Interval(lo, hi, "none" if hi is None else "gnss")
 
 
 class Keys(click.ParamType[trust.IssuerKey]):
@@ -87,20 +73,23 @@ def token() -> None:
     """Issue, inspect and verify booking tokens and receipts; make keys and key sets. Bytes: docs/keyless.md."""
 
 
+token.add_command(token_reading.inspect)
+token.add_command(token_reading.verify_)
 token.add_command(token_judging.receipt_)
 token.add_command(token_judging.cose_verify)
 token.add_command(token_decisions.decisions)
 token.add_command(token_decisions.replay)
 token.add_command(token_code.code)
+token.add_command(token_tags.tags)
 
 
 @token.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--kind", type=click.Choice([*KEY_KINDS, "code"]), default="ed25519", help=" ".join(KEY_KINDS.values()))
+@click.option("--kind", type=click.Choice([*KEY_KINDS, *CAR_KINDS]), default="ed25519", help=KEY_HELP)
 @as_json
 def keygen(file: Path, kind: str, as_json: bool) -> None:
-    """Make a key for a root, an issuer, a holder or a keypad; the secret goes to FILE, readable by you alone."""
-    if kind == "code":
+    """Make a key for a root, an issuer, a holder or a car; the secret goes to FILE, readable by you alone."""
+    if kind in CAR_KINDS:
         said, secret = {"kind": kind}, secrets.token_bytes(KEY_BYTES)
     else:
         key = issue.new_key(kind)
@@ -110,8 +99,12 @@ def keygen(file: Path, kind: str, as_json: bool) -> None:
     except OSError as error:
         raise click.UsageError(f"{file}: {error.strerror}; name a file that does not exist yet") from error
     file.write_text(json.dumps({**said, "secret": secret.hex()}) + "\n", encoding="utf-8")
-    told = f"public {said['public']}\nkid    {said['kid']}" if kind != "code" else f"the car's keyless.code_key: {file}"
-    click.echo(json.dumps(said) if as_json else told)
+    if as_json:
+        click.echo(json.dumps(said))
+    elif kind in CAR_KINDS:
+        click.echo(f"the car's {CAR_KINDS[kind]}: {file}")
+    else:
+        click.echo(f"public {said['public']}\nkid    {said['kid']}")
 
 
 @token.command()
@@ -190,68 +183,6 @@ def issue_(key_file: str, start: int, end: int, out: Path | None, as_json: bool,
     _emit(issue.token(claims, _secret(key_file)), out, as_json)
 
 
-@token.command()
-@click.argument("token")
-@as_json
-def inspect(token: str, as_json: bool) -> None:
-    """What a token says of itself; NOTHING is verified. TOKEN: a file, `-`, or hex or base64url text."""
-    data = read_bytes(token)
-    outer = cose.read_sign1(data, limit=payloads.MAX_TOKEN, with_kid=True)
-    if isinstance(outer, Refusal):
-        raise unreadable(outer, as_json)
-    claims = payloads.read_claims(outer.payload)
-    if isinstance(claims, Refusal):
-        raise unreadable(claims, as_json)
-    said = {"verified": False, "bytes": len(data), "alg": outer.alg, "kid": outer.kid.hex(), "claims": _claims(claims)}
-    say(said, as_json)
-
-
-@token.command("verify")
-@click.argument("token")
-@click.option("--trust", "trust_file", required=True, help="The signed key-set file.")
-@click.option("--vehicle", type=Hex(8), required=True)
-@click.option("--now", type=Now(), required=True, help="SECONDS, or SECONDS,SECONDS as an interval; `LO,` has no end.")
-@click.option("--root", "roots", type=Hex(32), multiple=True, help="Root public key; then --trust itself is verified.")
-@click.option("--threshold", type=click.IntRange(1), default=2, show_default=True, help="Roots needed.")
-@click.option("--operator", help="Issuer id that the token must carry; default any.")
-@click.option("--open-booking", type=int, help="Number of the booking under way.")
-@click.option("--at-station", is_flag=True, help="The car stands at a station.")
-@click.option("--revoked", type=Hex(8), multiple=True, help="A revoked id.")
-@click.option("--list-from", type=int, help="When the car's newest revocation list was made, in seconds.")
-@as_json
-def verify_(token: str, trust_file: str, roots: tuple[bytes, ...], as_json: bool, **said: Any) -> None:
-    """Decide as the car would. Exit 0: accepted, 1: refused. TOKEN: a file, `-`, or hex or base64url text."""
-    keyset = _keyset(trust_file, roots, said["threshold"])
-    situation = verify.Situation(
-        keyset, vehicle=said["vehicle"], operator=said["operator"], now=said["now"],
-        open_booking=said["open_booking"], superseded={}, revoked=frozenset(said["revoked"]),
-        list_iat=said["list_from"], at_station=said["at_station"],
-    )  # fmt: skip
-    decision = verify.believe(read_bytes(token), situation)
-    if isinstance(decision, Refusal):
-        claims = None if decision.claims is None else _claims(decision.claims)
-        texts = {language: saying.said(decision, language) for language in saying.LANGUAGES}
-        detail = dict(decision.detail)
-        say({"accept": False, "code": decision.code, "claims": claims, "detail": detail, "said": texts}, as_json)
-        raise SystemExit(1)
-    detail = {"note": decision.note, "ignored": decision.ignored}
-    say({"accept": True, "code": None, "claims": _claims(decision), "detail": detail}, as_json)
-
-
-def _claims(claims: values.Claims) -> dict[str, object]:
-    holder = claims.confirmation
-    plain = {name: getattr(claims, name) for name in ("iss", "exp", "nbf", "iat", "booking", "revision", "actions")}
-    return plain | {
-        "aud": claims.aud.hex(),
-        "cti": claims.cti.hex(),
-        "holder": {"badge": holder.id.hex()} if isinstance(holder, values.BadgeId) else {"key": holder.public.hex()},
-        "role": claims.role.name.lower(),
-        "early_s": claims.early_s,
-        "late_s": claims.late_s,
-        "kind": claims.kind.name.lower(),
-    }
-
-
 def _emit(data: bytes, out: Path | None, as_json: bool) -> None:
     text = base64.urlsafe_b64encode(data).rstrip(b"=").decode()
     if out is not None:
@@ -260,16 +191,6 @@ def _emit(data: bytes, out: Path | None, as_json: bool) -> None:
         say({"bytes": len(data), "token": text}, as_json)
     elif out is None:
         click.echo(text)
-
-
-def _keyset(name: str, roots: tuple[bytes, ...], threshold: int) -> trust.KeySet:
-    data = read_file(name)
-    if data is None:
-        raise click.UsageError(f"--trust {name}: no such file")
-    read = trust.read_keyset(data, roots, threshold) if roots else trust.read_keyset_unverified(data)
-    if isinstance(read, Refusal):
-        raise click.UsageError(f"--trust {name}: {read.code}: {read.detail.get('why', 'no key set')}")
-    return read
 
 
 def _secret(name: str) -> issue.SigningKey:

@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 import sys
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,6 +65,19 @@ def read_file(name: str) -> bytes | None:
             return file.read(READ_AT_MOST)
     except (OSError, ValueError):  # not there, a folder, or a token as text, longer than a name may be
         return None
+
+
+def car_key(name: str, kind: str, sizes: Container[int]) -> bytes:
+    """The secret of a car in a file that `boitier token keygen --kind …` made. sizes: of it, in bytes."""
+    try:
+        said = json.loads(read_file(name) or b"")
+        key = bytes.fromhex(said["secret"])
+        if said["kind"] != kind or len(key) not in sizes:
+            raise ValueError(name)
+    except (ValueError, KeyError, TypeError):
+        wanted = f"no key of this kind; `boitier token keygen --kind {kind} {name}` makes one"
+        raise click.UsageError(f"{name}: {wanted}") from None
+    return key
 
 
 def _from_text(text: str) -> bytes | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import json
 from typing import Any
 
 import click
 
 from keyless import code as codes
 
-from .token_bytes import as_json, read_file, say
+from .token_bytes import as_json, car_key, say
 
 
 class Day(click.ParamType[int]):
@@ -39,7 +38,7 @@ def code(
     """Eight digits for the keypad of one car: of a booking, or of a slot of the day. Note the number: it bills."""
     if (booking is None) == (day is None) or (day is None) != (slot is None):
         raise click.UsageError("give either --booking, or --day and --slot")
-    key = _code_key(key_file)
+    key = car_key(key_file, "code", (codes.KEY_BYTES,))
     if day is not None and slot is not None:
         if day < 0:
             raise click.UsageError("--day: not before 1970")
@@ -57,14 +56,3 @@ def _tell(said: dict[str, Any], as_json: bool) -> None:
     else:
         digits = str(said["code"])
         click.echo(f"{digits[:4]} {digits[4:]} #      booking {said['booking']}")
-
-
-def _code_key(name: str) -> bytes:
-    try:
-        said = json.loads(read_file(name) or b"")
-        key = bytes.fromhex(said["secret"])
-        if said["kind"] != "code" or len(key) != codes.KEY_BYTES:
-            raise ValueError(name)
-    except (ValueError, KeyError, TypeError):
-        raise click.UsageError(f"{name}: no code key; `boitier token keygen --kind code {name}` makes one") from None
-    return key

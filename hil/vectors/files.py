@@ -15,12 +15,16 @@ from . import (
     nears,
     pairs,
     parcels,
+    pieces,
+    questions,
     receipts,
     revocations,
     rootsets,
     signed_times,
     stale_lists,
     stored,
+    suns,
+    tags,
     token_rules,
     token_shapes,
     world,
@@ -50,6 +54,11 @@ def texts() -> dict[str, str]:
         "receipt.json": (receipts.USUAL, receipts.cases()),
         "code.json": (codes.USUAL, codes.cases()),
         "parcel.json": (parcels.USUAL, parcels.cases()),
+        "piece.json": (pieces.USUAL, pieces.cases()),
+        "fetch.json": (pieces.FETCH_USUAL, pieces.fetches()),
+        "question.json": (questions.USUAL, questions.cases()),
+        "sun.json": (suns.USUAL, suns.cases()),
+        "tag.json": (tags.USUAL, tags.cases()),
     }
     return {name: _text(usual, cases) for name, (usual, cases) in files.items()}
 
