@@ -1,4 +1,5 @@
-"""The car of the radio bench as a process: the real daemon with ptys for its serial lines, no broker and no CAN.
+"""The car of the radio bench as a process: the real daemon with ptys for its serial lines and a broker that
+no network leads to; no CAN.
 
 Started inside the emulated machine by `hil/radio/inside.py` with what it trusts as JSON; a line in means that its
 receiver sees the sky from now on, lines out tell of its Bluetooth, its lock's relay and its records.
@@ -15,10 +16,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from hil.backend.ca import Authority
 from tests import agent_process
 from tests.agent_process import OPERATOR, UNLOCK_ON, VEHICLE, Box
 
 FOLDER = Path("/run/box")
+NOWHERE = "192.0.2.1:8883"  # RFC 5737: an address of nobody
 LOCK_ON = bytes.fromhex("a00201a3")
 TOLD_S = 0.5
 agent_process.PATIENCE_S = 150.0  # under emulation
@@ -30,6 +33,10 @@ def box(settings: dict[str, Any]) -> Box:
     (FOLDER / "keyset.cbor").write_bytes(bytes.fromhex(settings["keyset"]))
     text = re.sub(r"(?m)^roots = .*$", f"roots = {settings['roots']}", made.config.read_text())
     text = text.replace(VEHICLE, settings["vehicle"]).replace(f'"{OPERATOR}"', f'"{settings["operator"]}"')
+    ca = Authority(FOLDER / "ca")
+    car = ca.issue(settings["vehicle"])
+    text += f'[cloud]\nbrokers = ["{NOWHERE}"]\nca = "{ca.certificate}"\n'
+    text += f'certificate = "{car.certificate}"\nkey = "{car.key}"\n'
     made.config.write_text(text + f'[bluetooth]\nadapter = "hci0"\nsecret = "{settings["secret"]}"\n')
     return made
 
@@ -47,7 +54,7 @@ def told(car: Box) -> dict[str, Any]:
         "booking": status["door"]["booking"],
         "clock": status["clock"]["source"],
         "key": status["vehicle_key"]["public"],
-        "link": status["link"]["configured"],
+        "link": {name: status["link"].get(name) for name in ("configured", "connected", "trouble")},
     }
 
 

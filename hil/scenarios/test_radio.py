@@ -84,7 +84,9 @@ def test_three_phones_have_a_place_and_the_fourth_is_refused(outcome: dict[str, 
 
 
 def test_a_booking_is_extended_and_ended_with_a_receipt_and_no_mobile_link(outcome: dict[str, Any]) -> None:
-    assert outcome["car"]["link"] is False
+    link = outcome["car"]["link"]
+    assert (link["configured"], link["connected"]) == (True, False)
+    assert link["trouble"], "it tried"
     assert (outcome["extended"]["code"], outcome["extended"]["until_s"]) == ("done", outcome["paid until"])
     assert (outcome["ended"]["code"], outcome["ended"]["locked"]) == ("unknown", True)
     receipt = outcome["receipt"]
