@@ -1,7 +1,8 @@
 """Power cuts at five exact points of one remote command's movement, and the same command again after each.
 
 The daemon has no hook for this: a copy of `sqlite3` in its own process stops it whole at the wanted commit, and then
-its machine loses power (the relay's pulse is seen on its wire). What is not here: cuts at random moments (`cuts.py`).
+its machine loses power (the relay's pulse is seen on its wire). What is not here: cuts at random moments (`cuts.py`),
+and the same by a phone's path (`cuts_phone.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import asyncio
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 from . import autopsy
 from .backend.held import read
@@ -21,6 +24,7 @@ BEFORE_INTENT, AFTER_INTENT, PULSE = "before the intent", "after the intent", "a
 BEFORE_OUTCOME, AFTER_OUTCOME = "before the outcome", "after the outcome"
 POINTS = (BEFORE_INTENT, AFTER_INTENT, PULSE, BEFORE_OUTCOME, AFTER_OUTCOME)
 LIFE_S, ANSWER_S, CLOCK_S = 300, 60.0, 60.0
+_T = TypeVar("_T")
 STOPPED = "stopped for a cut"
 BRAKE = f"""
 import os, signal, sqlite3, time
@@ -54,33 +58,41 @@ sqlite3.connect = lambda *a, **k: _connect(*a, **{{"factory": Braked, **k}})
 
 @dataclass(slots=True)
 class Outcome:
-    """findings: one sentence each; empty when the promise held. answers: what was told at the end, by point."""
+    """of: what was cut. findings: one sentence each; empty when the promise held. answers: what was told at the end, by
+    point.
+    """
 
+    of: str
+    answers: dict[str, Counter[str]]
     cuts: int = 0
     pressed: Counter[str] = field(default_factory=Counter)
-    answers: dict[str, Counter[str]] = field(default_factory=dict)
     seconds: float = 0.0
     findings: list[str] = field(default_factory=list)
 
     def line(self) -> str:
         """For `docs/results.md`."""
         told = "; ".join(
-            f"{point}: {', '.join(f'{n} {code}' for code, n in sorted(self.answers[point].items()))}, "
+            f"{point}: {', '.join(f'{n} {code}' for code, n in sorted(codes.items()))}, "
             f"moved {self.pressed[point]} times"
-            for point in POINTS
+            for point, codes in self.answers.items()
         )
         verdict = "each moved once at most and was answered" if not self.findings else f"{len(self.findings)} findings"
-        what = f"{self.cuts} cuts at five points of a command, which came again after each"
+        what = f"{self.cuts} cuts at {self.of}, which came again after each"
         return f"{what}. {told}; {verdict}; {self.seconds:.0f} s"
 
 
 class ExactCuts:
-    """One bench, already started by nobody: `play` starts and stops it. rounds: cuts at each point."""
+    """One bench, already started by nobody: `play` starts and stops it. rounds: cuts at each point. changes: of its
+    vehicle.
+    """
 
-    def __init__(self, machine: str, rounds: int, say: Say) -> None:
-        self.bench = Bench(machine=machine)
+    points: ClassVar[tuple[str, ...]] = POINTS
+    of: ClassVar[str] = "five points of a command"
+
+    def __init__(self, machine: str, rounds: int, say: Say, **changes: Any) -> None:
+        self.bench = Bench(machine=machine, **changes)
         self._rounds, self._say = rounds, say
-        self.outcome = Outcome(answers={point: Counter() for point in POINTS})
+        self.outcome = Outcome(self.of, {point: Counter() for point in self.points})
 
     async def play(self) -> Outcome:
         """Raises what broke down; what merely was wrong is in the findings."""
@@ -92,11 +104,11 @@ class ExactCuts:
             folder.mkdir()
             (folder / "sitecustomize.py").write_text(BRAKE)
             await bench.stop_agent()
-            await bench.start_agent(**self._env)
+            await self._start_agent()
             code, output = await bench.boitier("check", "lock", "--socket", bench.socket)
             assert code == 0, bench.tail(output)
-            for number in range(self._rounds * len(POINTS)):
-                told = await self._cut(POINTS[number % len(POINTS)])
+            for number in range(self._rounds * len(self.points)):
+                told = await self._cut(self.points[number % len(self.points)])
                 self._say(f"{time.monotonic() - began:5.0f} s  cut {number + 1}, {told}")
             await self._conclude()
         finally:
@@ -113,6 +125,9 @@ class ExactCuts:
     def _env(self) -> dict[str, str]:
         return {"PYTHONPATH": f"{self.bench.machine.results_inside}/brake", "BRAKE": self._brake}
 
+    async def _start_agent(self) -> None:
+        await self.bench.start_agent(**self._env)
+
     async def _inside(self, program: str, *words: str) -> None:
         done = await self.bench.machine.call({"do": "run", "argv": [sys.executable, "-c", program, *words]})
         assert done["exit"] == 0, done["output"]
@@ -123,9 +138,19 @@ class ExactCuts:
         await self._knows_the_time()
         wanted = not bench.world.truth.locked
         before = len(bench.world.diary.of("press"))
+        ident = await self._cut_at(point, lambda: desk.command(vehicle, "lock" if wanted else "unlock", LIFE_S))
+        code = await self._answered(ident, point)
+        await self._used_up(point)
+        pressed = len(bench.world.diary.of("press")) - before
+        self._judge(point, code, pressed, bench.world.truth.locked == wanted)
+        return f"{point}: {code}, moved {pressed} times"
+
+    async def _cut_at(self, point: str, send: Callable[[], _T]) -> _T:
+        """The power goes when what is sent has come to the point, and comes back."""
+        bench = self.bench
         await self._inside("import sys; open(sys.argv[1], 'w').write(sys.argv[2])", self._brake, point)
         events = bench.machine.events()
-        ident = desk.command(vehicle, "lock" if wanted else "unlock", LIFE_S)
+        sent = send()
         try:
             async with asyncio.timeout(ANSWER_S):
                 await events.until(lambda event: _is_there(event, point))
@@ -139,12 +164,8 @@ class ExactCuts:
         if (found := await autopsy.look(bench.machine)).integrity != ("ok",):
             self.outcome.findings.append(f"{point}: integrity_check: {found.integrity}")
         await self._inside("import os, sys; os.path.exists(sys.argv[1]) and os.unlink(sys.argv[1])", self._brake)
-        await bench.start_agent(**self._env)
-        code = await self._answered(ident, point)
-        await self._used_up(point)
-        pressed = len(bench.world.diary.of("press")) - before
-        self._judge(point, code, pressed, bench.world.truth.locked == wanted)
-        return f"{point}: {code}, moved {pressed} times"
+        await self._start_agent()
+        return sent
 
     async def _knows_the_time(self) -> None:
         """A box that does not know it refuses every remote command, and that is another test."""

@@ -1,6 +1,6 @@
 """The day with power cuts at random moments: nothing acknowledged is lost, nothing is twice, the file is sound.
 
-And cuts at exact points of a remote command: it moves the lock once at most, however often it comes.
+And cuts at exact points of a remote command, and of a phone's: it moves the lock once at most, however often it comes.
 
 BOITIER_CUTS=30 is the long form, whose counts go to docs/results.md; BOITIER_SEED plays the same moments again.
 """
@@ -14,7 +14,8 @@ import pytest
 
 from hil import results
 from hil.cuts import CutDay
-from hil.cuts_exact import POINTS, ExactCuts
+from hil.cuts_exact import ExactCuts
+from hil.cuts_phone import PhoneCuts
 
 pytestmark = [pytest.mark.guest, pytest.mark.slow]
 CUTS = int(os.environ.get("BOITIER_CUTS", "6"))
@@ -46,4 +47,13 @@ async def test_d12_d13_a_command_cut_at_any_point_moves_the_lock_once_at_most_an
     if "BOITIER_CUTS" in os.environ:
         results.keep(results.PAGE, "power cuts at exact points", outcome.line())
     assert not outcome.findings, "\n".join(outcome.findings)
-    assert outcome.cuts == ROUNDS * len(POINTS)
+    assert outcome.cuts == ROUNDS * len(ExactCuts.points)
+
+
+async def test_d13_a_phones_command_cut_between_counter_and_relay_is_used_up(machine: str) -> None:
+    outcome = await PhoneCuts(machine, ROUNDS, lambda text: print(text, flush=True)).play()
+    print(outcome.line())
+    if "BOITIER_CUTS" in os.environ:
+        results.keep(results.PAGE, "power cuts of a phone's command", outcome.line())
+    assert not outcome.findings, "\n".join(outcome.findings)
+    assert outcome.cuts == ROUNDS * len(PhoneCuts.points)
