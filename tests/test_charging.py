@@ -37,7 +37,7 @@ class Plugging:
         more = {name: said.pop(name) for name in list(said) if name not in Look.__slots__}
         now = reading(self.at, self.km, energy_kwh=round(self.kwh, 1), boot=self.boot, at_station=self.station, **more)
         seen = Look(now, False, plugged=plugged, charge_point="FR*1" if self.station else None, **said)
-        before = self.cable.plugged
+        before = self.cable
         self.cable, turn = cable.step(self.cable, seen, 7, "private")
         self.turns += [] if turn is None else [turn]
         self.charge, told = step(self.charge, seen, 7, before, self.cable.plugged)

@@ -28,10 +28,13 @@ class Turn(Struct, frozen=True):
 
 
 class Cable(Struct, frozen=True):
-    """plugged: `None` before the car ever told. turn: not yet for long enough to be believed."""
+    """plugged: `None` before the car ever told. turn: not yet for long enough to be believed. unseen: it may have been
+    moved since the car told it last: the bus was lost, the car was not asked, the box had no power.
+    """
 
     plugged: bool | None = None
     turn: Turn | None = None
+    unseen: bool = False
 
 
 def step(cable: Cable, look: Look, booking: int | None, kind: str | None) -> tuple[Cable, Turn | None]:
@@ -42,12 +45,13 @@ def step(cable: Cable, look: Look, booking: int | None, kind: str | None) -> tup
     """
     said, now, turn = look.plugged, look.now, cable.turn
     if said is None:
-        return cable, None
+        return replace(cable, unseen=cable.unseen or look.cable_unseen), None
     if cable.plugged is None or said is cable.plugged:
         return Cable(said), None
     if turn is None:
-        return replace(cable, turn=Turn(for_leg(kind, dated(now, look.plugged_at)), booking)), None
+        turn = Turn(for_leg(kind, dated(now, look.plugged_at)), booking)
+        return replace(cable, turn=turn, unseen=False), None
     # Another boot: starting takes longer than that.
     if turn.reading["boot"] == now["boot"] and now["at"] - turn.reading["at"] < CONFIRM_MS:
-        return cable, None
+        return replace(cable, unseen=False), None
     return Cable(said), turn

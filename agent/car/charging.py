@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ..sync import stored
+from .cable import Cable
 from .legs import Told
 from .look import Look
 from .reading import Reading, carried, dated, driven_km, duration_ms, spent_kwh
@@ -48,7 +49,8 @@ class Stretch(Struct, frozen=True):
 
 
 class Charge(Struct, frozen=True):
-    """One plugging. plug_in: `None` when it was in before the box looked. last: the newest look.
+    """One plugging. plug_in: `None` when it was in before the box looked. last: the newest look with the cable in
+    sight, or of a car that sleeps.
 
     start: of the first stretch of charging; since: of the one under way, `None` in a pause; end, why: of the last one
     that is over. turn: since when the car says otherwise than is believed, not yet for long enough. out: since when it
@@ -119,16 +121,17 @@ def agreed(flag: bool | None, status: str | None) -> bool | None:
 
 
 def step(
-    charge: Charge | None, look: Look, booking: int | None, before: bool | None, plugged: bool | None
+    charge: Charge | None, look: Look, booking: int | None, before: Cable, plugged: bool | None
 ) -> tuple[Charge | None, list[Told]]:
-    """One look at the car. booking: the open one. before, plugged: what was believed of the cable, and is now
+    """One look at the car. booking: the open one. before: what was believed of the cable; plugged: what is now
     (`cable.py`). A plugging begins with the first word of it, and is nothing when that was not to be believed.
     """
     told: list[Told] = []
     if charge is not None:
-        charge, told = _went_on(charge, look, plugged)
+        charge, told = _went_on(charge, look, plugged, unseen=before.unseen)
     if charge is None and look.plugged is True:
-        charge = _plugged_in(look, booking, seen=before is False)
+        seen = before.plugged is False and not before.unseen
+        charge = _plugged_in(look, booking, seen=seen)
     return charge, told
 
 
@@ -139,19 +142,21 @@ def _plugged_in(look: Look, booking: int | None, *, seen: bool) -> Charge:
     return _turned(charge, look, now)[0]
 
 
-def _went_on(charge: Charge, look: Look, plugged: bool | None) -> tuple[Charge | None, list[Told]]:
+def _went_on(charge: Charge, look: Look, plugged: bool | None, *, unseen: bool) -> tuple[Charge | None, list[Told]]:
+    """unseen: the cable was, until this look."""
     before = charge.last
     now = carried(before, look.now, look.recalled)
     watched, gap_ms = charge.watched.look(look.now)
     unsure = charge.unsure or gap_ms is None or look.plugged is not True
-    charge = replace(charge, last=now, watched=watched, unsure=unsure)
+    last = before if look.cable_unseen else now
+    charge = replace(charge, last=last, watched=watched, unsure=unsure)
     # It drove: then the cable was out, although nobody saw it. With the cable in sight all the time it is the last
     # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes.
     if unsure and (driven_km(before, now) or 0) > MOVED_KM:
         return None, _over(charge, charge.out_end or before)
     if look.plugged is False and charge.out is None:
         out = dated(now, look.plugged_at)
-        charge = replace(charge, out=out, out_end=out if gap_ms is not None else before)
+        charge = replace(charge, out=out, out_end=before if gap_ms is None or unseen else out)
     elif look.plugged is True:
         charge = replace(charge, out=None, out_end=None)
     if charge.out is not None and charge.out_end is not None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ..sync import stored
 from . import cable, charging, legs
@@ -31,7 +31,7 @@ def step(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:
     booking = course.booking
     number, kind = (booking.booking, booking.kind) if booking is not None else (None, None)
     believed, turn = cable.step(course.cable, look, number, kind)
-    charge, told = charging.step(course.charge, look, number, course.cable.plugged, believed.plugged)
+    charge, told = charging.step(course.charge, look, number, course.cable, believed.plugged)
     before, (course, left) = course.leg, _leg(replace(course, charge=charge, cable=believed), look)
     course = replace(course, booking=_begun(course, look))
     return replace(course, booking=_not_billed_twice(course, before)), (*_plug(believed, turn), *told, *left)
@@ -109,7 +109,7 @@ def _stage(charge: Charge | None) -> tuple[bool, ...] | None:
 
 def to_vault(course: Course) -> dict[str, bytes]:
     """All of it but the booking, which the door writes too."""
-    last = {"plugged": course.cable.plugged, "unbooked": course.unbooked, "turn": course.cable.turn}
+    last = {**asdict(course.cable), "unbooked": course.unbooked}
     kept = {COURSE_KEY: msgspec.json.encode(last)}
     if course.leg is not None:
         kept[LEG_KEY] = course.leg.to_bytes()
@@ -132,6 +132,7 @@ class _Last(Struct, frozen=True):
     plugged: bool | None = None
     turn: Turn | None = None
     unbooked: int = 0
+    unseen: bool = False
 
 
 def from_vault(vault: Mapping[str, bytes], booking: OpenBooking | None, leg: Leg | None) -> Course:
@@ -141,6 +142,6 @@ def from_vault(vault: Mapping[str, bytes], booking: OpenBooking | None, leg: Leg
     charge = Charge.from_bytes(vault[CHARGE_KEY]) if CHARGE_KEY in vault else None
     try:
         last = stored.value(_Last, vault.get(COURSE_KEY, b"{}"))
-        return Course(booking, leg, charge, Cable(last.plugged, last.turn), last.unbooked)
+        return Course(booking, leg, charge, Cable(last.plugged, last.turn, last.unseen), last.unbooked)
     except ValueError:
         return Course(booking, leg, charge)

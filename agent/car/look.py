@@ -49,6 +49,11 @@ class Look(Struct, frozen=True):
     plugged_at: int | None = None
     settled: tuple[str, ...] = ()
 
+    @property
+    def cable_unseen(self) -> bool:
+        """Whether the car says nothing of its cable, and not because it sleeps."""
+        return self.plugged is None and "plugged" in self.recalled
+
 
 def look_at(car: CarState, now: Instant, wall: list[int] | None) -> Look:
     where = car.station(now.ns)
