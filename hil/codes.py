@@ -11,12 +11,18 @@ from typing import Final
 
 WITH_THE_BOOKING: Final = 1
 FROM_THE_DESK: Final = 2
+TO_END: Final = 3
 SLOTS: Final = range(8)
 
 
 def of_booking(code_key: bytes, booking: int, revision: int, kind: int = WITH_THE_BOOKING) -> str:
     message = b"".join((b"code", kind.to_bytes(1, "big"), booking.to_bytes(8, "big"), revision.to_bytes(4, "big")))
     return _eight(hmac.digest(code_key, message, hashlib.sha256))
+
+
+def to_end(code_key: bytes, booking: int, day: int) -> str:
+    """day: days since 1970 in UTC; it stands where the others have the revision."""
+    return of_booking(code_key, booking, day, TO_END)
 
 
 def of_day(code_key: bytes, day: int, slot: int) -> str:

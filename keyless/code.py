@@ -1,7 +1,7 @@
 """8-digit codes for a keypad: from a car's secret and a booking's number to digits, and back to what a code stands for.
 
-Both sides use it: the desk makes codes, the car compares. The car takes a code for a booking that it has stored, and a
-code of the day for one that it has not heard of. How often somebody may guess is `tries.py`; the keypad and the stored
+Both sides use it: the desk makes codes, the car compares. The car takes a code for a booking that it has stored, a code
+of the day for one that it has not heard of, and one that ends the booking under way by force (R1). How often somebody may guess is `tries.py`; the keypad and the stored
 bookings are the agent's.
 """
 
@@ -24,27 +24,40 @@ KEY_BYTES: Final = 32
 DAY_S: Final = 86_400
 SLOTS: Final = 8  # codes of one day: each can be guessed all day long, whether the hotline has read it out or not
 SLOT_BITS: Final = 5
+END_LATE_S: Final = 3_600  # what is read out just before midnight is typed after it
 LATE_S: Final = 12 * 3_600  # a code of the day is good until noon of the next one: a night out is one booking
 HOTLINE: Final = 1 << 52  # booking numbers from here on stand for a day and a slot
 RIGHTS: Final = Action.UNLOCK | Action.LOCK | Action.START | Action.END  # R11
 HOTLINE_NOTE: Final = "hotline_code"
+END_NOTE: Final = "hotline_end"
 _ROLES: Final = (Role.DRIVER, Role.AGENT)
 _CTI: Final = b"hotline\0"
+_END_CTI: Final = b"end\0"
 
 
 class CodeKind(IntEnum):
     """BOOKING comes with the booking. DESK is read out by a person, who vouches that now is within the booking: a car
-    without a clock takes their word (R12, R18).
+    without a clock takes their word (R12, R18). END is read out to end the booking under way, whatever the car's checks
+    say (R1): it stands for no token and opens nothing.
     """
 
     BOOKING = 1
     DESK = 2
+    END = 3
 
 
 def booking_code(key: bytes, booking: int, revision: int, kind: CodeKind = CodeKind.BOOKING) -> str:
-    """Eight digits. key: the vehicle's code key, 32 bytes. booking: below 2^53; revision: below 2^32."""
+    """Eight digits. key: the vehicle's code key, 32 bytes. booking: below 2^53; revision: below 2^32 (see `end_code`).
+    """
     named = bytes([kind]) + booking.to_bytes(8, "big") + revision.to_bytes(4, "big")
     return _digits(_mac(key, b"code" + named))
+
+
+def end_code(key: bytes, booking: int, day: int) -> str:
+    """Eight digits that end this booking by force, once. day: UTC days since 1970; it stands where another code has the
+    revision.
+    """
+    return booking_code(key, booking, day, CodeKind.END)
 
 
 def day_key(key: bytes, day: int) -> bytes:
@@ -61,7 +74,7 @@ def stands_for(key: bytes, digits: str, booking: Claims) -> CodeKind | None:
     """Whether these digits are a code of this booking. Booking 0, and roles that may do more than drive, have none."""
     if booking.booking == 0 or booking.role not in _ROLES:
         return None
-    for kind in CodeKind:
+    for kind in (CodeKind.BOOKING, CodeKind.DESK):
         if _same(booking_code(key, booking.booking, booking.revision, kind), digits):
             return kind
     return None
@@ -95,6 +108,35 @@ def hotline_admitted(number: int, situation: Situation) -> Booking | Refusal:
     """The booking of a slot, of which no token is stored: window and revocation as for a token, noted."""
     found = believe_vouched(hotline_claims(number, situation.vehicle, situation.operator or ""), situation)
     return found if isinstance(found, Refusal) or found.note is not None else replace(found, note=HOTLINE_NOTE)
+
+
+# --- the code that ends a booking ------------------------------------------------------------------------------------
+
+
+def end_until(day: int) -> int:
+    """When such a code is over, in seconds."""
+    return (day + 1) * DAY_S + END_LATE_S
+
+
+def ends(key: bytes, digits: str, now: Interval, booking: int) -> int | None:
+    """The UTC day for which these digits are the code that ends this booking, or `None`."""
+    if not 0 < booking < 1 << 53:
+        return None
+    for day in _days(now, END_LATE_S):
+        if _same(end_code(key, booking, day), digits):
+            return day
+    return None
+
+
+def ending(booking: int, day: int) -> Booking:
+    """Who ends that booking by such a code, as a booking with the one right to do so. No token; the secret vouches."""
+    cti = _END_CTI + day.to_bytes(4, "big") + booking.to_bytes(8, "big")
+    begin, until = day * DAY_S, end_until(day)
+    return Booking(
+        iss="", aud=b"", exp=until, nbf=begin, iat=begin, cti=cti, confirmation=BadgeId(derived_id(b"hotline", cti)),
+        role=Role.AGENT, actions=int(Action.END), early_s=0, late_s=0, booking=booking, revision=0, flags=0, ignored=0,
+        paid_from_s=begin, paid_to_s=until, token=b"", note=END_NOTE,
+    )  # fmt: skip
 
 
 # --- codes of the day ------------------------------------------------------------------------------------------------
@@ -162,13 +204,19 @@ def hotline_token(cti: bytes) -> int | None:
 
 
 def _numbers(now: Interval, open_booking: int | None) -> Iterator[int]:
-    """Of the days that it may be. Where nothing bounds the time, those of a driver's token (R18): a day ahead."""
-    hi_s = now.lo_s + DAY_S if now.hi_s is None else now.hi_s
-    first, last = int(max(0.0, now.lo_s - LATE_S - 1) // DAY_S), int(hi_s // DAY_S)
     if open_booking is not None and hotline_slot(open_booking) is not None:
         yield open_booking
-    for day in range(first, min(last, first + 2) + 1):
+    for day in _days(now, LATE_S):
         yield from (hotline_number(day, slot) for slot in range(SLOTS))
+
+
+def _days(now: Interval, late_s: int) -> range:
+    """That it may be, three at most; a day goes on for late_s. Where nothing bounds the time, those of a driver's token
+    (R18): a day ahead.
+    """
+    hi_s = now.lo_s + DAY_S if now.hi_s is None else now.hi_s
+    first, last = int(max(0.0, now.lo_s - late_s - 1) // DAY_S), int(hi_s // DAY_S)
+    return range(first, min(last, first + 2) + 1)
 
 
 def _same(one: str, other: str) -> bool:

@@ -240,6 +240,8 @@ def _code(case: Case) -> Case:
         if kind is not None:
             return {"accept": True, "code": None, "booking": claims.booking, "kind": int(kind)}
     slot = code.hotline_booking(key, digits, now, open_)
+    if slot is None and open_ is not None and code.ends(key, digits, now, open_) is not None:
+        return {"accept": True, "code": None, "booking": open_, "kind": int(code.CodeKind.END)}
     if slot is None:
         return {"accept": False, "code": "code"}
     return {"accept": True, "code": None, "booking": slot, "kind": None}

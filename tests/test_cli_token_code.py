@@ -42,6 +42,10 @@ def test_the_desk_reads_out_what_another_hand_computes(key: Path) -> None:
     assert slot["code"] == codes.of_day(secret(key), day, 3)
     assert slot["booking"] == codes.number_of(day, 3)
     assert slot["until"] == (day + 1) * 86_400 + 43_200
+    for booking in (42, codes.number_of(day, 3)):
+        end = json.loads(run("code", "--key", key, "--end", "--booking", booking, "--day", "2027-01-15", "--json").stdout)
+        digits, until = codes.to_end(secret(key), booking, day), (day + 1) * 86_400 + 3_600
+        assert end == {"code": digits, "booking": booking, "kind": "end", "until": until}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +59,12 @@ def test_the_desk_reads_out_what_another_hand_computes(key: Path) -> None:
         (["--day", "1969-12-31", "--slot", 0], "1970"),
         (["--day", "2027-01-15", "--slot", 8], "0<=x<=7"),
         (["--booking", 1 << 52], "--booking"),
+        (["--booking", 1 << 53], "--booking"),
+        (["--end", "--booking", 1], "--booking and --day"),
+        (["--end", "--day", "2027-01-15"], "--booking and --day"),
+        (["--end", "--desk", "--booking", 1, "--day", "2027-01-15"], "nothing else"),
+        (["--end", "--booking", 1, "--day", "2027-01-15", "--slot", 1], "nothing else"),
+        (["--end", "--booking", 1, "--day", "1969-12-31"], "1970"),
     ],
 )
 def test_wrong_use_says_what_is_right(key: Path, words: list[object], told: str) -> None:

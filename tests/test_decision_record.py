@@ -188,6 +188,7 @@ SLOT = hotline_number(NOW // 86_400, 3)
 CODED = (
     Stored(SLOT, NOW, b"", CodeKind.DESK, NOW + 60), Stored(SLOT, NOW, b"", CodeKind.DESK),
     Stored(42, NOW, token(), CodeKind.BOOKING), Stored(42, NOW, token(), CodeKind.DESK),
+    Stored(42, NOW // 86_400 * 86_400, b"", CodeKind.END),
 )  # fmt: skip
 SLOTS_IDS = hotline_claims(SLOT, VEHICLE, OPERATOR).revocation_ids
 
@@ -198,6 +199,20 @@ def test_what_a_code_got_comes_out_again(what: Known, coded: Stored, revoked: by
     if isinstance(what.situation, Situation) and revoked is not None:
         what = replace(what, situation=replace(what.situation, revoked=frozenset({revoked})))
     again(Presented("code"), what, at_reader(what))
+
+
+def test_only_a_code_ends_by_force_and_only_a_booking_that_can_be() -> None:
+    end = Stored(42, NOW, b"", CodeKind.END)
+    what = plain(b"", tokens=(end,), open_=OpenNow(42, NOW), car=replace(PARKED, doors_open=True))
+    found = again(Presented("code"), what, at_reader(what))
+    decided = json.loads(bytes(found.decision))
+    assert (decided["closes"], decided["overridden"], decided["booking"]) == ("forced", ["door_open"], 42)
+    for wrong in (
+        replace(found, presented=Presented("phone", wish=8)),
+        replace(found, tokens=(replace(end, booking=0),)), replace(found, tokens=(replace(end, nbf=-1),)),
+        replace(found, tokens=(replace(end, booking=1 << 53),)), replace(found, tokens=(replace(end, nbf=1 << 60),)),
+    ):  # fmt: skip
+        assert isinstance(read(msgspec.json.encode(wrong)), Refusal)
 
 
 def test_the_numbers_of_a_second_issuer_are_in_the_record() -> None:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from keyless import code as codes
 from keyless import verify
-from keyless.claims import BadgeId, Booking, BookingKind, HolderKey, Interval, Role, booking_revocation_id
+from keyless.claims import Action, BadgeId, Booking, BookingKind, HolderKey, Interval, Role, booking_revocation_id
 from keyless.code import RIGHTS, SLOTS, CodeKind
 from keyless.refusal import Code, Refusal
 from tests.keyless_world import CLAIMS, DAY, LEVEL_0, NOW, OPERATOR, PHONE, SURE, VEHICLE, code, situation, token
@@ -43,7 +43,7 @@ def test_the_digits_are_those_of_the_page_and_stay_so() -> None:
     assert codes.slot_code(codes.day_key(KEY, TODAY), 3) == f"{int.from_bytes(mac[:8], 'big') % 100_000_000:08}"
 
 
-@given(st.binary(min_size=32, max_size=32), BOOKINGS, REVISIONS, st.sampled_from(CodeKind))
+@given(st.binary(min_size=32, max_size=32), BOOKINGS, REVISIONS, st.sampled_from([CodeKind.BOOKING, CodeKind.DESK]))
 def test_a_code_is_eight_digits_and_stands_for_its_own(key: bytes, number: int, rev: int, kind: CodeKind) -> None:
     digits = codes.booking_code(key, number, rev, kind)
     assert len(digits) == 8
@@ -61,6 +61,45 @@ def test_another_key_booking_revision_or_kind_gives_other_digits(number: int, re
         "key": lambda: digits(key=OTHER), "kind": lambda: digits(kind=CodeKind.DESK),
     }[what]()  # fmt: skip
     assert other != digits(), "by chance once in 10^8"
+
+
+@given(BOOKINGS, st.integers(0, 1 << 31))
+def test_r1_what_ends_a_booking_stands_for_no_token_and_for_no_other_day_or_booking(number: int, day: int) -> None:
+    digits = codes.end_code(KEY, number, day)
+    begin = day * DAY
+    assert codes.stands_for(KEY, digits, replace(CLAIMS, booking=number, revision=day)) is None, "it opens nothing"
+    assert codes.ends(KEY, digits, Interval(begin, begin + 1, "gnss"), number) == day
+    assert codes.ends(KEY, digits, Interval(begin + 2 * DAY, begin + 2 * DAY, "gnss"), number) is None
+    assert codes.ends(KEY, digits, Interval(begin, begin + 1, "gnss"), number + 1) is None
+    assert codes.ends(OTHER, digits, Interval(begin, begin + 1, "gnss"), number) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "days"),
+    [
+        (Interval(TODAY * DAY + 3600, TODAY * DAY + 3600, "gnss"), {-1, 0}),
+        (Interval(TODAY * DAY + 3601, TODAY * DAY + 3601, "gnss"), {0}),
+        (Interval(TODAY * DAY + DAY - 2, TODAY * DAY + DAY + 2, "gnss"), {0, 1}),
+        (Interval(NOW - DAY, NOW + 9 * DAY, "holdover"), {-1, 0, 1}),  # never more than three to guess among
+        (Interval(NOW, None, "none"), {0, 1}),
+    ],
+)
+def test_r1_it_is_asked_on_its_day_and_for_an_hour_more(now: Interval, days: set[int]) -> None:
+    typed = {day: codes.end_code(KEY, 42, TODAY + day) for day in range(-12, 12)}
+    assert {day for day, digits in typed.items() if codes.ends(KEY, digits, now, 42) is not None} == days
+
+
+@pytest.mark.parametrize("number", [-1, 0, 1 << 53, 1 << 70])
+def test_no_number_that_a_damaged_disk_gives_raises(number: int) -> None:
+    assert codes.ends(KEY, "12345678", SURE, number) is None
+
+
+def test_r1_who_ends_by_a_code_may_do_nothing_else() -> None:
+    found = codes.ending(42, TODAY)
+    assert (found.booking, found.actions, found.note, found.token) == (42, Action.END, "hotline_end", b"")
+    assert found.cti == b"end\0" + TODAY.to_bytes(4, "big") + (42).to_bytes(8, "big")
+    assert found.exp == codes.end_until(TODAY) == (TODAY + 1) * DAY + 3600
+    assert codes.hotline_token(found.cti) is None
 
 
 def test_what_is_no_code_of_a_booking_stands_for_nothing() -> None:

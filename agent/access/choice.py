@@ -29,7 +29,8 @@ class Stored(Struct, frozen=True):
     """A stored token, or one that a phone shows. nbf: of its claims, seconds.
 
     code: it is named by a code, of this kind. Without a token it is then a slot of the day, whose paid end is at
-    `until` at the latest (seconds; `None`: at its own).
+    `until` at the latest (seconds; `None`: at its own), or, of the kind END, what ends that booking by force; nbf is
+    then the begin of the code's day.
     """
 
     booking: int

@@ -43,18 +43,15 @@ class Far(Struct, frozen=True):
 
 
 class Commanded(Struct, frozen=True):
-    """command: `None` where token or command is not believed. overridden: failed hard checks that a forced end passes
-    over.
-    """
+    """command: `None` where token or command is not believed."""
 
     verdict: Verdict
     command: Command | None = None
-    overridden: tuple[str, ...] = ()
 
     @property
     def closes_only(self) -> bool:
         """The record ends, and the lock of a car that stands open or runs is left alone."""
-        return bool(IN_THE_WAY.intersection(self.overridden))
+        return bool(IN_THE_WAY.intersection(self.verdict.overridden))
 
 
 def by_command(command: bytes, far: Far, known: Known) -> Commanded:
@@ -73,7 +70,7 @@ def by_command(command: bytes, far: Far, known: Known) -> Commanded:
         return Commanded(Verdict(booking, wish.action, opens=known.opens(booking)), wish)
     if wish.action is Action.END:
         how = How.FORCED if _forces(booking, known) else How.ENDED
-        return Commanded(Verdict(booking, wish.action, closes=how), wish, hard(known.car))
+        return Commanded(Verdict(booking, wish.action, closes=how, overridden=hard(known.car)), wish)
     return Commanded(Verdict(booking, wish.action), wish)
 
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from keyless.claims import Action, Booking, Interval
-from keyless.code import admitted, hotline_admitted
+from keyless.code import DAY_S, CodeKind, admitted, ending, hotline_admitted
 from keyless.policy import CarView, Motion, Wish, decide
 from keyless.refusal import Code, Refusal, refused
 from keyless.verify import Situation, believe
@@ -52,7 +52,7 @@ class Known(Struct, frozen=True):
 
 class Verdict(Struct, frozen=True):
     """action: UNLOCK, LOCK, END or RELEASE_CABLE, by the right of `booking`, or `None` with the refusal. opens: this
-    booking. closes: the one under way.
+    booking. closes: the one under way; overridden: failed hard checks that a forced end passes over.
     """
 
     booking: Booking | None = None
@@ -60,10 +60,14 @@ class Verdict(Struct, frozen=True):
     refusal: Refusal | None = None
     opens: bool = False
     closes: How | None = None
+    overridden: tuple[str, ...] = ()
 
 
 def at_reader(known: Known) -> Verdict:
-    """A badge or a code, which says only who it is."""
+    """A badge or a code, which says only who it is; but for the code that ends a booking."""
+    forced = next((it for it in known.tokens if it.code is CodeKind.END), None)
+    if forced is not None:
+        return _forced(forced, known)
     found = _chosen(known)
     if isinstance(found, Refusal):
         return Verdict(refusal=found)
@@ -176,6 +180,15 @@ def _end(booking: Booking, known: Known) -> Verdict:
         why = refused(Code.STATE_GUARD, "the booking cannot end yet", booking, reasons=list(reasons))
         return Verdict(booking, refusal=why)
     return _guarded(Verdict(booking, Action.END, closes=How.ENDED), known)
+
+
+def _forced(end: Stored, known: Known) -> Verdict:
+    """R1: somebody at the desk has it ended, and who stands here locks it. Only a car that moves ends nothing."""
+    booking = ending(end.booking, end.nbf // DAY_S)
+    if known.open_number != end.booking:
+        return Verdict(booking, refusal=nothing_open(booking))
+    verdict = Verdict(booking, Action.END, closes=How.FORCED, overridden=hard(known.car))
+    return _guarded(verdict, known)
 
 
 def _next_driver(booking: Booking, open_: OpenNow, known: Known) -> Verdict:

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from drivers.fitted import SwitchAction
 from keyless import cose
 from keyless.claims import Action, Claims, Interval, key_id
-from keyless.code import hotline_claims, hotline_slot
+from keyless.code import CodeKind, hotline_claims, hotline_slot
 from keyless.refusal import Code, Refusal, refused
 from keyless.token import MAX_TOKEN, read_claims, token_hash
 from keyless.trust import IssuerKey, KeySet
@@ -110,7 +110,7 @@ class Decision(Struct, frozen=True):
     note: str | None
 
 
-def decision(verdict: Verdict, car: CarNow, overridden: tuple[str, ...] = ()) -> bytes:
+def decision(verdict: Verdict, car: CarNow) -> bytes:
     refusal, booking = verdict.refusal, verdict.booking
     claims = booking if booking is not None else refusal.claims if refusal is not None else None
     told = Decision(
@@ -121,7 +121,7 @@ def decision(verdict: Verdict, car: CarNow, overridden: tuple[str, ...] = ()) ->
         opens=verdict.opens,
         closes=verdict.closes.value if verdict.closes is not None else None,
         flags=list(soft(car)) if verdict.closes is not None else [],
-        overridden=list(overridden),
+        overridden=list(verdict.overridden),
         note=booking.note if booking is not None else None,
     )
     return msgspec.json.encode(told, order="sorted")
@@ -133,7 +133,6 @@ def record(n: int, software: str, presented: Presented, known: Known, came_out: 
     named = [_named(one, vehicle) for one in known.tokens]
     numbers = {claims.booking for _, claims in named if claims is not None} | {it.booking for it in known.tokens}
     verdict = came_out.verdict if isinstance(came_out, Commanded) else came_out
-    overridden = came_out.overridden if isinstance(came_out, Commanded) else ()
     now, ended = known.now, sorted(numbers & known.ended)
     made = Record(
         form=FORM,
@@ -147,7 +146,7 @@ def record(n: int, software: str, presented: Presented, known: Known, came_out: 
         waiting=known.waiting if ended else (),  # asked only where one may not be opened again
         ended=tuple(map(Ended, ended)),
         judged=_judged(known, named, numbers),
-        decision=msgspec.Raw(decision(verdict, known.car, overridden)),
+        decision=msgspec.Raw(decision(verdict, known.car)),
     )
     return msgspec.json.encode(made)
 
@@ -175,8 +174,11 @@ def read(data: bytes) -> Record | Refusal:
     beside = found.presented.via in ("badge", "code")
     if not beside and not (found.tokens and found.presented.via in ("phone", "command")):
         return refused(Code.MALFORMED, "nothing was presented")
-    if any(it.code is not None and not it.token and hotline_slot(it.booking) is None for it in found.tokens):
+    if any(_is_slot(it) and hotline_slot(it.booking) is None for it in found.tokens):
         return refused(Code.MALFORMED, "a slot of the day that is none")
+    typed = found.presented.via == "code"
+    if any(it.code is CodeKind.END and not (typed and _may_end(it)) for it in found.tokens):
+        return refused(Code.MALFORMED, "a code that ends no booking")
     if found.judged is not None and any(len(it.key) != 32 or it.role_ceiling < 0 for it in found.judged.keys):
         return refused(Code.MALFORMED, "a key is not 32 bytes, or its roles are none")
     return found
@@ -188,8 +190,7 @@ def decide_again(found: Record) -> bytes:
     if presented.via == "command":
         told, switches = frozenset(map(Action, presented.told)), frozenset(presented.switches)
         far = Far(presented.counter, presented.garage, told, switches)
-        commanded = by_command(presented.command or b"", far, known)
-        return decision(commanded.verdict, known.car, commanded.overridden)
+        return decision(by_command(presented.command or b"", far, known).verdict, known.car)
     if presented.via == "phone":
         return decision(by_phone(Action(presented.wish or 0), known), known.car)
     return decision(at_reader(known), known.car)
@@ -208,13 +209,24 @@ def decided_as(data: bytes) -> Decision | None:
 
 def _named(one: Stored, vehicle: bytes) -> tuple[bytes, Claims | None]:
     """What a token says of itself, unbelieved: its kid, and its claims. A slot of the day has no token to say it."""
-    if one.code is not None and not one.token:
+    if _is_slot(one):
         return b"", hotline_claims(one.booking, vehicle, "")
+    if one.code is CodeKind.END:
+        return b"", None
     outer = cose.read_sign1(one.token, limit=MAX_TOKEN, with_kid=True)
     if isinstance(outer, Refusal):
         return b"", None
     claims = read_claims(outer.payload)
     return outer.kid, None if isinstance(claims, Refusal) else claims
+
+
+def _is_slot(one: Stored) -> bool:
+    return one.code is not None and one.code is not CodeKind.END and not one.token
+
+
+def _may_end(one: Stored) -> bool:
+    """Numbers that a code can have been made of."""
+    return 0 < one.booking < 1 << 53 and 0 <= one.nbf < 1 << 48
 
 
 def _judged(known: Known, named: list[tuple[bytes, Claims | None]], numbers: set[int]) -> Judged | None:

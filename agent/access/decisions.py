@@ -22,6 +22,7 @@ from keyless.token import token_hash
 
 from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
+from .booking import How
 from .bookings import Bookings
 from .choice import Stored, may_start
 from .deciding import Known, Verdict, at_reader, by_phone
@@ -124,7 +125,9 @@ class Decisions:
         if isinstance(named, Refusal):
             return await self.refuse("code", named, self._keypad.put())
         known = self._known(named)
-        return await self._carry_out(Presented("code"), at_reader(known), known)
+        verdict = at_reader(known)
+        used = self._keypad.used(named[0]) if verdict.closes is How.FORCED else None
+        return await self._carry_out(Presented("code"), verdict, known, used)
 
     async def _proved(self, message: bytes) -> Decided:
         """The counter of the reading is on disk with the intent or with the refusal: either uses the reading up."""
@@ -163,7 +166,7 @@ class Decisions:
             starts=may_start(booking, self._bookings.believed()),
         )
         opens = self._scene.opening(booking, self._bookings.believed()) if verdict.opens else None
-        closes = self._scene.closing(verdict.closes) if verdict.closes is not None else None
+        closes = self._scene.closing(verdict.closes, verdict.overridden) if verdict.closes is not None else None
         together = self._scene.plan(opens, closes)
         moved = await self._lockwork.move(MOVEMENTS[action], asked, together, put={**(put or {}), **record})
         # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not

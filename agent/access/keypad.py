@@ -1,4 +1,5 @@
-"""The keypad: which bookings the typed digits stand for, and how many wrong ones there were, over restarts and cuts.
+"""The keypad: which bookings the typed digits stand for, how many wrong ones there were and which codes are used up,
+over restarts and cuts.
 
 What is not here: the digits themselves and the limit (`keyless/code.py`, `keyless/tries.py`), whether what they stand
 for may open (`deciding.py`). No digit ever goes into a record or a log.
@@ -12,9 +13,22 @@ import re
 from collections.abc import Callable, Mapping, Set
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
 from drivers.ports import Clock
 from keyless.claims import Claims, Interval
-from keyless.code import DIGITS, CodeKind, hotline_booking, hotline_claims, hotline_token, stands_for, within_a_day
+from keyless.code import (
+    DAY_S,
+    DIGITS,
+    CodeKind,
+    ends,
+    hotline_booking,
+    hotline_claims,
+    hotline_token,
+    stands_for,
+    within_a_day,
+)
 from keyless.refusal import Code, Refusal, refused
 from keyless.tries import LOCK_NS, Tries, after_wrong, aged, locked, not_known
 
@@ -26,8 +40,17 @@ log = logging.getLogger(__name__)
 
 HEX: Final = re.compile(r"[0-9a-f]{32}")
 TRIES: Final = "access/tries"
+FORCED: Final = "access/forced"
+MOST_FORCED: Final = 16  # within a day and an hour, each told by a person at the desk
 LOCKED: Final = "keypad_locked"
 Alarm = Callable[[str, bool], None]
+
+
+class Forced(Struct, frozen=True):
+    """A code that ended this booking by force. day: of UTC, since 1970."""
+
+    booking: int
+    day: int
 
 
 class Keypad:
@@ -37,7 +60,7 @@ class Keypad:
 
     def __init__(self, clock: Clock, bookings: Bookings, key: bytes, alarm: Alarm) -> None:
         self._clock, self._bookings, self._key, self._alarm = clock, bookings, key, alarm
-        self._tries = Tries()
+        self._tries, self._forced = Tries(), tuple[Forced, ...]()
         self.counters = {"code_wrong": 0, "code_locked": 0, "keypad_locks": 0}
 
     def load(self, vault: Mapping[str, bytes] | None) -> None:
@@ -50,12 +73,22 @@ class Keypad:
             except ValueError as error:
                 log.error("the count of wrong codes is damaged, so the keypad rests for ten minutes: %s", error)
                 self._tries = not_known(now.boot, now.ns)
+        if vault is not None and FORCED in vault:
+            try:
+                self._forced = stored.value(tuple[Forced, ...], vault[FORCED])[-MOST_FORCED:]
+            except ValueError as error:
+                log.error("which codes have ended a booking cannot be read; one may do it again: %s", error)
         self.look()
 
     def put(self) -> dict[str, bytes]:
         """The count, for the vault."""
         tries = self._tries
         return {TRIES: json.dumps({"wrong": tries.wrong, "boot": tries.boot, "at_ns": tries.at_ns}).encode()}
+
+    def used(self, end: Stored) -> dict[str, bytes]:
+        """For the vault, with the intent: this code, which stands for a forced end, does it once."""
+        self._forced = (*self._forced, Forced(end.booking, end.nbf // DAY_S))[-MOST_FORCED:]
+        return {FORCED: msgspec.json.encode(self._forced)}
 
     def locked(self) -> bool:
         now = self._clock.now()
@@ -80,6 +113,8 @@ class Keypad:
         if len(digits) != DIGITS:
             return refused(Code.CODE, f"a code has {DIGITS} digits")
         found = self._named(digits, now, open_, ended)
+        if not found and any(ends(self._key, digits, now, it.booking) == it.day for it in self._forced):
+            return refused(Code.CODE, "this code has ended its booking already", reasons=["code_used"])
         return found or self._wrong(now)
 
     # --- inside
@@ -95,7 +130,14 @@ class Keypad:
         number = hotline_booking(self._key, digits, now, open_)
         if number is not None:
             found += self._slot(number, now, ended)
-        return tuple(found)
+        return tuple(found) or self._end(digits, now, open_)
+
+    def _end(self, digits: str, now: Interval, open_: int | None) -> tuple[Stored, ...]:
+        """R1: what ends the booking under way, where that code has not done so before."""
+        day = None if open_ is None else ends(self._key, digits, now, open_)
+        if open_ is None or day is None or Forced(open_, day) in self._forced:
+            return ()
+        return (Stored(open_, day * DAY_S, b"", CodeKind.END),)
 
     def _slot(self, number: int, now: Interval, ended: Set[int]) -> list[Stored]:
         """The tokens that the desk sent for it since, else the slot by itself, until it makes way."""

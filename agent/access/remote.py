@@ -193,7 +193,7 @@ class Remote:
         put = {**put, RESULT + name: _json(self._results[name])}
         verdict, closes = commanded.verdict, None
         if verdict.closes is not None:
-            closes = self._scene.closing(verdict.closes, commanded.overridden)
+            closes = self._scene.closing(verdict.closes, verdict.overridden)
             if commanded.closes_only:
                 await self._close_only(asked, closes, put)
                 return

@@ -1,4 +1,6 @@
-"""Eight digits at a keypad, and what they stand for: a stored booking, a slot of a day, or nothing (`code`)."""
+"""Eight digits at a keypad, and what they stand for: a stored booking, a slot of a day, the end of the open booking, or
+nothing (`code`).
+"""
 
 from __future__ import annotations
 
@@ -44,6 +46,11 @@ def _slot(name: str, day: int, slot: int, **state: Any) -> Case:
     return _case(name, codes.of_day(KEY, day, slot), expect, **state)
 
 
+def _end(name: str, booking: int, day: int, **state: Any) -> Case:
+    state = {"open_booking": booking, **state}
+    return _case(name, codes.to_end(KEY, booking, day), _stands(booking, codes.TO_END), **state)
+
+
 def _nothing(name: str, digits: str, **state: Any) -> Case:
     return _case(name, digits, refused("code"), **state)
 
@@ -76,6 +83,7 @@ def cases() -> list[Case]:
         _slot("of the floor's day, no end to the time", TODAY, 1, now=[NOW, None]),
         _slot("of the day after the floor's, no end to the time", TODAY + 1, 1, now=[NOW, None]),
         _slot("of the open booking, a week later", TODAY, 3, now=[later, later], open_booking=open_slot),
+        *_ends(),
         _nothing("one more than the code", wrong),
         _nothing("the code backwards", good[::-1]),
         _nothing("seven digits", good[:7]),
@@ -83,7 +91,7 @@ def cases() -> list[Case]:
         _nothing("no digits", ""),
         _nothing("the revision before", codes.of_booking(KEY, 42, 2)),
         _nothing("a revision that the car has not heard of", codes.of_booking(KEY, 42, 4)),
-        _nothing("a kind that is none", codes.of_booking(KEY, 42, 3, 3)),
+        _nothing("a kind that is none", codes.of_booking(KEY, 42, 3, 4)),
         _nothing("of another car", codes.of_booking(OTHER, 42, 3)),
         _nothing("the day's, of another car", codes.of_day(OTHER, TODAY, 3)),
         _nothing("a technician's booking", codes.of_booking(KEY, 44, 1)),
@@ -96,4 +104,26 @@ def cases() -> list[Case]:
         _nothing("a ninth slot", codes.of_day(KEY, TODAY, 8)),
         _nothing("two days after the floor's, no end to the time", codes.of_day(KEY, TODAY + 2, 1), now=[NOW, None]),
         _nothing("of another open booking, a week later", slot, now=[later, later], open_booking=42),
+    ]
+
+
+def _ends() -> list[Case]:
+    """R1: read out to end the open booking, stored or not, whatever its revision and its time."""
+    midnight, slot = MORNING + DAY, codes.number_of(TODAY, 3)
+    today, tomorrow = codes.to_end(KEY, 42, TODAY), codes.to_end(KEY, 42, TODAY + 1)
+    return [
+        _end("R1: the end of the open booking", 42, TODAY),
+        _end("R1: the end of one that the car has no token of", 77, TODAY),
+        _end("R1: the end of the highest number", 2**53 - 1, TODAY),
+        _end("R1: the end of an open slot", slot, TODAY),
+        _end("R1: an hour after its day", 42, TODAY, now=[midnight + HOUR, midnight + HOUR + 4]),
+        _end("R1: near midnight", 42, TODAY + 1, now=[midnight - 2, midnight + 2]),
+        _end("R1: of the floor's day, no end to the time", 42, TODAY, now=[NOW, None]),
+        _end("R1: of the day after, no end to the time", 42, TODAY + 1, now=[NOW, None]),
+        _nothing("R1: the end of it, and none is open", today),
+        _nothing("R1: the end of it, and another is open", today, open_booking=43),
+        _nothing("R1: the end of it, of another car", codes.to_end(OTHER, 42, TODAY), open_booking=42),
+        _nothing("R1: more than an hour after", today, open_booking=42, now=[midnight + HOUR + 1, midnight + HOUR + 5]),
+        _nothing("R1: of tomorrow", tomorrow, open_booking=42),
+        _nothing("R1: of yesterday", codes.to_end(KEY, 42, TODAY - 1), open_booking=42),
     ]
