@@ -87,10 +87,10 @@ class Said(StrEnum):
 class Answer(Struct, frozen=True):
     """What became of a command. nonce: for the next one on this link.
 
-    refusal: its code. reasons: what exactly is in the way. since_s: too early until then; until_s: over since then, and
-    of what was done the end of the paid time of the booking that has the car; free_at_s: when the other booking's paid
-    time ends. locked: what is believed of the lock. counter: the highest taken for this token, with `replay`. text: in
-    the driver's language, for the screen.
+    refusal: its code. reasons: what exactly is in the way, or of an end what is to be looked after. since_s: too early
+    until then; until_s: over since then, and of what was done the end of the paid time of the booking that has the car;
+    free_at_s: when the other booking's paid time ends. locked: what is believed of the lock. counter: the highest taken
+    for this token, with `replay`. text: in the driver's language, for the screen.
     """
 
     said: Said

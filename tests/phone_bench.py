@@ -14,13 +14,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from agent.access.beside import COUNTER, Beside
+from agent.access.beside import COUNTER, Beside, Heard
 from agent.access.phones import Phones
 from drivers.ports import LockAction
 from hil import beside
 from keyless.claims import HolderKey
 from keyless.near import Hello
-from keyless.refusal import Refusal
 from tests.door_bench import HOUR, DoorBench, at_home
 from tests.fakes.phones import StandInPort
 
@@ -57,8 +56,9 @@ class PhoneBench(DoorBench):
         return Hello(nonce, int(now.lo_s), hi_s, now.source, 1, 0, 0, QUESTION if self.unsure else None)
 
     @staticmethod
-    def words(refusal: Refusal, language: str) -> str:
-        return f"{language}: {refusal.code.value}"
+    def words(heard: Heard, language: str) -> str | None:
+        told = heard.answer.reasons if heard.refusal is None else [heard.refusal.code.value]
+        return f"{language}: {' '.join(told)}" if told else None
 
     def pocket(self) -> Phone:
         return Phone(self)

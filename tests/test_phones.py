@@ -39,6 +39,44 @@ async def test_a_phone_opens_pauses_extends_and_ends_without_any_network(bench: 
     assert {fact["via"] for fact in await bench.facts("access", event="intent") if fact["booking"]} == {"phone"}
 
 
+async def test_r1_an_end_with_something_to_look_after_says_so_also_when_it_is_asked_again(bench: PhoneBench) -> None:
+    await bench.prove()
+    alice = bench.pocket()
+    token = alice.token()
+    opened = await alice.ask(token, "unlock")
+    bench.say(plugged="no", locked="no")
+    ended = await alice.ask(token, "end", named=True)
+    assert (ended.code, ended.refusal, ended.reasons) == ("done", None, ("not_plugged",))
+    assert (opened.reasons, opened.text, ended.text) == ((), None, "fr: not_plugged")
+    alice.say(beside.LANGUAGE, b"en")
+    again = await alice.again()
+    assert (again.code, again.reasons, again.text) == ("done", ("not_plugged",), "en: not_plugged")
+    [closed] = await bench.facts("booking", event="closed")
+    assert closed["soft"] == ["not_plugged"]
+
+
+async def test_r1_an_end_whose_lock_surely_did_not_move_says_so(bench: PhoneBench) -> None:
+    alice = bench.pocket()
+    token = alice.token()
+    await alice.ask(token, "unlock")
+    bench.lock.mode = "gone"
+    ended = await alice.ask(token, "end", named=True)
+    assert (ended.code, ended.reasons) == ("failed", ("not_locked",))
+
+
+async def test_r4_who_takes_over_is_not_told_what_the_one_before_left_undone(bench: PhoneBench) -> None:
+    await bench.prove()
+    alice, carol = bench.pocket(), bench.pocket()
+    await alice.ask(alice.token(), "unlock")
+    bench.clock.move(HOUR + 60)
+    bench.park()
+    bench.say(plugged="no")
+    taken = await carol.ask(carol.token(booking=43, begin=HOUR, end=2 * HOUR), "unlock")
+    assert (taken.code, taken.reasons, taken.text) == ("done", (), None)
+    [closed] = await bench.facts("booking", event="closed")
+    assert (closed["how"], closed["soft"]) == ("takeover", ["not_plugged"])
+
+
 async def test_a_hello_tells_the_time_and_asks_for_it_while_it_is_not_known(bench: PhoneBench) -> None:
     hello = await bench.pocket().connect()
     assert (hello.lo_s, hello.source, hello.question) == (int(bench.at()), "gnss", None)

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from agent.access import saying
 from agent.access.booking import HARD, SOFT, CarNow, hard, soft
-from agent.access.saying import LANGUAGES, TEXTS, flagged, language_of, said
+from agent.access.saying import LANGUAGES, TEXTS, ended_but, flagged, language_of, said
 from agent.car.state import Moving
 from agent.car.stations import Where
 from keyless import issue
@@ -114,6 +114,9 @@ def test_an_end_with_flags_says_what_to_look_after() -> None:
     assert flagged(("not_plugged",), "fr").startswith("La voiture n'est pas branchée.")
     assert flagged((), "fr") == ""
     assert flagged(("unheard of",), "en") == ""
+    assert ended_but((), "en") is None
+    assert ended_but(("card_missing",), "en") == f"Your booking has ended. {ALL['en']['flag']['card_missing']}"
+    assert str(ended_but(("not_plugged",), "fr")).startswith("Votre réservation est terminée. La voiture n'est pas")
 
 
 @pytest.mark.parametrize(("wanted", "language"), [("fr-FR", "fr"), ("FR", "fr"), ("de", "en"), ("", "en"), ("f", "en")])

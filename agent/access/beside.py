@@ -204,7 +204,8 @@ class Beside:
         open_ = self._scene.under.booking
         until_s = open_.paid_to_s if open_ is not None and open_.booking == booking.booking else None
         said = Said.DONE if moved is None else Said(moved.outcome.value)
-        answer = Answer(said, b"", self._locked(), until_s=until_s)
+        flags = () if decided is None else decided.flags
+        answer = Answer(said, b"", self._locked(), reasons=flags, until_s=until_s)
         return Heard(answer, spent=wish.nonce, receipt=None if moved is None else moved.receipt)
 
     def _refused(self, refusal: Refusal, spent: bytes, *, believed: bool) -> Heard:

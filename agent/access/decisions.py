@@ -49,11 +49,15 @@ GOOD: Final = {
 
 
 class Decided(Struct, frozen=True):
-    """feedback: what a reader shows. refusal: why nothing moved. moved: what the lock did, where it was asked to."""
+    """feedback: what a reader shows. refusal: why nothing moved. moved: what the lock did, where it was asked to.
+
+    flags: of an end that was granted, what is to be looked after (`booking.SOFT`).
+    """
 
     feedback: Feedback
     refusal: Refusal | None = None
     moved: Moved | None = None
+    flags: tuple[str, ...] = ()
 
 
 class Decisions:
@@ -171,5 +175,8 @@ class Decisions:
         moved = await self._lockwork.move(MOVEMENTS[action], asked, together, put={**(put or {}), **record})
         # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
         # "ended".
-        ended = action is Action.END and moved.outcome is not LockOutcome.FAILED
-        return Decided(Feedback.UNSURE if moved.surprising and not ended else GOOD[action], moved=moved)
+        failed = moved.outcome is LockOutcome.FAILED
+        ended = action is Action.END and not failed
+        flags = () if closes is None or action is not Action.END else (*closes.soft, *(["not_locked"] if failed else []))
+        feedback = Feedback.UNSURE if moved.surprising and not ended else GOOD[action]
+        return Decided(feedback, moved=moved, flags=flags)

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from drivers.phones import LinkClosed, LinkOpened, PhoneMessage, PhonePort
 from drivers.ports import Clock
 from keyless.near import MAX_COMMAND, NAME_BYTES, NONCE_BYTES, Hello, Kind, Nonces, write_answer, write_hello
-from keyless.refusal import Code, Refusal, refused
+from keyless.refusal import Code, refused
 
 from ..sync.store import StoreBroken
 from ..sync.together import together
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 LOOK_S: Final = 10.0  # how soon a new day, or the time when it becomes known, shows in the name on the air
 PURGE_LOOKS: Final = 360  # about an hour
 LANGUAGES: Final = {b"fr": "fr", b"en": "en"}
-Words = Callable[[Refusal, str], "str | None"]
+Words = Callable[[Heard, str], "str | None"]
 
 
 @dataclass(slots=True)
@@ -44,8 +44,8 @@ class Talk:
 
 
 class Phones:
-    """hello(nonce): what a phone hears first. tag: the name on the air now. words(refusal, language): a sentence for
-    the screen, or `None`. random(n): n bytes of the operating system's generator. past_s: what ended before is erased.
+    """hello(nonce): what a phone hears first. tag: the name on the air now. words(heard, language): for the screen, or
+    `None` where nothing is to be said. random(n): n bytes of the operating system's generator. past_s: what ended before is erased.
     mule: `None` where phones carry nothing.
     """
 
@@ -145,7 +145,7 @@ class Phones:
         link, heard = message.link, await self._obeyed(message, talk)
         if heard.spent is not None:
             talk.nonces = talk.nonces.without(heard.spent)
-        text = None if heard.refusal is None else self._words(heard.refusal, talk.language)
+        text = self._words(heard, talk.language)
         self._say(link, Kind.ANSWER, write_answer(replace(heard.answer, nonce=self._fresh(link), text=text)))
         if heard.receipt is not None:
             self._say(link, Kind.RECEIPT, heard.receipt)

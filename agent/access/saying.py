@@ -63,6 +63,12 @@ def flagged(flags: Iterable[str], language: str) -> str:
     return " ".join(texts[name] for name in flags if name in texts)
 
 
+def ended_but(flags: Iterable[str], language: str) -> str | None:
+    """The same for a screen, after the good news; `None` where there is nothing."""
+    told = flagged(flags, language)
+    return f"{_texts(language_of(language))['ended']} {told}" if told else None
+
+
 def when(at_s: float, language: str) -> str:
     """Day and time, as a clock on a wall in Paris shows them."""
     return _time(_texts(language_of(language)), at_s, None)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from drivers.ble.peripheral import SYSTEM_BUS, Peripheral
 from keyless.near import Hello
-from keyless.refusal import Refusal
 from keyless.tag import tag_now
 
-from ..access.beside import Beside
+from ..access.beside import Beside, Heard
 from ..access.mule import Mule, Sealing
 from ..access.phones import Phones
-from ..access.saying import said
+from ..access.saying import ended_but, said
 from .supervisor import Stage
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def compose(house: House) -> Callable[[], object]:
     phones = Phones(
         house.clock, port, house.door, house.bookings, beside,
         hello=lambda nonce: hello(house, nonce), tag=lambda: tag_now(secret, timekeeper.interval()),
-        words=lambda refusal, language: words(house, refusal, language), random=secrets.token_bytes,
+        words=lambda heard, language: words(house, heard, language), random=secrets.token_bytes,
         past_s=timekeeper.settled_lo_s,
         mule=Mule(house.clock, house.store, house.provisioning.brought, sealing(house)),
     )  # fmt: skip
@@ -72,7 +71,9 @@ def hello(house: House, nonce: bytes) -> Hello:
     )
 
 
-def words(house: House, refusal: Refusal, language: str) -> str:
+def words(house: House, heard: Heard, language: str) -> str | None:
     """For the screen of a phone, with the day left out of a time of today."""
+    if heard.refusal is None:
+        return ended_but(heard.answer.reasons, language)
     now = house.timekeeper.interval()
-    return said(refusal, language, None if now.hi_s is None else now.lo_s)
+    return said(heard.refusal, language, None if now.hi_s is None else now.lo_s)
