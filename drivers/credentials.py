@@ -5,6 +5,7 @@ What is *not* here: badge and code themselves and what a reader shows (`ports.py
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -28,7 +29,7 @@ class TokenPort(Protocol):
 
     async def next_presented(self) -> Credential: ...
 
-    def show(self, feedback: Feedback, reason: Reason | None = None) -> None: ...
+    def show(self, feedback: Feedback, reasons: Sequence[Reason] = ()) -> None: ...
 
     def counters(self) -> dict[str, int]: ...
 

@@ -214,13 +214,19 @@ class Feedback(StrEnum):
 
 
 class Reason(StrEnum):
-    """Beside REFUSED: the kinds that somebody at the reader can do something about. NOT_ENDED: doors, ignition, key."""
+    """Beside REFUSED: the kinds that somebody at the reader can do something about. After NOT_ENDED come those of the
+    last four that stand in the way.
+    """
 
     TOO_EARLY = "too_early"
     OCCUPIED = "occupied"
     NOT_ENDED = "not_ended"
     KEYPAD_LOCKED = "keypad_locked"
     CLOCK_UNSURE = "clock_unsure"
+    MOVING = "moving"
+    IGNITION_ON = "ignition_on"
+    DOOR_OPEN = "door_open"
+    KEY_MISSING = "key_missing"
 
 
 # --- backend ---------------------------------------------------------------------------------------------------------

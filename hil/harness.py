@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Message = dict[str, Any]
 WIRES = Path("/run/boitier/wires")
-REASONS = (b"W", b"B", b"N", b"K", b"T")  # after an R: docs/keypad.md
+REASONS = (b"W", b"B", b"N", b"K", b"T", b"M", b"I", b"D", b"H")  # after an R: docs/keypad.md
 LINE_BYTES = 64  # a feedback line is one letter; longer ones are noise
 RELAY_HEAD = 0xA0
 FRAME = struct.Struct("=IB3x8s")

@@ -1,8 +1,8 @@
 """8-digit codes for a keypad: from a car's secret and a booking's number to digits, and back to what a code stands for.
 
 Both sides use it: the desk makes codes, the car compares. The car takes a code for a booking that it has stored, a code
-of the day for one that it has not heard of, and one that ends the booking under way by force (R1). How often somebody may guess is `tries.py`; the keypad and the stored
-bookings are the agent's.
+of the day for one that it has not heard of, and one that ends the booking under way by force (R1). How often somebody
+may guess is `tries.py`; the keypad and the stored bookings are the agent's.
 """
 
 from __future__ import annotations

@@ -236,8 +236,10 @@ async def test_taps_and_codes_arrive_with_their_instant_and_answers_go_back(wall
         reader.show(feedback)
     assert wall.received() == b"O\nP\nE\nR\nU\n"
     for reason in Reason:
-        reader.show(Feedback.REFUSED, reason)
-    assert wall.received() == b"R\nW\nR\nB\nR\nN\nR\nK\nR\nT\n"
+        reader.show(Feedback.REFUSED, [reason])
+    assert wall.received() == b"R\nW\nR\nB\nR\nN\nR\nK\nR\nT\nR\nM\nR\nI\nR\nD\nR\nH\n"
+    reader.show(Feedback.REFUSED, (Reason.NOT_ENDED, Reason.DOOR_OPEN, Reason.KEY_MISSING))
+    assert wall.received() == b"R\nN\nD\nH\n"
     assert reader.counters()["mute"] == 0
     reader.close()
 

@@ -43,7 +43,8 @@ def test_the_desk_reads_out_what_another_hand_computes(key: Path) -> None:
     assert slot["booking"] == codes.number_of(day, 3)
     assert slot["until"] == (day + 1) * 86_400 + 43_200
     for booking in (42, codes.number_of(day, 3)):
-        end = json.loads(run("code", "--key", key, "--end", "--booking", booking, "--day", "2027-01-15", "--json").stdout)
+        asked = ("code", "--key", key, "--end", "--booking", booking, "--day", "2027-01-15", "--json")
+        end = json.loads(run(*asked).stdout)
         digits, until = codes.to_end(secret(key), booking, day), (day + 1) * 86_400 + 3_600
         assert end == {"code": digits, "booking": booking, "kind": "end", "until": until}
 

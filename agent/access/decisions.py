@@ -177,6 +177,7 @@ class Decisions:
         # "ended".
         failed = moved.outcome is LockOutcome.FAILED
         ended = action is Action.END and not failed
-        flags = () if closes is None or action is not Action.END else (*closes.soft, *(["not_locked"] if failed else []))
         feedback = Feedback.UNSURE if moved.surprising and not ended else GOOD[action]
-        return Decided(feedback, moved=moved, flags=flags)
+        if closes is None or action is not Action.END:
+            return Decided(feedback, moved=moved)
+        return Decided(feedback, moved=moved, flags=(*closes.soft, "not_locked") if failed else closes.soft)

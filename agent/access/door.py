@@ -35,7 +35,7 @@ from .pending import Asked
 from .remote import Remote
 from .rescue import rescued
 from .scene import Scene
-from .showing import reason_of
+from .showing import shown
 from .turns import Turns
 
 log = logging.getLogger(__name__)
@@ -236,13 +236,13 @@ class Door:
 
     # --- in a turn
 
-    async def _decide(self, presented: Credential) -> tuple[Feedback, Reason | None]:
+    async def _decide(self, presented: Credential) -> tuple[Feedback, tuple[Reason, ...]]:
         if self._shut:  # no fact: it would be one more that waits
             self.counters["shut_out"] += 1
             log.warning("%s refused: %s", type(presented).__name__, ERASING)
-            return Feedback.REFUSED, None
+            return Feedback.REFUSED, ()
         decided = await self._decisions.presented(presented)
-        return decided.feedback, None if decided.refusal is None else reason_of(decided.refusal)
+        return decided.feedback, () if decided.refusal is None else shown(decided.refusal)
 
     async def _prove(self) -> dict[str, object]:
         car = self._scene.car()

@@ -45,8 +45,8 @@ class Talk:
 
 class Phones:
     """hello(nonce): what a phone hears first. tag: the name on the air now. words(heard, language): for the screen, or
-    `None` where nothing is to be said. random(n): n bytes of the operating system's generator. past_s: what ended before is erased.
-    mule: `None` where phones carry nothing.
+    `None` where nothing is to be said. random(n): n bytes of the operating system's generator. past_s: what ended
+    before is erased. mule: `None` where phones carry nothing.
     """
 
     name = "phones"

@@ -1,4 +1,4 @@
-"""Pure: which kind of refusal the reader shows beside "refused", where a person can do something about it.
+"""Pure: what the reader shows beside "refused", where a person can do something about it.
 
 What is not here: letters, lamps and tones (`drivers/reader/badge.py`, docs/keypad.md), and sentences (`saying.py`).
 """
@@ -20,10 +20,11 @@ BY_CODE: Final = {
 }
 
 
-def reason_of(refusal: Refusal) -> Reason | None:
+def shown(refusal: Refusal) -> tuple[Reason, ...]:
+    """The kind of refusal, and after NOT_ENDED each thing that is in the way, in the order of `HARD`."""
     reasons = reasons_of(refusal)
     if refusal.code is Code.STATE_GUARD and "reasons" in refusal.detail and reasons and set(reasons) <= set(HARD):
-        return Reason.NOT_ENDED
+        return Reason.NOT_ENDED, *(Reason(name) for name in HARD if name in reasons)
     if refusal.code is Code.CODE and "keypad_locked" in reasons:
-        return Reason.KEYPAD_LOCKED
-    return BY_CODE.get(refusal.code)
+        return (Reason.KEYPAD_LOCKED,)
+    return (BY_CODE[refusal.code],) if refusal.code in BY_CODE else ()

@@ -29,7 +29,7 @@ class Day(click.ParamType[int]):
 @click.option("--booking", type=click.IntRange(1, (1 << 53) - 1), help="Number of a booking that the car has.")
 @click.option("--revision", type=click.IntRange(0, (1 << 32) - 1), default=1, show_default=True, help="The car's own.")
 @click.option("--desk", is_flag=True, help="A code to read out: passes a car's unsure clock. You vouch for the time.")
-@click.option("--end", is_flag=True, help="A code to read out: ends this booking on --day, whatever the car's checks say.")
+@click.option("--end", is_flag=True, help="A code to read out: ends this booking by force, on --day, once.")
 @click.option("--day", type=Day(), help="Instead of a booking: a code of this day (UTC), for one the car has not.")
 @click.option("--slot", type=click.IntRange(0, codes.SLOTS - 1), help="With --day: not given to anybody yet.")
 @as_json

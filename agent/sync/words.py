@@ -18,8 +18,8 @@ RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
     "car/consumption", "car/garage", "privacy/pause", "token/", "revision/", "decision/",
-    "access/pending", "access/commanded", "access/let_in", "access/immobilised", "access/tries", "access/forced", "sun/",
-    "command/counter/", "near/counter/", "command/result/", "locate/told", "lock_proof/",
+    "access/pending", "access/commanded", "access/let_in", "access/immobilised", "access/tries", "access/forced",
+    "sun/", "command/counter/", "near/counter/", "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
     "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
     "roots/", "keyset.cbor", "keyset.copy.cbor", "revoked.cose", "settings.good.toml", "vehicle.key",

@@ -3,7 +3,7 @@
 What is not here: whose badge it is, whether it may open the car, and the lock-out after wrong codes (R11).
 Frames (D17): `02`, ten ASCII hex digits, two checksum digits (XOR of the five bytes), `03` at 9600 8N1. A badge that
 proves itself: the same with 48 digits. Keypad: ASCII digits, `#` ends, `*` clears. Answer: one letter and a line feed;
-after `R` another may follow with the reason (docs/keypad.md), which a reader that knows five letters passes over.
+after `R` others may follow with the reasons (docs/keypad.md), which a reader that knows five letters passes over.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import functools
 import operator
 import re
 from collections import deque
+from collections.abc import Sequence
 from typing import Final
 
 from ..credentials import Credential, SunTap
@@ -42,6 +43,10 @@ REASONS: Final = {
     Reason.NOT_ENDED: b"N\n",
     Reason.KEYPAD_LOCKED: b"K\n",
     Reason.CLOCK_UNSURE: b"T\n",
+    Reason.MOVING: b"M\n",
+    Reason.IGNITION_ON: b"I\n",
+    Reason.DOOR_OPEN: b"D\n",
+    Reason.KEY_MISSING: b"H\n",
 }
 
 _HEX: Final = frozenset(b"0123456789ABCDEFabcdef")
@@ -214,9 +219,9 @@ class Reader:
                 self._decoder.forget()
         return self._ready.popleft()
 
-    def show(self, feedback: Feedback, reason: Reason | None = None) -> None:
+    def show(self, feedback: Feedback, reasons: Sequence[Reason] = ()) -> None:
         """Best effort, at once: an answer that nobody can see must not hold up the door."""
-        self._mute += not self._line.write(ANSWERS[feedback] + (b"" if reason is None else REASONS[reason]))
+        self._mute += not self._line.write(ANSWERS[feedback] + b"".join(map(REASONS.__getitem__, reasons)))
 
     def counters(self) -> dict[str, int]:
         return self._line.counters() | self._decoder.counters | {"mute": self._mute}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from drivers.credentials import Credential
@@ -51,13 +52,13 @@ class StandInReader:
     def __init__(self) -> None:
         self.presented: asyncio.Queue[Credential] = asyncio.Queue()
         self.shown: list[Feedback] = []
-        self.reasons: list[Reason | None] = []
+        self.reasons: list[tuple[Reason, ...]] = []
 
     async def next_presented(self) -> Credential:
         return await self.presented.get()
 
-    def show(self, feedback: Feedback, reason: Reason | None = None) -> None:
-        self.reasons.append(reason)
+    def show(self, feedback: Feedback, reasons: Sequence[Reason] = ()) -> None:
+        self.reasons.append(tuple(reasons))
         self.shown.append(feedback)
 
     def counters(self) -> dict[str, int]:
