@@ -224,7 +224,7 @@ def lock_block(folder: Path) -> LockBlock | None:
     """The lock block alone, without the DBC. None: this car has no lock signal. Raises `ConfigError`."""
     from .car_file import read
 
-    return read(folder).lock_block()
+    return read(folder, lock_alone=True).lock_block()
 
 
 def lock_signal(folder: Path) -> tuple[LockBlock | None, str | None]:
@@ -234,18 +234,17 @@ def lock_signal(folder: Path) -> tuple[LockBlock | None, str | None]:
     """
     from .car_file import read
 
-    told = read(folder)
-    block = told.lock_block()
+    block = read(folder, lock_alone=True).lock_block()
     if block is not None:
         return block, block.name
-    return None, f"{LOCKED} by request" if any(entry.name == LOCKED for entry in told.signal) else None
+    return None, f"{LOCKED} by request" if any(entry.name == LOCKED for entry in read(folder).signal) else None
 
 
 def diagnostic_lock(folder: Path) -> DiagnosticLock | None:
     """The car's own lock command, without the DBC. None: it has no public one. Raises `ConfigError`."""
     from .car_file import read
 
-    return read(folder).diagnostic_lock()
+    return read(folder, lock_alone=True).diagnostic_lock()
 
 
 def load(folder: Path) -> CarModel:

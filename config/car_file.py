@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -12,6 +13,9 @@ from .car import ComputedRange, Crc, DiagnosticLock, LockBlock, Phase, WakeBlock
 from .errors import ConfigError, Problem
 
 Confidence = Literal["A", "B", "C", "D"]
+# Messages, questions and signals are most of the text; a lock may stand behind them all the same.
+_LONG: Final = re.compile(r"^\[(?:\[|message\b)", re.MULTILINE)
+_LOCK: Final = re.compile(r"""^\s*\[+\s*(?:lock\b|["'])""", re.MULTILINE)
 
 
 class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -184,24 +188,23 @@ class CarFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if told is None:
             return None
         return DiagnosticLock(
-            told.request,
-            told.reply,
-            tuple((frame.id, bytes.fromhex(frame.data)) for frame in told.wake),
-            told.wake_gap_ms,
-            told.wake_wait_ms,
-            bytes.fromhex(told.session),
-            bytes.fromhex(told.lock),
-            bytes.fromhex(told.unlock),
-            told.positive,
-            told.timeout_ms / 1000,
-        )
+            told.request, told.reply, tuple((frame.id, bytes.fromhex(frame.data)) for frame in told.wake),
+            told.wake_gap_ms, told.wake_wait_ms, bytes.fromhex(told.session), bytes.fromhex(told.lock),
+            bytes.fromhex(told.unlock), told.positive, told.timeout_ms / 1000,
+        )  # fmt: skip
 
 
-def read(folder: Path) -> CarFile:
-    """Parse `car.toml`. Raises `ConfigError` with one problem per wrong table or entry."""
+def read(folder: Path, *, lock_alone: bool = False) -> CarFile:
+    """Parse `car.toml`. Raises `ConfigError` with one problem per wrong table or entry.
+
+    lock_alone: nothing else is wanted, and an open door waits for it (D24): what stands behind may be left out.
+    """
     path = folder / "car.toml"
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        tables = _before_what_is_long(text) if lock_alone else None
+        if tables is None:
+            tables = tomllib.loads(text)
     except OSError as error:
         raise ConfigError(
             (Problem(str(path), "", f"cannot be read ({error.strerror})", "give a car's folder"),)
@@ -212,6 +215,17 @@ def read(folder: Path) -> CarFile:
     if problems:
         raise ConfigError(problems)
     return msgspec.convert(tables, CarFile, str_keys=True)
+
+
+def _before_what_is_long(text: str) -> dict[str, Any] | None:
+    """`None`: the whole text must be read, for the lock does not stand in front."""
+    cut = _LONG.search(text)
+    if cut is None or _LOCK.search(text, cut.start()) is not None:
+        return None
+    try:
+        return tomllib.loads(text[: cut.start()])
+    except tomllib.TOMLDecodeError:  # a mistake, or no header but a line of a long text or list
+        return None
 
 
 def _problems(path: str, tables: dict[str, Any]) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 from agent.cli.car import check
 from agent.cli.car_recording import compare
 from config import car as cars
+from config.car_file import read
 from config.errors import ConfigError
 
 
@@ -143,6 +145,41 @@ def test_d24_the_lock_block_needs_no_dbc_and_no_cantools(folder: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("model", cars.models())
+def test_d24_the_lock_read_in_a_hurry_is_the_one_of_the_whole_file(model: str) -> None:
+    whole = read(cars.find(model))
+    assert cars.lock_block(cars.find(model)) == whole.lock_block()
+    assert cars.diagnostic_lock(cars.find(model)) == whole.diagnostic_lock()
+
+
+LOCK = re.compile(r"^\[lock\]\n.*?(?=^\[message)", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("header", ["[lock", '["lock"', " [ lock", "[ 'lock'"])
+def test_d24_a_lock_that_stands_last_is_found_all_the_same(folder: Path, header: str) -> None:
+    file, block, command = folder / "car.toml", cars.lock_block(folder), cars.diagnostic_lock(folder)
+    text = file.read_text()
+    file.write_text(LOCK.sub("", text) + LOCK.search(text)[0].replace("[lock", header))  # type: ignore[index]
+    assert block is not None
+    assert cars.lock_block(folder) == block
+    assert cars.diagnostic_lock(folder) == command
+
+
+@pytest.mark.parametrize("quotes", ["'''", '"' * 3])
+def test_d24_a_line_of_a_long_text_is_no_header(folder: Path, quotes: str) -> None:
+    block = cars.lock_block(folder)
+    change(folder / "car.toml", 'source = "OVMS', f"source = {quotes}\n[[signal]]\n{quotes} # ")
+    assert cars.lock_block(folder) == block
+
+
+def test_d15_a_mistake_behind_the_lock_leaves_the_lock_and_is_named(folder: Path) -> None:
+    signal = cars.lock_signal(folder)
+    change(folder / "car.toml", '3 = "yes"', "3 = yes")
+    assert signal[0] is not None
+    assert cars.lock_signal(folder) == signal
+    assert "is not TOML" in told(folder)
 
 
 # --- recordings -------------------------------------------------------------------------------------------------------
