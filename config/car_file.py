@@ -1,7 +1,6 @@
 """The shape of `car.toml`. What does not live here: anything that needs the DBC (`car_check.py`)."""
 
-from __future__ import annotations
-
+# No postponed annotations: msgspec reads them, and would compile each one while a door waits.
 import re
 import tomllib
 from pathlib import Path

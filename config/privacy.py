@@ -3,8 +3,7 @@
 What is not here: applying it (`agent/car/privacy.py`, before anything is stored).
 """
 
-from __future__ import annotations
-
+# No postponed annotations: msgspec reads them, and would compile each one while a door waits.
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path

@@ -4,8 +4,7 @@ What lives elsewhere: reading a table (`reading.py`), what the values must mean 
 the privacy policy, which is a file of its own (`privacy.py`).
 """
 
-from __future__ import annotations
-
+# No postponed annotations: msgspec reads them, and would compile each one while a door waits.
 from pathlib import Path
 
 import msgspec
