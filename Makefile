@@ -87,8 +87,8 @@ coverage: venv ## branches of keyless/ that no test takes: there may be none
 	$(RUN) -m coverage run --branch --source=keyless --data-file=.cache/coverage -m pytest tests/test_keyless_*.py tests/test_hil_cross.py
 	$(RUN) -m coverage report --data-file=.cache/coverage --show-missing --fail-under=100
 
-fuzz: venv ## RUNS=1000000 made-up inputs for every parser of bytes from outside (make test: 20,000)
-	$(RUN) -m tests.fuzz --runs $(RUNS)
+fuzz: venv ## RUNS=1000000 made-up inputs for every parser of bytes from outside, or for ARGS="nmea gpsd" (make test: 20,000)
+	$(RUN) -m tests.fuzz $(ARGS) --runs $(RUNS)
 
 test-cars: packages ## a day of every shared car against the simulator's ledger (make test: of every other)
 	BOITIER_ALL_CARS=1 $(RUN) -m pytest hil/scenarios/test_car_days.py -s
