@@ -1,20 +1,71 @@
-"""Charges and cables while nobody looked: no date that nobody saw.
+"""Charges and cables while nobody looked: one charge for each plugging, and no date that nobody saw.
 
 What is not here: charges in the light (`test_charging.py`).
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from agent.car.cable import Cable
 from agent.car.course import from_vault, to_vault
+from agent.car.reading import LATE_KM
 from agent.car.under_way import Course
 from tests.door_bench import DoorBench, the_bench
 from tests.test_charging import CHARGING, NONE, Plugging, S
 
+ODOMETER = {"settled": ("odometer_km",)}
 LOST = {"recalled": ("odometer_km", "energy_kwh", "plugged")}  # the bus was lost, asking was forbidden, or no word yet
 __all__ = ["the_bench"]
+
+
+# --- one charge for each plugging
+
+
+@pytest.mark.parametrize("boot", ["aa" * 8, "bb" * 8])
+@pytest.mark.parametrize("dark_s", [5, 10, 600])
+def test_a_count_that_the_car_had_not_told_yet_when_it_was_plugged_in_ends_no_charge(dark_s: int, boot: str) -> None:
+    """One in whole kilometres, which did not answer when it was switched off."""
+    it = Plugging().run(10, False).run(20, kw=7.2, **CHARGING)
+    it.at, it.km, it.boot = it.at + dark_s * S, it.km + 1, boot
+    closed = it.run(4, None, **LOST).run(300, kw=7.2, **CHARGING, **ODOMETER).run(6, False, **NONE).closed()
+    assert (closed["plug_in"]["at"], closed["why"]) == (10 * S, "unplugged")
+
+
+@pytest.mark.parametrize(("told", "km"), [(ODOMETER, 1.0), ({}, LATE_KM + 0.1)])
+def test_a_count_that_cannot_be_of_the_last_drive_is_of_one_that_nobody_saw(told: dict[str, Any], km: float) -> None:
+    it = Plugging().run(10, False).run(20, kw=7.2, **CHARGING, **told)
+    it.at, it.km = it.at + 600 * S, it.km + km
+    it.run(4, None, **LOST).run(300, kw=7.2, **CHARGING, **ODOMETER).run(6, False, **NONE)
+    first, second = [body for _, body in it.told if body["event"] == "closed"]
+    assert (first["plug_in"]["at"], first["unplug"], first["end"]["at"]) == (10 * S, None, 29 * S)
+    assert (second["plug_in"], second["unplug"]["at"]) == (None, it.at - 6 * S)
+
+
+DARK = st.tuples(st.integers(1, 9), st.sampled_from([True, None]), st.booleans(), st.integers(0, 60), st.booleans())
+
+
+@given(st.lists(DARK, min_size=1, max_size=5), st.integers(0, 5))
+def test_one_charge_a_plugging_whatever_is_seen_of_it_and_whenever_its_odometer_is_told(
+    parts: list[tuple[int, bool | None, bool, int, bool]], late: int
+) -> None:
+    """Of a car in whole kilometres that stands; late: the part in which it tells its last count."""
+    it = Plugging().run(10, False).run(7, kw=7.2, **CHARGING)
+    told: dict[str, Any] = {}
+    for number, (seconds, plugged, lost, dark_s, cut) in enumerate(parts):
+        it.at += dark_s * S
+        it.boot = f"{number:016x}" if cut else it.boot
+        words = CHARGING if plugged else LOST if lost else {}
+        if number >= late and not told and words is not LOST:
+            it.km, told = it.km + 1, ODOMETER
+        it.run(seconds, plugged, kw=7.2, **words, **({} if words is LOST else told))
+    it.run(7, kw=7.2, **CHARGING).run(6, False, **NONE)
+    closed = it.closed()
+    assert (closed["plug_in"]["at"], closed["unplug"]["at"]) == (10 * S, it.at - 6 * S)
 
 
 # --- no date that nobody saw

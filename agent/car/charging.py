@@ -17,7 +17,7 @@ from ..sync import stored
 from .cable import Cable
 from .legs import Told
 from .look import Look
-from .reading import Reading, carried, dated, driven_km, duration_ms, spent_kwh
+from .reading import LATE_KM, Reading, carried, dated, driven_km, duration_ms, spent_kwh
 from .watched import Watched
 
 # For so long the car must say the same before charging has begun or ended: the flag of 658 was seen stuck on some cars
@@ -55,7 +55,8 @@ class Charge(Struct, frozen=True):
     start: of the first stretch of charging; since: of the one under way, `None` in a pause; end, why: of the last one
     that is over. turn: since when the car says otherwise than is believed, not yet for long enough. out: since when it
     says that the cable is out, not yet for long enough; out_end: up to when a stretch under way is then known to have
-    gone on. unsure: the cable was not in sight all the time.
+    gone on. unsure: the cable was not in sight all the time. settled: the car told its odometer since it was switched
+    off: a count that comes later is of another drive.
     """
 
     booking: int | None
@@ -74,6 +75,7 @@ class Charge(Struct, frozen=True):
     out: Reading | None = None
     out_end: Reading | None = None
     unsure: bool = False
+    settled: bool = False
 
     def to_bytes(self) -> bytes:
         return msgspec.json.encode(self)
@@ -139,7 +141,7 @@ def _plugged_in(look: Look, booking: int | None, *, seen: bool) -> Charge:
     now = look.now
     plug_in = dated(now, look.plugged_at) if seen else None
     charge = Charge(booking, now["at_station"], look.charge_point, plug_in, now, Watched.since(now))
-    return _turned(charge, look, now)[0]
+    return _turned(replace(charge, settled=_settled(look)), look, now)[0]
 
 
 def _went_on(charge: Charge, look: Look, plugged: bool | None, *, unseen: bool) -> tuple[Charge | None, list[Told]]:
@@ -148,11 +150,13 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None, *, unseen: bool) 
     now = carried(before, look.now, look.recalled)
     watched, gap_ms = charge.watched.look(look.now)
     unsure = charge.unsure or gap_ms is None or look.plugged is not True
+    last_drive, settled = not charge.settled, charge.settled or _settled(look)
     last = before if look.cable_unseen else now
-    charge = replace(charge, last=last, watched=watched, unsure=unsure)
+    charge = replace(charge, last=last, watched=watched, unsure=unsure, settled=settled)
     # It drove: then the cable was out, although nobody saw it. With the cable in sight all the time it is the last
-    # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes.
-    if unsure and (driven_km(before, now) or 0) > MOVED_KM:
+    # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes. So is
+    # one count of a car that has not told its odometer since that drive.
+    if unsure and (driven_km(before, now) or 0) > (LATE_KM if last_drive else MOVED_KM):
         return None, _over(charge, charge.out_end or before)
     if look.plugged is False and charge.out is None:
         out = dated(now, look.plugged_at)
@@ -166,6 +170,10 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None, *, unseen: bool) 
         charge = replace(charge, station=now["at_station"], charge_point=look.charge_point)
     charge, told = _turned(charge, look, now)
     return charge, told
+
+
+def _settled(look: Look) -> bool:
+    return "odometer_km" in look.settled
 
 
 def _turned(charge: Charge, look: Look, now: Reading) -> tuple[Charge, list[Told]]:

@@ -8,7 +8,6 @@ and close (`agent/access/booking.py`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -20,10 +19,8 @@ from .cable import Cable, Turn
 from .charging import Charge
 from .legs import Leg, Told
 from .look import Look
-from .reading import completed, driven_km, replaced
+from .reading import LATE_KM, completed, driven_km, replaced
 from .under_way import BOOKING_KEY, CHARGE_KEY, COURSE_KEY, LEG_KEY, Course, OpenBooking
-
-LATE_KM: Final = 1.0  # more than a car may have kept to itself at the end of the drive before: one whole count
 
 
 def step(course: Course, look: Look) -> tuple[Course, tuple[Told, ...]]:

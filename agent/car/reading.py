@@ -14,6 +14,7 @@ Value = TypeVar("Value")
 HEARD: Final = ("odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged")
 """What the car itself tells of a reading; the rest is the box's."""
 LATE_MS: Final = 2_500  # looks come once a second; a busy disk may make one late
+LATE_KM: Final = 1.0  # more than a car may have kept to itself at the end of a drive: one whole count
 
 
 class Reading(TypedDict):
