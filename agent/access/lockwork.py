@@ -80,7 +80,7 @@ class Lockwork:
         self.moved, self.moved_ns = asyncio.Event(), 0
         self.let_in: bool | None = None
         self.immobilised = False
-        self.counters = {"moved": 0, "done": 0, "failed": 0, "unknown": 0}
+        self.counters = {"moved": 0, "again": 0, "done": 0, "failed": 0, "unknown": 0}
 
     def fit(self, switches: Switches, first: First | None = None) -> None:
         """What hangs on relays beside the lock, composed after READY (D24).
@@ -146,7 +146,7 @@ class Lockwork:
     async def _act(self, action: Movement) -> tuple[LockOutcome, str]:
         why = UNPROVEN if isinstance(action, LockAction) else UNTOLD
         try:
-            await (self._port.act(action) if isinstance(action, LockAction) else self.switches[action]())
+            await self._tell(action)
         except DeviceError as error:
             if not error.may_have_happened:
                 return LockOutcome.FAILED, str(error)
@@ -162,6 +162,19 @@ class Lockwork:
         if await self._car.wait_locked(action is LockAction.LOCK, self.confirm_s):
             return LockOutcome.DONE, "read back"
         return LockOutcome.UNKNOWN, f"no read-back within {self.confirm_s:g} s"
+
+    async def _tell(self, action: Movement) -> None:
+        """Once more where surely nothing was sent and the device may answer now: never what may have moved."""
+        for again in (True, False):
+            try:
+                await (self._port.act(action) if isinstance(action, LockAction) else self.switches[action]())
+            except DeviceError as error:
+                if not again or error.may_have_happened or not error.retryable:
+                    raise
+                self.counters["again"] += 1
+                log.warning("%s did not reach its device, once more: %s", action.value, error)
+            else:
+                return
 
     async def _record(self, pending: Pending, outcome: LockOutcome, why: str, *, at_boot: bool) -> Moved:
         """Exactly one outcome for each intent, in one transaction with all that follows from it."""

@@ -27,8 +27,13 @@ class StandInLock:
         self.trouble = ""
         self.mode = "obeys"  # obeys, silent (no read-back), gone, unsure, cut
         self.seen_pending: list[bool] = []
+        self.errors: list[DeviceError] = []  # of the next tries, before it does as its mode says
+        self.tries = 0
 
     async def act(self, action: LockAction) -> None:
+        self.tries += 1
+        if self.errors:
+            raise self.errors.pop(0)
         if self.mode == "gone":
             raise DeviceError("no such device")
         held = await self._bench.store.read("access/pending")
