@@ -85,6 +85,19 @@ async def test_a_refusal_uses_a_reading_up_as_well(bench: DoorBench, card: Card)
     assert await shown(bench, card.read()) is Feedback.OPENED
 
 
+async def test_a_refusal_that_is_no_fact_any_more_uses_a_reading_up_as_well(bench: DoorBench, card: Card) -> None:
+    await bench.book(7, None, 2 * HOUR, 3 * HOUR, confirmation=PROVED)
+    early = [card.read() for _ in range(8)]
+    for reading in early:
+        assert await shown(bench, reading) is not Feedback.OPENED
+    assert await refusals(bench) == ["too_early"] * 5
+    await bench.cut()
+    bench.park()
+    bench.clock.move(2 * HOUR)
+    assert await shown(bench, early[-1]) is not Feedback.OPENED
+    assert (await refusals(bench))[-1] == "replay"
+
+
 async def test_a_damaged_counter_strands_nobody(bench: DoorBench, card: Card) -> None:
     await bench.book(7, None, confirmation=PROVED)
     await bench.store.commit((), put={f"sun/{PROVED.id.hex()}": b"\xff"})

@@ -6,6 +6,7 @@ durability (`lockwork.py`), what is asked from afar (`remote.py`).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 
 from drivers.credentials import Credential, SunTap
 from drivers.fitted import SwitchAction
-from drivers.ports import CodeEntered, Feedback, LockAction, LockOutcome
+from drivers.ports import CodeEntered, Feedback, Instant, LockAction, LockOutcome
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Refusal
 from keyless.token import token_hash
@@ -35,6 +36,7 @@ from .pending import Asked, Movement
 from .provers import Provers
 from .saying import said
 from .scene import Scene
+from .sparing import Sparing
 
 log = logging.getLogger(__name__)
 
@@ -69,19 +71,20 @@ class Decisions:
     ) -> None:  # fmt: skip
         self._store, self._scene, self._bookings, self._lockwork = store, scene, bookings, lockwork
         self._keypad, self._provers, self._kept = keypad, provers, kept
-        self.counters = {"badges": 0, "codes": 0, "phones": 0, "refused": 0}
+        self._sparing = Sparing()
+        self.counters = {"badges": 0, "codes": 0, "phones": 0, "refused": 0, "refused_unrecorded": 0}
 
     async def presented(self, presented: Credential) -> Decided:
         """At the reader: a badge, by its number or by proof, or a code on its keypad."""
         if isinstance(presented, CodeEntered):
             self.counters["codes"] += 1
-            return await self._typed(presented.digits)
+            return await self._typed(presented)
         self.counters["badges"] += 1
         if isinstance(presented, SunTap):
-            return await self._proved(presented.message)
+            return await self._proved(presented)
         badge = badge_id(presented.uid)
-        known = self._known(self._bookings.of_badge(badge))
-        return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known)
+        known, recorded = self._known(self._bookings.of_badge(badge)), self._spared(badge.hex(), presented.at)
+        return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known, recorded=recorded)
 
     async def wished(
         self, booking: Booking, action: Action, *, recorded: Callable[[], bool], put: Mapping[str, bytes] | None = None
@@ -122,25 +125,43 @@ class Decisions:
 
     # --- inside
 
-    async def _typed(self, digits: str) -> Decided:
+    async def _typed(self, typed: CodeEntered) -> Decided:
         """The count of wrong codes is on disk before anybody sees that this one was wrong."""
-        scene = self._scene
-        named = self._keypad.typed(digits, scene.now(), scene.open_number, scene.under.ended)
+        scene, recorded = self._scene, self._spared("code", typed.at)
+        named = self._keypad.typed(typed.digits, scene.now(), scene.open_number, scene.under.ended)
         if isinstance(named, Refusal):
-            return await self.refuse("code", named, self._keypad.put())
+            turn_away = self.refuse if recorded() else self._unrecorded
+            return await turn_away("code", named, self._keypad.put())
         known = self._known(named)
         verdict = at_reader(known)
         used = self._keypad.used(named[0]) if verdict.closes is How.FORCED else None
-        return await self._carry_out(Presented("code"), verdict, known, used)
+        return await self._carry_out(Presented("code"), verdict, known, used, recorded=recorded)
 
-    async def _proved(self, message: bytes) -> Decided:
+    async def _proved(self, tap: SunTap) -> Decided:
         """The counter of the reading is on disk with the intent or with the refusal: either uses the reading up."""
-        read = self._provers.read(message)
+        read = self._provers.read(tap.message)
         if isinstance(read, Refusal):
-            return await self.refuse("badge", read)
+            turn_away = self.refuse if self._spared("sun", tap.at)() else self._unrecorded
+            return await turn_away("badge", read, {})
         badge, put = read
-        known = self._known(self._bookings.of_badge(badge.id))
-        return await self._carry_out(Presented("badge", badge=badge.id), at_reader(known), known, used=put)
+        known, recorded = self._known(self._bookings.of_badge(badge.id)), self._spared(badge.id.hex(), tap.at)
+        presented = Presented("badge", badge=badge.id)
+        return await self._carry_out(presented, at_reader(known), known, used=put, recorded=recorded)
+
+    def _spared(self, name: str, at: Instant) -> Callable[[], bool]:
+        """Whether a refusal at the reader may be one more fact: whoever plays there must not wear the card out."""
+        return lambda: self._sparing.take(name, at.ns)
+
+    async def _unrecorded(self, via: str, refusal: Refusal, put: Mapping[str, bytes]) -> Decided:
+        """Answered like any other, and counted. put: durable all the same."""
+        self.counters["refused"] += 1
+        if via != "phone":  # these are counted and spared by `beside.py`, and may be many a second
+            self.counters["refused_unrecorded"] += 1
+            log.info("%s refused: %s (%s)", via, refusal.code.value, said(refusal, "en"))
+        if put:
+            with contextlib.suppress(StoreBroken):  # it keeps that in memory
+                await self._store.commit(put=put)
+        return Decided(Feedback.REFUSED, refusal)
 
     def _known(self, tokens: tuple[Stored, ...]) -> Known:
         return self._bookings.known(self._scene.now(), self._scene.car(), tokens)
@@ -149,11 +170,10 @@ class Decisions:
         self, presented: Presented, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None,
         *, used: Mapping[str, bytes] | None = None, recorded: Callable[[], bool] = lambda: True,
     ) -> Decided:  # fmt: skip
-        """put: goes to disk with an intent; used: with a refusal as well, where that is recorded."""
+        """put: goes to disk with an intent; used: with a refusal as well."""
         via, booking, action = presented.via, verdict.booking, verdict.action
         if verdict.refusal is not None and not recorded():
-            self.counters["refused"] += 1
-            return Decided(Feedback.REFUSED, verdict.refusal)
+            return await self._unrecorded(via, verdict.refusal, used or {})
         record = {**(used or {}), **self._kept.keep(presented, known, verdict)}
         if verdict.refusal is not None:
             return await self.refuse(via, verdict.refusal, record)

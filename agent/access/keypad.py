@@ -61,6 +61,7 @@ class Keypad:
     def __init__(self, clock: Clock, bookings: Bookings, key: bytes, alarm: Alarm) -> None:
         self._clock, self._bookings, self._key, self._alarm = clock, bookings, key, alarm
         self._tries, self._forced = Tries(), tuple[Forced, ...]()
+        self._kept = True
         self.counters = {"code_wrong": 0, "code_locked": 0, "keypad_locks": 0}
 
     def load(self, vault: Mapping[str, bytes] | None) -> None:
@@ -81,8 +82,10 @@ class Keypad:
         self.look()
 
     def put(self) -> dict[str, bytes]:
-        """The count, for the vault."""
-        tries = self._tries
+        """The count, for the vault; nothing where that has it."""
+        if self._kept:
+            return {}
+        self._kept, tries = True, self._tries
         return {TRIES: json.dumps({"wrong": tries.wrong, "boot": tries.boot, "at_ns": tries.at_ns}).encode()}
 
     def used(self, end: Stored) -> dict[str, bytes]:
@@ -150,7 +153,7 @@ class Keypad:
 
     def _wrong(self, now: Interval) -> Refusal:
         at = self._clock.now()
-        self._tries = after_wrong(self._tries, at.boot, at.ns)
+        self._tries, self._kept = after_wrong(self._tries, at.boot, at.ns), False
         self.counters["code_wrong"] += 1
         if self.locked():
             self.counters["keypad_locks"] += 1
