@@ -29,6 +29,7 @@ EXAMPLE_VEHICLE = "0" * 16
 EXAMPLE_ROOTS_BELOW = 1 << 16  # those of agent.toml are 1, 2 and 3: not keys that anybody holds
 LOCK_DRIVERS = ("relay", "diagnostic")
 RELAYS = ("card_supply", "immobiliser", "cable")  # what may hang on a relay beside the lock
+LANGUAGES = ("en", "fr")  # of config/texts/
 ORDERS = ("lock_first", "supply_first")
 INPUTS = ("key_holder", "card_holder", "door", "box_lid")
 PULLS = ("up", "down", "none", "as_is")
@@ -155,6 +156,7 @@ RULES: Mapping[str, Rule] = {
     "cloud.ca": _PEM, "cloud.certificate": _PEM, "cloud.key": _PEM,
     "cloud.keepalive_s": _between(5, 3600),
     "cloud.state_every_s": _between(1, 24 * 3600),
+    "language": Rule(lambda name: name in LANGUAGES, f"must be one of {', '.join(LANGUAGES)}"),
     "state": Rule(_absolute, "must be the absolute path of a folder that survives reboots"),
     "socket": Rule(
         lambda text: _absolute(text) and len(text.encode()) <= CONTROL_SOCKET_BYTES,

@@ -212,7 +212,7 @@ class Bluetooth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """state: folder of everything that must survive. socket: the local control socket. privacy: the policy's file, ""
-    for the one that comes with the product.
+    for the one that comes with the product. language: of the sentences in the log, "en" or "fr".
     """
 
     vehicle: Vehicle
@@ -233,6 +233,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state: str = "/var/lib/boitier"
     socket: str = "/run/boitier/control.sock"
     privacy: str = ""
+    language: str = "en"
 
 
 def load(path: Path) -> Settings:

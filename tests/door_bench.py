@@ -138,10 +138,13 @@ class DoorBench:
         bookings = Bookings(folder, self.store, self.authority, self.under, scene.now, self.heard.append)
         self.bookings = bookings
         kept = DecisionLog(self.store, "test")
-        remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers, kept)
+        spoken = self.settings.language
+        remote = Remote(self.store, self.authority, bookings, scene, lockwork, self.answers, kept, spoken)
         keypad = Keypad(self.clock, bookings, self.code_key, self.alarm)
         provers = Provers(*self.sun_keys)
-        self.decisions = decisions = Decisions(self.store, scene, bookings, lockwork, keypad, provers, kept)
+        self.decisions = decisions = Decisions(
+            self.store, scene, bookings, lockwork, keypad, provers, kept, spoken
+        )  # fmt: skip
         self.door = Door(
             self.clock, self.store, scene, bookings, lockwork, decisions, remote, keypad, reader or self.reader,
             auto_close_s=600,

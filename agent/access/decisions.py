@@ -63,14 +63,14 @@ class Decided(Struct, frozen=True):
 
 
 class Decisions:
-    """Its methods are called in the door's turn, one at a time, and never cancelled."""
+    """Its methods are called in the door's turn, one at a time, and never cancelled. language: of the log."""
 
     def __init__(
         self, store: Store, scene: Scene, bookings: Bookings, lockwork: Lockwork, keypad: Keypad, provers: Provers,
-        kept: DecisionLog,
+        kept: DecisionLog, language: str = "en",
     ) -> None:  # fmt: skip
         self._store, self._scene, self._bookings, self._lockwork = store, scene, bookings, lockwork
-        self._keypad, self._provers, self._kept = keypad, provers, kept
+        self._keypad, self._provers, self._kept, self._language = keypad, provers, kept, language
         self._sparing = Sparing()
         self.counters = {"badges": 0, "codes": 0, "phones": 0, "refused": 0, "refused_unrecorded": 0}
 
@@ -105,7 +105,7 @@ class Decisions:
     async def refuse(self, via: str, refusal: Refusal, put: Mapping[str, bytes] | None = None) -> Decided:
         """A refusal is a fact with its code; it moves nothing. put: what else is durable when this returns."""
         self.counters["refused"] += 1
-        log.info("%s refused: %s (%s)", via, refusal.code.value, said(refusal, "en"))
+        log.info("%s refused: %s (%s)", via, refusal.code.value, said(refusal, self._language))
         try:
             await self._store.commit((Fact("refused", facts.refused(via, refusal)),), put=put)
         except StoreBroken:
@@ -157,7 +157,7 @@ class Decisions:
         self.counters["refused"] += 1
         if via != "phone":  # these are counted and spared by `beside.py`, and may be many a second
             self.counters["refused_unrecorded"] += 1
-            log.info("%s refused: %s (%s)", via, refusal.code.value, said(refusal, "en"))
+            log.info("%s refused: %s (%s)", via, refusal.code.value, said(refusal, self._language))
         if put:
             with contextlib.suppress(StoreBroken):  # it keeps that in memory
                 await self._store.commit(put=put)

@@ -50,17 +50,17 @@ Result = Callable[[str, str, str, "int | None"], None]
 
 class Remote:
     """result(id, code, why, fact): the answer to the backend; fact is the number of the fact that records it, where one
-    is on disk.
+    is on disk. language: of the log.
     """
 
     def __init__(
         self, store: Store, authority: Authority, bookings: Bookings, scene: Scene, lockwork: Lockwork, result: Result,
-        kept: DecisionLog,
+        kept: DecisionLog, language: str = "en",
     ) -> None:  # fmt: skip
         self._store, self._authority, self._bookings = store, authority, bookings
         self._scene, self._lockwork, self._result = scene, lockwork, result
         self._counters: dict[str, tuple[int, int]] = {}  # token hash -> highest counter, end of the token
-        self._results, self._kept = lockwork.answers, kept
+        self._results, self._kept, self._language = lockwork.answers, kept, language
         self._told = locate.Told()
         self.garage: Garage | None = None  # composed after READY (D24), before the first command can come
         self.counters = {"taken": 0, "repeated": 0, "refused": 0}
@@ -262,7 +262,7 @@ class Remote:
         """A refusal is a fact, and where the command's id is known an answer; `put` keeps the counter that it used up.
         """
         self.counters["refused"] += 1
-        log.info("command refused: %s (%s)", refusal.code.value, said(refusal, "en"))
+        log.info("command refused: %s (%s)", refusal.code.value, said(refusal, self._language))
         why = str(refusal.detail.get("why", "")) or refusal.code.value
         body = facts.refused("command", refusal, booking, **({"command": name} if name else {}))
         vault = {**(put or {}), **(record or {})}

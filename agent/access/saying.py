@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import config
+from config import rules
 from keyless.refusal import Refusal
 
 from ..car.hours import paris
 from .booking import HARD
 
 TEXTS: Final = Path(config.__file__).with_name("texts")
-LANGUAGES: Final = ("en", "fr")
+LANGUAGES: Final = rules.LANGUAGES
 TIMES: Final = ("since", "until", "free_at")
 """Names in a refusal's detail under which seconds since 1970 stand."""
 

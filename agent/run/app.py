@@ -125,11 +125,14 @@ class House:
             key_holder=self.inputs.has(Input.KEY_HOLDER),
         )  # fmt: skip
         kept = DecisionLog(self.store, VERSION)
-        self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result, kept)
+        language = settings.language
+        self.remote = Remote(self.store, self.authority, self.bookings, scene, lockwork, self.result, kept, language)
         self.reader = Reader(settings.reader.device, settings.reader.baud, clock) if settings.reader.device else None
         keypad = Keypad(clock, self.bookings, bytes.fromhex(settings.keyless.code_key), self.alarms.judged)
         provers = Provers(*map(bytes.fromhex, settings.reader.sun_keys))
-        self.decisions = decisions = Decisions(self.store, scene, self.bookings, lockwork, keypad, provers, kept)
+        self.decisions = decisions = Decisions(
+            self.store, scene, self.bookings, lockwork, keypad, provers, kept, language
+        )
         self.door = Door(
             clock, self.store, scene, self.bookings, lockwork, decisions, self.remote, keypad, self.reader,
             auto_close_s=settings.booking.auto_close_min * 60,
