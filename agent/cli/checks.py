@@ -39,7 +39,10 @@ def examine(config: Path) -> list[Check]:
     if not problems:
         checks.append(Check("settings", True, str(config)))
     if settings is not None:
-        for subject in (_car, _privacy, _can, _gpsd, _serials, _bluetooth, _inputs, _state, _signer, _keys, _cloud):
+        for subject in (
+            _car, _privacy, _can, _gpsd, _serials, _bluetooth, _inputs, _state, _signer, _keys, _parcels,
+            _cloud,
+        ):  # fmt: skip
             checks += subject(settings)
     return checks
 
@@ -205,6 +208,27 @@ def _keys(settings: Settings) -> Iterator[Check]:
     else:
         roots = f", roots changed {chain.version} times" if chain.version else ""
         yield Check("key set", True, f"version {found.version}, {len(found.keys)} keys{roots}")
+
+
+def _parcels(settings: Settings) -> Iterator[Check]:
+    """What phones carry to the backend is sealed for this key: tried, since a wrong one shows nowhere else."""
+    from keyless.parcel import sealed
+
+    key = settings.keyless.parcel_key
+    if not key:
+        if settings.bluetooth.fitted:
+            yield Check("parcels", True, "no keyless.parcel_key: phones carry nothing to the backend")
+        return
+    todo = "set keyless.parcel_key to the public half of the backend's X25519 key"
+    if key in settings.keyless.roots:
+        yield Check("parcels", False, "keyless.parcel_key is a root's key: nobody could open what is sealed", todo)
+        return
+    try:
+        sealed(b"", bytes.fromhex(settings.vehicle.id), bytes.fromhex(key))
+    except ValueError as error:
+        yield Check("parcels", False, f"nothing can be sealed with keyless.parcel_key: {error}", todo)
+    else:
+        yield Check("parcels", True, f"sealed for the backend's key {key[:8]}…")
 
 
 def _cloud(settings: Settings) -> Iterator[Check]:
