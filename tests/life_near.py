@@ -32,7 +32,7 @@ def private(name: str) -> Ed25519PrivateKey | ec.EllipticCurvePrivateKey:
 
 
 HANDS: dict[str, Any] = {name: private(name) for name in PHONES}
-NONCES = st.sampled_from(["fresh"] * 7 + ["used", "old", "other link's"])
+NONCES = st.sampled_from(["fresh"] * 12 + ["used", "old", "other link's"])
 
 
 class PhoneRules(CarRules):
@@ -90,6 +90,29 @@ class PhoneRules(CarRules):
         if it is not None:
             signer = next(name for name in PHONES if (name != it.holder) is other)
             self.ask_with(it, signer, action, nonce, step, named=named, anew=anew)
+
+    @precondition(lambda self: any(it.holder in PHONES for it in self.law.permits))
+    @rule(
+        which=st.integers(0, 4),
+        actions=st.sampled_from([(UNLOCK, LOCK), (LOCK, LOCK), (UNLOCK, UNLOCK), (UNLOCK, END)]),
+        trick=st.sampled_from(["used", "old", "other link's", "late", "low", "low after a restart"]),
+    )  # fmt: skip
+    def ask_and_trick(self, which: int, actions: tuple[int, int], trick: str) -> None:
+        """An honest command, and one that its holder's phone signed on a bad nonce, too late or with a low counter."""
+        look = self.look()
+        it = self.pick(which, lambda it: it.holder in PHONES and it.number == self.law.open and self.law.may(it, look))
+        it = it or self.pick(which, lambda it: it.holder in PHONES and self.law.may(it, look))
+        if it is None:
+            return
+        self.ask_with(it, it.holder, actions[0])
+        if trick == "low after a restart":
+            self.reboot("intact")
+            self.follow(opens=set(), closes=False, cut=True)
+        nonce, step = (trick, 1) if trick in ("used", "old", "other link's") else ("fresh", 0)
+        if trick == "late":
+            step = 1
+            self.bench.clock.move(31)
+        self.ask_with(it, it.holder, actions[1], nonce, step)
 
     def ask_with(
         self, it: Permit, signer: str, action: int, nonce: str = "fresh", step: int = 1, *, named: bool = False,

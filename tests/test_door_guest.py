@@ -82,3 +82,14 @@ async def test_the_operators_agent_and_the_guests_own_still_do(guest: DoorBench)
     await guest.door.command(guest.command(own, Action.END, 1))
     assert guest.under.booking is None
     assert OPERATOR != NAME
+
+
+async def test_d12_a_guests_command_that_came_too_early_is_not_done_at_its_replay(guest: DoorBench) -> None:
+    """Whoever issued the booking: who was told that it was refused must not find it done later."""
+    claims = guest.claims(1_000, None, 2 * HOUR, 10 * HOUR, iss=NAME)
+    message = guest.command(issue.token(claims, COMMUNE), Action.UNLOCK, 5, late=5 * HOUR)
+    await guest.door.command(message)
+    guest.clock.move(3 * HOUR)
+    await guest.door.command(message)
+    assert [it[1] for it in guest.answers] == ["refused"] * 2
+    assert guest.lock.moves == []

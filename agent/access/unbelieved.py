@@ -17,8 +17,11 @@ from .authority import Authority
 
 
 def signed(authority: Authority, refusal: Refusal, token: bytes, command: bytes) -> Command | None:
-    """The command of a refused pair, where our operator vouches for the holder and the holder for the command."""
-    payload = _payload(refusal, command, MAX_COMMAND) if vouched(authority, refusal) else None
+    """The command of a refused pair, where an issuer vouches for the holder in this car and the holder for the command.
+    A second issuer's counts as well: its driver must not find done later what was refused.
+    """
+    ours = refusal.claims is not None and refusal.claims.aud == authority.vehicle
+    payload = _payload(refusal, command, MAX_COMMAND) if ours else None
     read = None if payload is None else read_command(payload, token)
     return None if isinstance(read, Refusal) else read
 
