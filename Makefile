@@ -108,7 +108,7 @@ test-load: packages ## a full bus read for MINUTES=10: nothing may be lost
 
 test-radio: packages .phones-are-here ## phones open the car over a real Bluetooth stack, in an emulated machine
 	@$(RUN) -m hil.packages radio
-	BOITIER_RADIO=1 $(RUN) -m pytest hil/scenarios/test_radio.py -s
+	BOITIER_RADIO=1 $(RUN) -m pytest hil/scenarios/test_radio.py tests/test_phones_daemon.py -m slow -s
 
 .PHONY: .mutants-are-here
 .mutants-are-here: venv

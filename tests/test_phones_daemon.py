@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import os
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.cli.checks import examine
 from agent.cli.status import phones
-from hil import beside, mule, tokens
+from hil import beside, mule, results, tokens
 from hil.vouchers import time_answer
 from keyless.receipt import Event, Receipt, believe_receipt
 from tests.agent_process import UNLOCK_ON, VEHICLE, Box
@@ -189,6 +190,7 @@ def test_status_says_in_words_whether_phones_are_answered() -> None:
 
 @pytest.mark.slow
 async def test_an_honest_phone_opens_while_another_writes_ten_thousand_times(stage: Stage) -> None:
+    """How many messages of another's it waits for at most is counted in `test_ble_peripheral.py`."""
     box, stack = stage
     await until(lambda: name(stack))
     mallory, alice, written = Phone(stack, 66), Holder(box, stack, 7), 0
@@ -215,4 +217,7 @@ async def test_an_honest_phone_opens_while_another_writes_ten_thousand_times(sta
     await writing
     counters = (await asyncio.to_thread(box.ask, "status"))["phones"]["counters"]
     assert counters["writes"] >= JUNK
-    print(f"opened in {took:.2f} s among {during} of {JUNK} writes of another phone")
+    line = f"opened in four round trips and {took:.2f} s, among {during} of {JUNK} writes of another phone"
+    print(line)
+    if "BOITIER_RADIO" in os.environ:
+        results.keep(results.PAGE, "an honest phone among ten thousand writes", line)
