@@ -77,6 +77,7 @@ class LifeMachine(TrustRules):
             it.used = max(it.used, order.counter)
         if moves:
             it.used = max(it.used, order.counter)
+        self.law.use_up([it], bool(moves), cut)
         it.shown = max(it.shown, order.counter)
         if verdict is Verdict.MUST_NOT:
             assert not moves, f"a command moved the lock: {order}"

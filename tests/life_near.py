@@ -191,6 +191,7 @@ class PhoneRules(CarRules):
         work = self.bench.told(talk.link, (beside.TOKEN, shown), (beside.COMMAND, data))
         answer, moves, cut = self.attempt(work)
         it.near_shown = max(it.near_shown, counter)
+        law.use_up([it], bool(moves), cut)
         said = None if cut else self.answered(talk, answer, it, signer, nonce)
         if moves:
             assert verdict is not Verdict.MUST_NOT, f"{signer} moved the lock: {moves} by {WORDS[action]}"

@@ -105,6 +105,8 @@ class Law:
 
     def over(self, it: Permit, look: Look, at_station: bool) -> Verdict:
         """R4: MUST_NOT where an ended booking begins again after its paid end or in somebody else's time."""
+        if it.spent != "no":
+            return Verdict.MUST_NOT if it.spent == "yes" else Verdict.FREE
         if it.number not in self.ended or it.number == self.open:
             return Verdict.MUST
         if at_station and look.lo_s >= it.paid_to:
@@ -130,6 +132,10 @@ class Law:
             return Verdict.MUST_NOT
         if self.open is not None:
             own = [it for it in mine if it.number == self.open]
+            urgent = [it for it in mine if self.is_urgent(it)]
+            if urgent and not own:
+                surely = len(mine) == 1 and mine[0].spent == "no" and self._kept(mine[0])
+                return Verdict.MUST if surely else Verdict.FREE
             return self._own(own, look) if own else self.next_driver(mine, look)
         fit = [it for it in mine if self.over(it, look, look.place is True) is not Verdict.MUST_NOT]
         if not fit:
@@ -137,6 +143,17 @@ class Law:
         plain = all(self._whole(it) for it in fit)
         ready = any(self._kept(it) and self.over(it, look, look.place is True) is Verdict.MUST for it in fit)
         return Verdict.MUST if plain and ready else Verdict.FREE
+
+    @staticmethod
+    def is_urgent(it: Permit) -> bool:
+        """It unlocks once, whoever has the car."""
+        return it.role == EMERGENCY and it.number == 0 and it.spent != "yes"
+
+    @staticmethod
+    def use_up(by: list[Permit], moves: bool, cut: bool) -> None:
+        for it in by:
+            if it.role == EMERGENCY and (moves or cut) and it.spent == "no":
+                it.spent = "yes" if len(by) == 1 and not cut else "maybe"
 
     @staticmethod
     def free(mine: list[Permit], look: Look) -> Verdict:
@@ -190,8 +207,11 @@ class Law:
             return Verdict.MUST_NOT
         forced = it.role in (BACKEND, AGENT, TECHNICIAN) and (it.iss == self.operator or it.number == self.open)
         beside = self.open is not None and it.number != self.open
-        if beside and (not forced or (order.action == UNLOCK and it.number != 0)):
+        lets_in = order.action == UNLOCK and (it.number != 0 or it.role != BACKEND)
+        if beside and (not forced or lets_in):
             return Verdict.MUST_NOT  # R7
+        if it.role == EMERGENCY and it.spent != "no":
+            return Verdict.MUST_NOT if it.spent == "yes" else Verdict.FREE
         if order.action == END:
             if self.open is None:
                 return Verdict.MUST_NOT

@@ -70,7 +70,7 @@ def wished(law: Law, it: Permit, wish: Wish, look: Look) -> Verdict:
     """What the door says to a command that is believed."""
     if look.moving:
         return Verdict.MUST_NOT
-    if law.open is not None and law.open != it.number:
+    if law.open is not None and law.open != it.number and not (wish.action == UNLOCK and law.is_urgent(it)):
         return law.next_driver([it], look) if wish.action == UNLOCK else Verdict.MUST_NOT
     if wish.action == UNLOCK:
         return law.over(it, look, look.place is True)

@@ -11,6 +11,7 @@ from hypothesis.stateful import precondition, rule
 from drivers.ports import Feedback, LockAction
 from hil.badges import Card
 from tests.door_bench import HOUR, SUN_META
+from tests.life_oracle import EMERGENCY
 from tests.life_terms import Look, Permit, Verdict
 from tests.life_tokens import AT_READER, BADGES, CARDS, Issuing
 
@@ -44,6 +45,8 @@ class CarRules(Issuing):
             assert shown is not Feedback.REFUSED, f"{who} was refused: {self.why()}"
         closes = (own and look.place is not False) or not own
         by = [it for it in mine if it.number == law.open] if own else mine
+        closes = closes and not all(it.role == EMERGENCY and not it.number for it in by)
+        law.use_up(by, bool(moves), cut)
         self.follow(opens={it.number for it in mine if it.number}, closes=closes, by=by, moves=moves, cut=cut)
         return cut, moves
 

@@ -25,7 +25,8 @@ class Permit:
 
     stored: whether the car has it: "yes", "no", or "maybe" where the power went meanwhile, or it may be erased by now.
     used: the highest counter that a command of it has surely used up; shown: the highest that was ever sent; near_used,
-    near_shown: the same of those beside the car. early, late: its grace, seconds.
+    near_shown: the same of those beside the car. early, late: its grace, seconds. spent: whether an
+    emergency's one unlock is used up: "yes", "no", "maybe".
     """
 
     token: bytes
@@ -50,6 +51,7 @@ class Permit:
     shown: int = 0
     near_used: int = 0
     near_shown: int = 0
+    spent: str = "no"
 
 
 @dataclass(frozen=True)

@@ -182,6 +182,18 @@ async def test_from_afar_the_drivers_own_token_tells_and_a_mere_unlock_gives_not
     await bench.settles(True)
 
 
+@pytest.mark.parametrize("role", [Role.AGENT, Role.TECHNICIAN, Role.BACKEND])
+async def test_a_token_of_no_booking_gives_the_start_to_nobodys_open_booking(bench: SupplyBench, role: Role) -> None:
+    await bench.book(7, ALICE, actions=DOORS)
+    await bench.tap(ALICE)
+    staff = bench.mint(0, None, 0, HOUR, role=role, actions=DRIVER)
+    code = (await ask(bench, staff, Action.UNLOCK, 1))[0]
+    assert code == ("unknown" if role is Role.BACKEND else "refused")
+    await bench.wait(4)
+    await bench.idle()
+    assert not bench.relay.through
+
+
 async def test_r5_who_is_let_in_from_afar_for_a_booking_not_heard_of_drives(bench: SupplyBench) -> None:
     await ask(bench, backend(bench, 9), Action.UNLOCK, 1)
     assert bench.under.booking is not None

@@ -141,6 +141,30 @@ async def test_r7_a_remote_driver_does_not_get_into_somebody_elses_booking(bench
     assert [it["code"] for it in await bench.facts("refused")] == ["occupied"] * 3
 
 
+@pytest.mark.parametrize("role", [Role.AGENT, Role.TECHNICIAN])
+async def test_r7_from_afar_staff_lock_what_somebody_has_and_the_backend_alone_unlocks_it(
+    bench: DoorBench, role: Role
+) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    staff, hotline = bench.mint(0, None, 0, HOUR, role=role), bench.mint(0, None, 0, HOUR, role=Role.BACKEND)
+    await bench.door.command(bench.command(staff, Action.UNLOCK, 1))
+    assert [it["code"] for it in await bench.facts("refused")] == ["occupied"], "as beside the car"
+    await bench.door.command(bench.command(staff, Action.LOCK, 2))
+    await bench.door.command(bench.command(hotline, Action.UNLOCK, 3))
+    assert bench.lock.moves == [LockAction.UNLOCK, LockAction.LOCK, LockAction.UNLOCK]
+    await bench.door.command(bench.command(hotline, Action.END, 4))
+    await bench.door.command(bench.command(staff, Action.UNLOCK, 5))
+    assert bench.lock.moves[-2:] == [LockAction.LOCK, LockAction.UNLOCK], "of a car that nobody has"
+
+
+async def test_r7_staff_unlock_from_afar_the_booking_that_they_drive_themselves(bench: DoorBench) -> None:
+    token = bench.mint(7, None, 0, HOUR, role=Role.AGENT)
+    for counter in (1, 2):
+        await bench.door.command(bench.command(token, Action.UNLOCK, counter))
+    assert bench.lock.moves == [LockAction.UNLOCK] * 2
+
+
 async def test_an_actuation_is_not_cancelled_with_its_asker(bench: DoorBench) -> None:
     asked = asyncio.ensure_future(bench.door.command(bench.command(bench.mint(7, None, 0, HOUR), Action.UNLOCK, 1)))
     await settle(2)

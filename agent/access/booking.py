@@ -17,7 +17,7 @@ from ..car.privacy import Place, for_leg, may_keep_place
 from ..car.reading import Reading, driven_km, duration_ms, spent_kwh, without
 from ..car.state import Moving
 from ..car.stations import Where
-from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking, UnderWay
+from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, USED_KEY, OpenBooking, UnderWay
 from ..sync import stored
 
 
@@ -80,15 +80,23 @@ class Seen(Struct, frozen=True):
     key_back: bool | None
 
 
+class Use(Struct, frozen=True):
+    """Of an emergency token, which opens once. token: its id in hex. exp: its end, seconds."""
+
+    token: str
+    exp: int
+
+
 class Plan(Struct, frozen=True):
     """What follows from a movement of the lock, decided before it and kept beside the pending intent, so that a power
     cut in between cannot change it. opens and closes together: a takeover (R4). seen: for the receipt; `None` makes
-    none.
+    none. uses: up.
     """
 
     opens: OpenBooking | None = None
     closes: Closing | None = None
     seen: Seen | None = None
+    uses: Use | None = None
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = to_builtins(self)
@@ -97,11 +105,12 @@ class Plan(Struct, frozen=True):
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Plan:
         """What an earlier version wrote lacks some fields of both. Raises `ValueError`, `KeyError`, `TypeError`."""
-        opens, closes, seen = found["opens"], found["closes"], found.get("seen")
+        opens, closes, seen, uses = found["opens"], found["closes"], found.get("seen"), found.get("uses")
         return cls(
             None if opens is None else stored.typed(OpenBooking, opens),
             None if closes is None else stored.typed(Closing, closes),
             None if seen is None else stored.typed(Seen, seen),
+            None if uses is None else stored.typed(Use, uses),
         )
 
 
@@ -226,6 +235,9 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
     facts: list[tuple[str, dict[str, object]]] = []
     put: list[tuple[str, bytes]] = []
     drop: list[str] = []
+    if plan.uses is not None and moved:
+        under.used[plan.uses.token] = plan.uses.exp
+        put.append((USED_KEY + plan.uses.token, str(plan.uses.exp).encode()))
     if plan.closes is not None and under.booking is not None:
         closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
         if under.leg is not None:

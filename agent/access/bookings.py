@@ -211,6 +211,7 @@ class Bookings:
             tokens=tokens,
             waiting=waiting(self._believed.values(), now.lo_s, self._under.ended),
             ended=self._under.ended,
+            used=self._under.used.keys(),
         )
 
     def of_badge(self, badge: bytes) -> tuple[Stored, ...]:

@@ -21,7 +21,7 @@ from .booking import How, hard
 from .deciding import Known, Verdict, guard, nothing_open, occupied, over_at
 
 GARAGE: Final = {Action.GARAGE_ON: True, Action.GARAGE_OFF: False}  # R17
-FORCES: Final = (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)  # R1: may end what the checks would refuse
+FORCES: Final = (Role.BACKEND, Role.AGENT, Role.TECHNICIAN)  # R1: may end what the checks would refuse, and lock it
 SWITCHES: Final = {
     Action.RELEASE_CABLE: SwitchAction.RELEASE_CABLE,
     Action.IMMOBILISE_THEFT: SwitchAction.IMMOBILISE,
@@ -93,8 +93,8 @@ def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refu
     if action is Action.RELEASE_IMMOBILISER:
         return None
     if open_ is not None and booking.booking != open_.booking:
-        opens_another = action is Action.UNLOCK and known.opens(booking)
-        if opens_another or not forced:
+        lets_in = action is Action.UNLOCK and (known.opens(booking) or booking.role is not Role.BACKEND)
+        if lets_in or not forced:
             return occupied(booking, open_)
     if action is Action.UNLOCK:
         return over_at(booking, known, at_station=True)  # the backend can extend; nobody stands there

@@ -11,7 +11,7 @@ from collections.abc import Set
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keyless.claims import Action, Booking, Interval
+from keyless.claims import Action, Booking, Interval, Role
 from keyless.code import DAY_S, CodeKind, admitted, ending, hotline_admitted
 from keyless.policy import CarView, Motion, Wish, decide
 from keyless.refusal import Code, Refusal, refused
@@ -25,7 +25,8 @@ class Known(Struct, frozen=True):
     """All that a decision rests on beside what was presented, taken at one moment.
 
     situation: a refusal while there is no key set. tokens: those that the badge, the code or the phone stands for.
-    waiting: see `choice.waiting`. ended: numbers of bookings that were closed. cable: a button lets it go (R8).
+    waiting: see `choice.waiting`. ended: numbers of bookings that were closed. used: ids of emergency tokens that have
+    opened, in hex. cable: a button lets it go (R8).
     """
 
     situation: Situation | Refusal
@@ -35,6 +36,7 @@ class Known(Struct, frozen=True):
     tokens: tuple[Stored, ...]
     waiting: tuple[Window, ...]
     ended: Set[int]
+    used: Set[str] = frozenset()
     cable: bool = False
 
     @property
@@ -71,6 +73,8 @@ def at_reader(known: Known) -> Verdict:
     found = _chosen(known)
     if isinstance(found, Refusal):
         return Verdict(refusal=found)
+    if _is_emergency(found):
+        return _unlock(found, known)
     if known.open_ is not None and known.open_.booking != found.booking:
         return _next_driver(found, known.open_, known)
     return _tapped(found, known)
@@ -87,7 +91,7 @@ def by_phone(wish: Action, known: Known) -> Verdict:
 def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
     """UNLOCK, LOCK, END or RELEASE_CABLE, by a booking that is believed."""
     open_ = known.open_
-    if open_ is not None and open_.booking != booking.booking:
+    if open_ is not None and open_.booking != booking.booking and not _is_emergency(booking):
         if wish is Action.UNLOCK:
             return _next_driver(booking, open_, known)
         return Verdict(booking, refusal=occupied(booking, open_))
@@ -112,7 +116,9 @@ def guard(booking: Booking, action: Action, car: CarNow, *, remote: bool = False
 
 
 def over_at(booking: Booking, known: Known, *, at_station: bool) -> Refusal | None:
-    """`expired` where this booking has ended and may not be opened again."""
+    """`expired` where this booking has ended and may not be opened again, or an emergency token has opened already."""
+    if booking.cti.hex() in known.used:
+        return refused(Code.EXPIRED, "an emergency token opens once", booking, reasons=["used"])
     return over(booking, known.waiting, known.open_number, known.now.lo_s, known.ended, at_station)
 
 
@@ -168,6 +174,11 @@ def _tapped(booking: Booking, known: Known) -> Verdict:
     if wish is Tap.PAUSE:
         return _guarded(Verdict(booking, Action.LOCK), known)
     return _end(booking, known)
+
+
+def _is_emergency(booking: Booking) -> bool:
+    """Of no booking: whoever has the car, it unlocks it, and neither begins, closes nor locks anything."""
+    return booking.role is Role.EMERGENCY and not booking.booking
 
 
 def _unlock(booking: Booking, known: Known) -> Verdict:

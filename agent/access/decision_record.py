@@ -92,6 +92,7 @@ class Record(Struct, frozen=True):
     ended: tuple[Ended, ...]
     judged: Judged | None
     decision: msgspec.Raw
+    used: tuple[str, ...] = ()
 
 
 class Decision(Struct, frozen=True):
@@ -147,6 +148,7 @@ def record(n: int, software: str, presented: Presented, known: Known, came_out: 
         ended=tuple(map(Ended, ended)),
         judged=_judged(known, named, numbers),
         decision=msgspec.Raw(decision(verdict, known.car)),
+        used=tuple(sorted({claims.cti.hex() for _, claims in named if claims is not None} & known.used)),
     )
     return msgspec.json.encode(made)
 
@@ -270,4 +272,5 @@ def _known(found: Record) -> Known:
             carried=frozenset(judged.carried),
         )
     ended, cable = frozenset(it.booking for it in found.ended), SwitchAction.RELEASE_CABLE in found.presented.switches
-    return Known(situation, found.now, found.car, found.open, found.tokens, found.waiting, ended, cable)
+    used = frozenset(found.used)
+    return Known(situation, found.now, found.car, found.open, found.tokens, found.waiting, ended, used, cable)

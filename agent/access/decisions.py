@@ -21,6 +21,7 @@ from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Refusal
 from keyless.token import token_hash
 
+from ..car.under_way import USED_KEY
 from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from .booking import How
@@ -40,6 +41,7 @@ from .sparing import Sparing
 
 log = logging.getLogger(__name__)
 
+USED_KEPT_S: Final = 86_400  # after the end of the token: clocks are set back
 MOVEMENTS: Final[dict[Action, Movement]] = {
     Action.UNLOCK: LockAction.UNLOCK, Action.LOCK: LockAction.LOCK, Action.END: LockAction.LOCK,
     Action.RELEASE_CABLE: SwitchAction.RELEASE_CABLE,
@@ -118,6 +120,13 @@ class Decisions:
 
     async def purge(self, lo_s: float) -> None:
         await self._kept.purge(lo_s)
+        used = self._scene.under.used
+        old = [token for token, exp in used.items() if exp + USED_KEPT_S < lo_s]
+        if old:
+            with contextlib.suppress(StoreBroken):  # it keeps that in memory, and does it when it is whole
+                await self._store.commit(drop=tuple(USED_KEY + token for token in old))
+        for token in old:
+            del used[token]
 
     @property
     def recorded(self) -> dict[str, int]:
@@ -191,7 +200,7 @@ class Decisions:
         )
         opens = self._scene.opening(booking, self._bookings.believed()) if verdict.opens else None
         closes = self._scene.closing(verdict.closes, verdict.overridden) if verdict.closes is not None else None
-        together = self._scene.plan(opens, closes)
+        together = self._scene.plan(opens, closes, booking)
         moved = await self._lockwork.move(MOVEMENTS[action], asked, together, put={**(put or {}), **record})
         # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
         # "ended".

@@ -20,7 +20,7 @@ from keyless.refusal import Refusal
 
 from ..car.legs import Leg
 from ..car.state import Moving
-from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, OpenBooking
+from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, USED_KEY, OpenBooking
 from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
 from ..sync.together import together
@@ -94,6 +94,9 @@ class Door:
             self._scene.under.booking = OpenBooking.from_bytes(vault[BOOKING_KEY])
         ended = (stored.number(name.removeprefix(ENDED_KEY)) for name in vault if name.startswith(ENDED_KEY))
         self._scene.under.ended |= {number for number in ended if number is not None}
+        for name in (name for name in vault if name.startswith(USED_KEY)):
+            exp = stored.number(vault[name].decode("ascii", "replace"))
+            self._scene.under.used[name.removeprefix(USED_KEY)] = exp or 0
         if LEG_KEY in vault:
             self._scene.under.leg = Leg.from_bytes(vault[LEG_KEY])
         self._bookings.load(vault)

@@ -198,7 +198,7 @@ class Remote:
                 await self._close_only(asked, closes, put)
                 return
         opens = self._scene.opening(booking, self._bookings.believed()) if verdict.opens else None
-        plan = self._scene.plan(opens, closes)
+        plan = self._scene.plan(opens, closes, booking)
         try:
             await self._lockwork.move(MOVEMENTS[command.action], asked, plan, put=put)
         except StoreBroken:

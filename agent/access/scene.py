@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from config.privacy import Policy
 from config.vocabulary import IGNITION, PLUGGED
 from drivers.ports import Clock, Instant
-from keyless.claims import Booking, Interval
+from keyless.claims import Booking, Interval, Role
 from keyless.token import token_hash
 
 from ..car.inputs import Sensed
@@ -19,7 +19,7 @@ from ..car.privacy import Place, coarse, place
 from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
-from .booking import CarNow, Closing, How, Plan, Seen, doors, soft
+from .booking import CarNow, Closing, How, Plan, Seen, Use, doors, soft
 from .choice import carried
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
@@ -105,12 +105,16 @@ class Scene:
             carried=carried(booking.booking, (*believed, booking)),
         )
 
-    def plan(self, opens: OpenBooking | None = None, closes: Closing | None = None) -> Plan:
-        """What follows, with what the car shows now beside it."""
+    def plan(
+        self, opens: OpenBooking | None = None, closes: Closing | None = None, by: Booking | None = None
+    ) -> Plan:
+        """What follows, with what the car shows now beside it. by: whose token asked."""
         car = self.car()
         shut = None if car.doors_open is None else not car.doors_open
         key_back = car.key_returned if self._key_holder else None
-        return Plan(opens, closes, Seen(self.reading(), math.floor(self.now().lo_s), car.plugged, shut, key_back))
+        seen = Seen(self.reading(), math.floor(self.now().lo_s), car.plugged, shut, key_back)
+        uses = Use(by.cti.hex(), by.exp) if by is not None and by.role is Role.EMERGENCY else None
+        return Plan(opens, closes, seen, uses)
 
     def closing(self, how: How, hard_overridden: tuple[str, ...] = ()) -> Closing:
         kind = self.under.booking.kind if self.under.booking is not None else None

@@ -19,6 +19,7 @@ from .reading import Reading
 
 BOOKING_KEY = "booking/open"
 ENDED_KEY = "booking/ended/"
+USED_KEY = "emergency/"
 LEG_KEY = "leg/open"
 CHARGE_KEY = "charge/open"
 COURSE_KEY = "journey/last"
@@ -91,6 +92,7 @@ class UnderWay(Struct):
     booking: OpenBooking | None = None
     leg: Leg | None = None
     ended: set[int] = field(default_factory=set)  # numbers that were closed: they lose to a booking not yet used
+    used: dict[str, int] = field(default_factory=dict)  # emergency tokens that have opened: id in hex, its end
     charge: Charge | None = None
     cable: Cable = field(default_factory=Cable)
     unbooked: int = 0

@@ -15,7 +15,7 @@ from ..access.bookings import REVISION
 from ..access.pending import PENDING
 from ..access.receipts import NUMBER
 from ..access.remote import COUNTER
-from ..car.under_way import BOOKING_KEY
+from ..car.under_way import BOOKING_KEY, USED_KEY
 from ..sync import delivery, holdings, wiping
 from ..sync.disk import Disk
 from ..sync.record import When
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .app import House
 
 # Numbers, of no person: what was obeyed, superseded or given once never counts again.
-KEEP: Final = (COUNTER, REVISION, NUMBER)
+KEEP: Final = (COUNTER, REVISION, USED_KEY, NUMBER)
 UNDER_WAY: Final = (
     "a booking is under way, or a movement of the lock has no outcome yet: whoever has the car could not open it any"
     " more; end it first, and let boitier run until then"

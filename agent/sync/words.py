@@ -17,7 +17,7 @@ STATE: Final = (
 RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
-    "car/consumption", "car/garage", "privacy/pause", "token/", "revision/", "decision/",
+    "car/consumption", "car/garage", "privacy/pause", "token/", "revision/", "emergency/", "decision/",
     "access/pending", "access/commanded", "access/let_in", "access/immobilised", "access/tries", "access/forced",
     "sun/", "command/counter/", "near/counter/", "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
@@ -35,7 +35,7 @@ _NEWEST: Final = "the newest only, at the broker"
 _USE: Final = "billing, and who had the car"
 _CARE: Final = "care of the car and its battery"
 _WORK: Final = "keeping the box working"
-_REPLAY: Final = "a day after the command's token ends, also through `erase --all`"
+_REPLAY: Final = "a day after the token ends, also through `erase --all`"
 _DOOR: Final = "who opened the car, and by what right"
 
 # where, or where and key → purpose, retention, recipient, about a person
@@ -78,6 +78,7 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "box decision/": (_DOOR, "30 days, or until 64 newer ones that moved the car, or 64 newer refusals", _NOBODY, True),
     "box token/": (_DOOR, "two days after the booking's end", _NOBODY, True),
     "box revision/": ("no superseded token opens again", "for good, also through `erase --all`", _NOBODY, False),
+    "box emergency/": ("no emergency token opens twice", _REPLAY, _NOBODY, False),
     "box access/pending": (_DOOR, "until the lock has moved", _NOBODY, True),
     "box access/forced": ("no code ends a booking twice", "until sixteen newer ones", _NOBODY, True),
     "box sun/": ("no reading of a badge opens twice", "until `erase --all`", _NOBODY, True),
@@ -214,6 +215,7 @@ MEANING: Final[dict[str, str]] = {
     "token/": "signed tokens of bookings",
     "decision/": "the door's last decisions, and all that each rested on: tokens, the car without any place, the time",
     "revision/": "newest version of each booking",
+    "emergency/": "which emergency tokens have opened, and their end",
     "access/pending": "the movement of the lock under way, with who asked",
     "access/commanded": "whether the lock was last told to open or to close",
     "access/let_in": "whether who has the car may start it",
