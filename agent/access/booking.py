@@ -224,8 +224,9 @@ class Consequence(Struct, frozen=True):
     drop: tuple[str, ...] = ()
 
 
-def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
-    """Apply a plan to what is under way. moved: false when the actuator surely did not move.
+def carry_out(under: UnderWay, plan: Plan, moved: bool, *, contradicted: bool = False) -> Consequence:
+    """Apply a plan to what is under way. moved: false when the actuator surely did not move. contradicted: the car says
+    that it did not lock, or not unlock.
 
     An unlock that did not happen opens nothing. An end stands all the same (a broken relay must not bill on), with a
     flag.
@@ -239,7 +240,9 @@ def carry_out(under: UnderWay, plan: Plan, moved: bool) -> Consequence:
         under.used[plan.uses.token] = plan.uses.exp
         put.append((USED_KEY + plan.uses.token, str(plan.uses.exp).encode()))
     if plan.closes is not None and under.booking is not None:
-        closing = plan.closes if moved else replace(plan.closes, soft=(*plan.closes.soft, "not_locked"))
+        closing = plan.closes
+        if contradicted or not moved:
+            closing = replace(closing, soft=(*closing.soft, "not_locked"))
         if under.leg is not None:
             kind, leg = under.booking.kind, under.leg
             distance = closing.distance if may_keep_place(kind) else None

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from drivers.credentials import Credential, SunTap
 from drivers.fitted import SwitchAction
-from drivers.ports import CodeEntered, Feedback, Instant, LockAction, LockOutcome
+from drivers.ports import CodeEntered, Feedback, Instant, LockAction
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Refusal
 from keyless.token import token_hash
@@ -202,11 +202,10 @@ class Decisions:
         closes = self._scene.closing(verdict.closes, verdict.overridden) if verdict.closes is not None else None
         together = self._scene.plan(opens, closes, booking)
         moved = await self._lockwork.move(MOVEMENTS[action], asked, together, put={**(put or {}), **record})
-        # An end that stands is shown as one (R3), also when the car did not read back; only a dead actuator is not
-        # "ended".
-        failed = moved.outcome is LockOutcome.FAILED
-        ended = action is Action.END and not failed
+        # An end that stands is shown as one (R3), also when the car did not read back; but "locked: your booking has
+        # ended" is not said of a car that says that it is open, or whose relay is dead.
+        ended = action is Action.END and not moved.undone
         feedback = Feedback.UNSURE if moved.surprising and not ended else GOOD[action]
         if closes is None or action is not Action.END:
             return Decided(feedback, moved=moved)
-        return Decided(feedback, moved=moved, flags=(*closes.soft, "not_locked") if failed else closes.soft)
+        return Decided(feedback, moved=moved, flags=(*closes.soft, "not_locked") if moved.undone else closes.soft)

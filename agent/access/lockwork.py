@@ -25,7 +25,7 @@ from ..car.under_way import UnderWay
 from ..sync.store import Fact, Store, StoreBroken
 from . import let_in
 from .booking import Plan, carry_out
-from .outcome import UNPROVEN, UNTOLD, Answer, Moved
+from .outcome import CONTRADICTED, UNPROVEN, UNTOLD, Answer, Moved
 from .pending import NOTHING, PENDING, Asked, Movement, Pending
 from .receipts import Done, Receipts, Written
 
@@ -161,6 +161,8 @@ class Lockwork:
             return LockOutcome.UNKNOWN, why
         if await self._car.wait_locked(action is LockAction.LOCK, self.confirm_s):
             return LockOutcome.DONE, "read back"
+        if self._car.locked(since_moved=True) is (action is LockAction.UNLOCK):
+            return LockOutcome.UNKNOWN, CONTRADICTED
         return LockOutcome.UNKNOWN, f"no read-back within {self.confirm_s:g} s"
 
     async def _tell(self, action: Movement) -> None:
@@ -183,7 +185,7 @@ class Lockwork:
         locks = pending.action if isinstance(pending.action, LockAction) else None
         before = self._under.booking
         done = Done(pending.plan, before, asked, locks, outcome)
-        after = carry_out(self._under, pending.plan, moved)
+        after = carry_out(self._under, pending.plan, moved, contradicted=why == CONTRADICTED)
         receipts = self.receipts.write(done) if locks is not None else Written()
         put, drop = dict(after.put) | dict(receipts.put), [PENDING, *after.drop]
         body = {

@@ -13,6 +13,7 @@ from drivers.ports import LockOutcome
 
 UNPROVEN: Final = "the lock signal is not proven on this car"
 UNTOLD: Final = "the car does not tell"
+CONTRADICTED: Final = "the car's own signal says the opposite"
 
 
 class Moved(Struct, frozen=True):
@@ -25,6 +26,11 @@ class Moved(Struct, frozen=True):
     why: str
     facts: tuple[int, ...] = ()
     receipt: bytes | None = None
+
+    @property
+    def undone(self) -> bool:
+        """As far as anybody can tell it did not happen: the relay is dead, or the car says the opposite (R9)."""
+        return self.outcome is LockOutcome.FAILED or self.why == CONTRADICTED
 
     @property
     def surprising(self) -> bool:

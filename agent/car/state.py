@@ -167,13 +167,13 @@ class CarState:
         known = [state for state in map(self.on, DOORS) if state is not None]
         return any(known) if known else None
 
-    def locked(self) -> bool | None:
+    def locked(self, *, since_moved: bool = False) -> bool | None:
         """The car's own word; whether it counts is another question (R9). A word of before this box moved the lock is
-        not held.
+        not held where it is stale, and with since_moved nowhere.
         """
         told = self._signals.get(LOCKED)
-        moved = told is not None and self.acted_ns is not None and told.at_ns <= self.acted_ns
-        return None if moved and LOCKED in self._silence.stale else self.on(LOCKED)
+        before = told is not None and self.acted_ns is not None and told.at_ns <= self.acted_ns
+        return None if before and (since_moved or LOCKED in self._silence.stale) else self.on(LOCKED)
 
     async def wait_locked(self, value: bool, timeout_s: float) -> bool:
         """Did the car's own lock signal read so within the time? Of a car that must be asked, an answer of before
