@@ -21,6 +21,7 @@ from .trust import IssuerKey, KeySet, issuer_key, key_is_stale
 
 UNSURE_ACCEPTED: Final = "clock_unsure_accepted"
 AFTER_END: Final = "after_end_open_booking"
+JUST_ENDED: Final = "just_ended"
 KEPT_S: Final = 2 * 86_400  # R13: two days after its end a stored token is of no more use to anybody
 LEVEL_0_START_S: Final = 86_400  # R18: without a clock, a driver's start may be this far after the floor
 DRIVES: Final = (Role.DRIVER, Role.AGENT, Role.TECHNICIAN)  # roles that can sit in the open booking (R5)
@@ -34,7 +35,8 @@ class Situation(Struct, frozen=True):
     the booking under way: time never refuses those who drive it (R5). superseded: booking number to highest revision
     seen. revoked: 8-byte ids; list_iat: when their list was made, `None` where there never was one. at_station:
     revocation, supersession and a key that was dropped stop the open booking only there (D20). carried: names of its
-    tokens (32 hex digits of `token_hash`) that were believed for it: none at a desk.
+    tokens (32 hex digits of `token_hash`) that were believed for it: none at a desk. just_ended: number of the
+    booking that ended last, for ten minutes while none has begun since: its drivers' tokens outlast their own end.
     """
 
     keyset: KeySet
@@ -47,6 +49,7 @@ class Situation(Struct, frozen=True):
     list_iat: int | None
     at_station: bool
     carried: Set[str] = frozenset()
+    just_ended: int | None = None
 
     def is_open(self, claims: Claims) -> bool:
         """R5: whether these claims are of somebody who drives the booking under way. Booking 0 is none."""
@@ -254,7 +257,9 @@ def _window(claims: Claims, situation: Situation) -> Refusal | str | None:
     lo, hi = situation.now.lo_s, situation.now.hi_s
     is_open = situation.is_open(claims)
     if lo > claims.exp:
-        return AFTER_END if is_open else refused(Code.EXPIRED, claims=claims, until=claims.exp)
+        just = situation.just_ended == claims.booking != 0 and claims.role in DRIVES
+        note = AFTER_END if is_open else JUST_ENDED if just else None
+        return note or refused(Code.EXPIRED, claims=claims, until=claims.exp)
     if hi is not None and hi < claims.nbf:
         # The booking was opened inside its window, so this clock has been set back: it is unsure, its driver is not.
         return UNSURE_ACCEPTED if is_open else refused(Code.TOO_EARLY, claims=claims, since=claims.nbf)

@@ -55,6 +55,7 @@ def situation(case: Case) -> verify.Situation:
         list_iat=state["list_iat"],
         at_station=state["at_station"],
         carried=frozenset(state["carried"]),
+        just_ended=state["just_ended"],
     )
 
 

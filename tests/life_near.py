@@ -206,7 +206,7 @@ class PhoneRules(CarRules):
             self.obeyed.add(data)
         self.stored_by_phone(it, judged, booked, had, look, sure=not cut)
         carried = law.open if law.is_open(it) and it.stored == "yes" != had and not cut else None
-        opens = {it.number} - {0} if action == UNLOCK else set()
+        opens = law.begins([it], look) if action == UNLOCK else set()
         closes = action == END or (action == UNLOCK and law.open != it.number)
         may = verdict is not Verdict.MUST_NOT
         self.follow(opens=opens if may else set(), closes=closes and may, by=[it], moves=moves, cut=cut)

@@ -6,7 +6,7 @@ against the true time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.life_terms import Key, Look, Order, Permit, Verdict
 
@@ -42,6 +42,7 @@ class Law:
     paid: tuple[float, float] = (0, 0)
     carried: set[Permit] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
+    left: tuple[int, float] | None = None  # what ended last, and when
     floor_s: float = 0
     erased_s: float = 0
 
@@ -101,7 +102,18 @@ class Law:
             return False
         if self.is_open(it):
             return look.place is not True or not self.barred(it)  # R5, D20
-        return not self.barred(it) and self.timely(it, look) and not self.blind(it, look)
+        in_time = self.timely(it, look) or (self.may_fetch(it, look) and look.lo_s > it.exp)
+        return not self.barred(it) and in_time and not self.blind(it, look)
+
+    def may_fetch(self, it: Permit, look: Look) -> bool:
+        """What was forgotten in the car, of a booking that has just ended."""
+        return self.open is None and it.number == look.just_ended and it.role in DRIVES
+
+    def begins(self, by: list[Permit], look: Look) -> set[int]:
+        """The bookings that an unlock by these may open."""
+        fetched = [it for it in by if self.may_fetch(it, look)]
+        over = [it for it in fetched if self.over(it, look, look.place is True) is Verdict.MUST_NOT]
+        return {it.number for it in by if it not in over and (it not in fetched or look.lo_s <= it.exp)} - {0}
 
     def over(self, it: Permit, look: Look, at_station: bool) -> Verdict:
         """R4: MUST_NOT where an ended booking begins again after its paid end or in somebody else's time."""
@@ -137,6 +149,10 @@ class Law:
                 surely = len(mine) == 1 and mine[0].spent == "no" and self._kept(mine[0])
                 return Verdict.MUST if surely else Verdict.FREE
             return self._own(own, look) if own else self.next_driver(mine, look)
+        fetched = [it for it in mine if self.may_fetch(it, look)]
+        if fetched:
+            surely = all(self._whole(it) for it in mine) and any(self._kept(it) for it in fetched)
+            return Verdict.MUST if surely else Verdict.FREE
         fit = [it for it in mine if self.over(it, look, look.place is True) is not Verdict.MUST_NOT]
         if not fit:
             return Verdict.MUST_NOT
@@ -203,7 +219,7 @@ class Law:
         late = look.hi_s is None or look.hi_s > order.exp
         if order.by != it.holder or order.known or order.counter <= it.used or late or look.moving:
             return Verdict.MUST_NOT
-        if not self.may(it, look) or not self.rights(it) & order.action:
+        if not self.may(it, replace(look, just_ended=None)) or not self.rights(it) & order.action:
             return Verdict.MUST_NOT
         forced = it.role in (BACKEND, AGENT, TECHNICIAN) and (it.iss == self.operator or it.number == self.open)
         beside = self.open is not None and it.number != self.open

@@ -47,7 +47,7 @@ class CarRules(Issuing):
         by = [it for it in mine if it.number == law.open] if own else mine
         closes = closes and not all(it.role == EMERGENCY and not it.number for it in by)
         law.use_up(by, bool(moves), cut)
-        self.follow(opens={it.number for it in mine if it.number}, closes=closes, by=by, moves=moves, cut=cut)
+        self.follow(opens=law.begins(mine, look), closes=closes, by=by, moves=moves, cut=cut)
         return cut, moves
 
     @rule(badge=WHO)

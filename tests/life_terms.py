@@ -56,7 +56,9 @@ class Permit:
 
 @dataclass(frozen=True)
 class Look:
-    """The car and its clock at one moment. hi_s: `None` without an end. place: at a station, away, or not known."""
+    """The car and its clock at one moment. hi_s: `None` without an end. place: at a station, away, or not known.
+    just_ended: whose booking ended in the last ten minutes, none having begun since.
+    """
 
     lo_s: float
     hi_s: float | None
@@ -65,6 +67,7 @@ class Look:
     moving: bool
     locked: bool | None
     source: str = "gnss"
+    just_ended: int | None = None
 
 
 @dataclass(frozen=True)

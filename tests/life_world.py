@@ -74,7 +74,9 @@ class LifeWorld(RuleBasedStateMachine):
     def look(self) -> Look:
         now = self.bench.timekeeper.interval()
         locked = self.bench.door.locked()
-        return Look(now.lo_s, now.hi_s, self.place, self.door_open, self.moving, locked, now.source)
+        just, left = self.bench.under.just_ended(self.bench.clock.now().ns), self.law.left
+        assert just is None or (left is not None and just == left[0] and self.bench.at() - left[1] < 610)
+        return Look(now.lo_s, now.hi_s, self.place, self.door_open, self.moving, locked, now.source, just)
 
     def parked(self, home: bool) -> None:
         self.bench.clock.move(1)
@@ -152,10 +154,11 @@ class LifeWorld(RuleBasedStateMachine):
             if before is not None:
                 assert closes, f"booking {before} must not close"
                 law.ended.add(before)
+                law.left = before, self.bench.at()
             law.open = None
             if now is not None:
                 assert number in opens, f"booking {number} must not open"
-                law.open, law.paid = number, (now.paid_to_s, now.paid_to_s)
+                law.open, law.paid, law.left = number, (now.paid_to_s, now.paid_to_s), None
             law.drop_superseded()
         self.carry(self.believed_now() if number != before else set())
         same = number is not None and number == before
@@ -165,7 +168,10 @@ class LifeWorld(RuleBasedStateMachine):
             self.start_right.doubted(same=same)
         elif LockAction.UNLOCK in moves and not cut:
             by_number = [it for it in by if it.number == number] or list(by)
-            self.start_right.unlocked(starts(law, by_number), same=same)
+            rights = starts(law, by_number)
+            if number is None and any(it.number for it in by):  # it was fetched what lay in the car, and no more
+                rights = None if any(not it.number for it in by) else False
+            self.start_right.unlocked(rights, same=same)
         elif moves and number is None and not cut:
             self.start_right.over()
 

@@ -108,6 +108,7 @@ def asked(case: dict[str, Any]) -> list[str]:
     words += ["--at-station"] if state["at_station"] else []
     words += [word for one in state["superseded"].items() for word in ("--superseded", "{}:{}".format(*one))]
     words += [word for name in state["carried"] for word in ("--carried", name)]
+    words += ["--just-ended", str(state["just_ended"])] if state["just_ended"] is not None else []
     words += ["--source", state["source"]]
     return [*words, "--threshold", str(case["trust"]["threshold"])]
 

@@ -138,8 +138,8 @@ class Beside:
     def _judge(
         self, token: bytes, command: bytes, nonces: frozenset[bytes], key: str
     ) -> tuple[Booking, NearCommand] | Refusal:
-        at_station = self._scene.car().where.at is True
-        situation = self._bookings.situation(self._scene.now(), self._scene.open_number, at_station)
+        car, open_ = self._scene.car(), self._scene.open_number
+        situation = self._bookings.situation(self._scene.now(), open_, car.where.at is True, car.just_ended)
         if isinstance(situation, Refusal):
             return situation
         counter = self._counters[key][0] if key in self._counters else None

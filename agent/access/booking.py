@@ -25,7 +25,7 @@ class CarNow(Struct, frozen=True):
     """What the rules look at, taken at one moment. `None` is "not known".
 
     key_returned, card_returned: true where no holder is fitted (D16). doors_open: see `doors`. locked: as far as it may
-    be believed (R9). still_s: seconds without movement.
+    be believed (R9). still_s: seconds without movement. just_ended: see `UnderWay`.
     """
 
     ignition_on: bool | None
@@ -37,6 +37,7 @@ class CarNow(Struct, frozen=True):
     where: Where
     still_s: float
     card_returned: bool | None = True
+    just_ended: int | None = None
 
 
 class OpenNow(Struct, frozen=True):
@@ -181,6 +182,12 @@ def may_auto_close(open_: OpenBooking, car: CarNow, lo_s: float, still_s: float)
     """
     at_rest = car.moving is Moving.NO and car.still_s >= still_s
     return lo_s >= open_.paid_to_s and car.where.at is True and at_rest and not hard(car)
+
+
+def may_lock_again(car: CarNow) -> bool:
+    """After the ten minutes in which the last driver fetched what lay in the car."""
+    at_rest = car.moving is Moving.NO and car.ignition_on is not True and car.doors_open is not True
+    return at_rest and car.just_ended is None
 
 
 # --- what is written -------------------------------------------------------------------------------------------------

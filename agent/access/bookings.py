@@ -182,7 +182,9 @@ class Bookings:
     def __len__(self) -> int:
         return len(self._believed)
 
-    def situation(self, now: Interval, open_booking: int | None, at_station: bool) -> Situation | Refusal:
+    def situation(
+        self, now: Interval, open_booking: int | None, at_station: bool, just_ended: int | None = None
+    ) -> Situation | Refusal:
         """What any token is judged against here; a refusal while there is no key set."""
         authority, keyset, under = self._authority, self._authority.trusted(), self._under.booking
         if isinstance(keyset, Refusal):
@@ -198,13 +200,14 @@ class Bookings:
             list_iat=authority.list_iat,
             at_station=at_station,
             carried=frozenset(under.carried if under is not None else ()),
+            just_ended=just_ended,
         )
 
     def known(self, now: Interval, car: CarNow, tokens: tuple[Stored, ...]) -> Known:
         """What is decided by, here and now. tokens: see `Known`."""
         under = self._under.booking
         return Known(
-            situation=self.situation(now, self._open, car.where.at is True),
+            situation=self.situation(now, self._open, car.where.at is True, car.just_ended),
             now=now,
             car=car,
             open_=OpenNow(under.booking, under.paid_to_s) if under is not None else None,
@@ -216,10 +219,8 @@ class Bookings:
 
     def of_badge(self, badge: bytes) -> tuple[Stored, ...]:
         """The tokens that name this badge: see `keyless.claims.badge_id`."""
-        named = BadgeId(badge)
-        return tuple(
-            Stored(it.booking, it.nbf, it.token) for it in self._believed.values() if it.confirmation == named
-        )  # fmt: skip
+        mine = (it for it in self._believed.values() if it.confirmation == BadgeId(badge))
+        return tuple(Stored(it.booking, it.nbf, it.token) for it in mine)
 
     def believed(self) -> Collection[Booking]:
         return self._believed.values()

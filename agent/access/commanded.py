@@ -10,6 +10,7 @@ from collections.abc import Set
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from drivers.fitted import SwitchAction
 from keyless.claims import Action, Booking, Command, Role
@@ -59,6 +60,7 @@ def by_command(command: bytes, far: Far, known: Known) -> Commanded:
     situation = known.situation
     if isinstance(situation, Refusal):
         return Commanded(Verdict(refusal=situation))
+    situation = replace(situation, just_ended=None)  # what lies in the car is fetched by who stands beside it
     found = believe_command(known.tokens[0].token, command, situation, far.counter)
     if isinstance(found, Refusal):
         return Commanded(Verdict(refusal=found))

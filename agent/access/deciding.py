@@ -7,6 +7,7 @@ and the rules themselves (`booking.py`, `choice.py`, `keyless/`), of which this 
 from __future__ import annotations
 
 from collections.abc import Set
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,10 +16,12 @@ from keyless.claims import Action, Booking, Interval, Role
 from keyless.code import DAY_S, CodeKind, admitted, ending, hotline_admitted
 from keyless.policy import CarView, Motion, Wish, decide
 from keyless.refusal import Code, Refusal, refused
-from keyless.verify import Situation, believe
+from keyless.verify import DRIVES, JUST_ENDED, Situation, believe
 
 from .booking import CarNow, How, OpenNow, Tap, hard, may_take_over, tap
 from .choice import Stored, Window, best, over
+
+FETCH: Final = Action.UNLOCK | Action.LOCK
 
 
 class Known(Struct, frozen=True):
@@ -49,7 +52,10 @@ class Known(Struct, frozen=True):
 
     def opens(self, booking: Booking) -> bool:
         """Whether an unlock by this one opens it: not where it is open already, nor where it has no number."""
-        return booking.booking not in (0, self.open_number)
+        return booking.booking not in (0, self.open_number) and booking.note != JUST_ENDED
+
+    def has_just_ended(self, booking: Booking) -> bool:
+        return self.open_ is None and booking.booking == self.car.just_ended and booking.role in DRIVES
 
 
 class Verdict(Struct, frozen=True):
@@ -96,8 +102,8 @@ def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
             return _next_driver(booking, open_, known)
         return Verdict(booking, refusal=occupied(booking, open_))
     if wish is Action.UNLOCK:
-        refusal = _over(booking, known)
-        return _unlock(booking, known) if refusal is None else Verdict(booking, refusal=refusal)
+        again = _again(booking, known)
+        return Verdict(booking, refusal=again) if isinstance(again, Refusal) else _unlock(again, known)
     if wish is Action.LOCK:
         return _guarded(Verdict(booking, Action.LOCK), known)
     if wish is not Action.END and not (wish is Action.RELEASE_CABLE and known.cable):
@@ -139,7 +145,7 @@ def _chosen(known: Known) -> Booking | Refusal:
     for one in known.tokens:
         found = _judged(one, known)
         if isinstance(found, Booking):
-            found = _over(found, known) or found
+            found = _again(found, known)
         judged.append((one, found))
     return best(judged, known.open_number, known.now.lo_s, known.ended)
 
@@ -158,17 +164,21 @@ def _judged(one: Stored, known: Known) -> Booking | Refusal:
     return replace(found, paid_to_s=min(found.paid_to_s, one.until))
 
 
-def _over(booking: Booking, known: Known) -> Refusal | None:
-    return over_at(booking, known, at_station=known.at_station)
+def _again(booking: Booking, known: Known) -> Booking | Refusal:
+    """One that has ended opens again, or lets its driver fetch for ten minutes what lies in the car, or neither."""
+    refusal = over_at(booking, known, at_station=known.at_station)
+    if known.has_just_ended(booking) and (refusal is not None or booking.note == JUST_ENDED):
+        return replace(booking, actions=booking.actions & FETCH, note=JUST_ENDED)
+    return booking if refusal is None else refusal
 
 
 def _tapped(booking: Booking, known: Known) -> Verdict:
     """The driver of the open booking, or of the one that is about to open (R3)."""
-    wish = tap(known.car)
-    if known.open_ is None and (booking.booking or wish is Tap.UNLOCK):
+    wish, begins = tap(known.car), booking.booking and not known.has_just_ended(booking)
+    if known.open_ is None and (begins or wish is Tap.UNLOCK):
         wish = Tap.UNLOCK  # nobody has the car: whatever it says of its lock, this is a beginning
     elif known.open_ is None:
-        wish = Tap.PAUSE  # a token without a booking leaves nothing to end
+        wish = Tap.PAUSE  # nothing to end, by a token without a booking or of one that has just ended
     if wish is Tap.UNLOCK:
         return _unlock(booking, known)
     if wish is Tap.PAUSE:

@@ -135,13 +135,15 @@ def record(n: int, software: str, presented: Presented, known: Known, came_out: 
     numbers = {claims.booking for _, claims in named if claims is not None} | {it.booking for it in known.tokens}
     verdict = came_out.verdict if isinstance(came_out, Commanded) else came_out
     now, ended = known.now, sorted(numbers & known.ended)
+    where = replace(known.car.where, distance=None, charge_point=None)
+    just_ended = known.car.just_ended if known.car.just_ended in numbers else None
     made = Record(
         form=FORM,
         n=n,
         software=software,
         presented=presented,
         now=Interval(float(now.lo_s), None if now.hi_s is None else float(now.hi_s), now.source),
-        car=replace(known.car, still_s=0.0, where=replace(known.car.where, distance=None, charge_point=None)),
+        car=replace(known.car, still_s=0.0, where=where, just_ended=just_ended),
         open=known.open_,
         tokens=known.tokens,
         waiting=known.waiting if ended else (),  # asked only where one may not be opened again
@@ -270,6 +272,7 @@ def _known(found: Record) -> Known:
             list_iat=judged.list_iat,
             at_station=at_station,
             carried=frozenset(judged.carried),
+            just_ended=found.car.just_ended,
         )
     ended, cable = frozenset(it.booking for it in found.ended), SwitchAction.RELEASE_CABLE in found.presented.switches
     used = frozenset(found.used)

@@ -205,7 +205,8 @@ class Decisions:
         # An end that stands is shown as one (R3), also when the car did not read back; but "locked: your booking has
         # ended" is not said of a car that says that it is open, or whose relay is dead.
         ended = action is Action.END and not moved.undone
-        feedback = Feedback.UNSURE if moved.surprising and not ended else GOOD[action]
+        good = Feedback.ENDED if action is Action.LOCK and known.has_just_ended(booking) else GOOD[action]
+        feedback = Feedback.UNSURE if moved.surprising and not ended else good
         if closes is None or action is not Action.END:
             return Decided(feedback, moved=moved)
         return Decided(feedback, moved=moved, flags=(*closes.soft, "not_locked") if moved.undone else closes.soft)

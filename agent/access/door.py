@@ -24,7 +24,7 @@ from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, USED_KEY, OpenBooki
 from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
 from ..sync.together import together
-from .booking import How, may_auto_close
+from .booking import How, may_auto_close, may_lock_again
 from .bookings import Bookings
 from .choice import carried
 from .commissioning import prove
@@ -216,6 +216,9 @@ class Door:
         self._keypad.look()
         open_ = self._scene.under.booking
         car = self._scene.car()
+        if self._lockwork.fetched is not None and may_lock_again(car):
+            fetched, self._lockwork.fetched = self._lockwork.fetched, None  # once: a dead relay is not tried for ever
+            await self._lockwork.move(LockAction.LOCK, replace(fetched, via="auto", clock=self._scene.now().source))
         if open_ is not None and may_auto_close(open_, car, self._scene.now().lo_s, self._auto_close_s):
             log.info("booking %d was left open after its end; it is closed", open_.booking)
             asked = Asked("auto", open_.booking, open_.token, open_.holder, clock=self._scene.now().source)

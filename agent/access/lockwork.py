@@ -19,6 +19,7 @@ from typing import Any, Final
 from drivers.errors import DeviceError
 from drivers.fitted import SwitchAction
 from drivers.ports import Clock, LockAction, LockOutcome, LockPort
+from keyless.verify import JUST_ENDED
 
 from ..car.state import CarState
 from ..car.under_way import UnderWay
@@ -46,7 +47,8 @@ class Lockwork:
     guard: held from the intent to the outcome, so that nothing ends the process in between.
     result(id, code, why, fact): tells the backend what became of a remote command. switches: see `fit`. moved,
     moved_ns: when the lock last did, or tried. let_in: whether who has the car may start it, in the vault with what
-    says so; `None` before the first.
+    says so; `None` before the first. fetched: who unlocked it after his booking had ended, until
+    it is locked or somebody else unlocks it.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Lockwork:
         self.moved, self.moved_ns = asyncio.Event(), 0
         self.let_in: bool | None = None
         self.immobilised = False
+        self.fetched: Asked | None = None
         self.counters = {"moved": 0, "again": 0, "done": 0, "failed": 0, "unknown": 0}
 
     def fit(self, switches: Switches, first: First | None = None) -> None:
@@ -186,6 +189,7 @@ class Lockwork:
         before = self._under.booking
         done = Done(pending.plan, before, asked, locks, outcome)
         after = carry_out(self._under, pending.plan, moved, contradicted=why == CONTRADICTED)
+        self._under.follow_end(before, self._clock.now().ns)
         receipts = self.receipts.write(done) if locks is not None else Written()
         put, drop = dict(after.put) | dict(receipts.put), [PENDING, *after.drop]
         body = {
@@ -196,6 +200,7 @@ class Lockwork:
         if moved and locks is not None:
             self._commanded = locks is LockAction.LOCK
             put[COMMANDED] = action.encode()
+            self.fetched = asked if locks is LockAction.UNLOCK and asked.note == JUST_ENDED else None
         elif moved and pending.action is SwitchAction.IMMOBILISE:
             self.immobilised, put[IMMOBILISED] = True, b"1"
         elif moved and pending.action is SwitchAction.RELEASE:
@@ -258,6 +263,7 @@ class Lockwork:
         await self.resolve(at_once=True)
         done = Done(plan, self._under.booking, asked, None, None)
         after = carry_out(self._under, plan, True)
+        self._under.follow_end(done.before, self._clock.now().ns)
         receipts = self.receipts.write(done)
         told = (*(Fact(kind, body) for kind, body in after.facts), *receipts.facts, *facts)
         changes = dict(after.put) | dict(receipts.put) | dict(put)

@@ -64,6 +64,7 @@ class Scene:
             moving=self._car.moving(now_ns),
             where=self._car.station(now_ns),
             still_s=self._car.still_s(now_ns),
+            just_ended=self.under.just_ended(now_ns),
         )
 
     @property

@@ -20,6 +20,7 @@ from .reading import Reading
 BOOKING_KEY = "booking/open"
 ENDED_KEY = "booking/ended/"
 USED_KEY = "emergency/"
+JUST_ENDED_NS = 600_000_000_000
 LEG_KEY = "leg/open"
 CHARGE_KEY = "charge/open"
 COURSE_KEY = "journey/last"
@@ -92,10 +93,22 @@ class UnderWay(Struct):
     booking: OpenBooking | None = None
     leg: Leg | None = None
     ended: set[int] = field(default_factory=set)  # numbers that were closed: they lose to a booking not yet used
+    left: tuple[int, int] | None = None  # the booking that ended last, and when (ns); `None` once one has begun
     used: dict[str, int] = field(default_factory=dict)  # emergency tokens that have opened: id in hex, its end
     charge: Charge | None = None
     cable: Cable = field(default_factory=Cable)
     unbooked: int = 0
+
+    def follow_end(self, before: OpenBooking | None, now_ns: int) -> None:
+        """before: what was open until then."""
+        if self.booking is not None:
+            self.left = None
+        elif before is not None:
+            self.left = before.booking, now_ns
+
+    def just_ended(self, now_ns: int) -> int | None:
+        """The booking that ended in the last ten minutes, while none has begun since."""
+        return self.left[0] if self.left is not None and now_ns - self.left[1] < JUST_ENDED_NS else None
 
     def course(self) -> Course:
         return Course(self.booking, self.leg, self.charge, self.cable, self.unbooked)

@@ -85,6 +85,7 @@ def read_token(data: bytes, as_json: bool) -> tuple[cose.Sign1, values.Claims]:
 @click.option("--list-from", type=int, help="When the car's newest revocation list was made, in seconds.")
 @click.option("--superseded", type=Revision(), multiple=True, help=Revision.__doc__)
 @click.option("--carried", type=Hex(16), multiple=True, help="Name of a token once believed for the open booking.")
+@click.option("--just-ended", type=int, help="Number of the booking that ended in the last ten minutes.")
 @click.option("--source", type=click.Choice(SOURCES), default="gnss", help="Where --now comes from, if it has an end.")
 @as_json
 def verify_(
@@ -98,6 +99,7 @@ def verify_(
         now=now if now.hi_s is None else replace(now, source=said["source"]),
         open_booking=said["open_booking"], superseded=seen, revoked=frozenset(said["revoked"]),
         list_iat=said["list_from"], at_station=said["at_station"], carried={name.hex() for name in said["carried"]},
+        just_ended=said["just_ended"],
     )  # fmt: skip
     decision = verify.believe(read_bytes(token), situation)
     if isinstance(decision, Refusal):

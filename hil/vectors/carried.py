@@ -1,4 +1,4 @@
-"""D20: a key that leaves the key set, or may mint less, waits for a station as a revocation does."""
+"""D20: a key that leaves the key set, or may mint less, waits for a station. And tokens of what ended just now."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from .token_rules import AFTER, EVERY_ACTION, taken
 from .token_shapes import case
-from .world import DAY, LIMITED, NOW, STRANGER, Case, claims, flipped, named, refused, revoked_token, signed
+from .world import DAY, LIMITED, NOW, OLD, STRANGER, Case, claims, flipped, named, refused, revoked_token, signed
 
 
 def cases() -> list[Case]:
@@ -27,8 +27,26 @@ def cases() -> list[Case]:
         case("D20 another token of the open booking by the key that left", other, code, **open_),
         case("D20 the same bytes but one bit", flipped(gone), code, **open_),
         case("D20 believed once, and of another car", elsewhere, code, open_booking=42, carried=named(elsewhere)),
-        *_less(),
+        *_less(), *_just_ended(),
     ]  # fmt: skip
+
+
+def _just_ended() -> list[Case]:
+    """For ten minutes after its booking a token outlasts its own end, for what was forgotten in the car."""
+    said, code, end = claims(), refused("expired"), NOW + DAY
+    late: dict[str, Any] = {"now": [end, end + 4], "just_ended": 42}
+    backend = signed(claims(role="backend"))
+    return [
+        taken("just ended: a day after exp", said, "just_ended", **late),
+        taken("just ended: inside its window nothing is different", said, just_ended=42),
+        taken("just ended: agent, a driver's rights", claims(role="agent", actions=EVERY_ACTION), "just_ended", **late),
+        case("just ended: another booking", signed(said), code, **late | {"just_ended": 41}),
+        case("just ended: booking 0", signed(claims(booking=0)), code, **late | {"just_ended": 0}),
+        case("just ended: the backend's token", backend, code, **late),
+        case("just ended: its key is out of date", signed(said, OLD), refused("unknown_key"), **late),
+        case("just ended: revoked", signed(said), refused("revoked"), revoked=[revoked_token()], **late),
+        case("just ended: superseded", signed(said), refused("superseded"), superseded={"42": 4}, **late),
+    ]
 
 
 def _less() -> list[Case]:

@@ -187,6 +187,7 @@ USUAL: Final[Case] = {
     "open_booking": None,
     "at_station": False,
     "carried": [],
+    "just_ended": None,
     "superseded": {},
     "revoked": [],
     "list_iat": None,
