@@ -8,7 +8,7 @@ imported only where there is something to do, because it alone costs more start-
 
 from __future__ import annotations
 
-import secrets
+import os
 import sqlite3
 from typing import Final
 
@@ -62,7 +62,7 @@ def migrate(connection: sqlite3.Connection, found: int) -> None:
                 database.execute(statement)
         if found == 0:
             for name in (FACTS, SAMPLES):
-                database.execute("INSERT INTO streams (name, id) VALUES (?, ?)", (name, secrets.token_hex(8)))
+                database.execute("INSERT INTO streams (name, id) VALUES (?, ?)", (name, os.urandom(8).hex()))
         database.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -25,6 +25,7 @@ HEAVY = {
     "click": "30 ms: the unit runs python -m agent",
     "rich": "80 ms: the daemon draws no tables",
     "pytest": "the product knows no test",
+    "random": "2 ms with what it brings: os.urandom makes names and keys, and only a part that failed waits by chance",
     "dataclasses": "40 ms: a frozen one takes forty times as long to make as a struct, and 32 stood in the way",
 }
 # Of our own: what the car is asked, what is learnt of it and what ages waits until the door can be opened.

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
-import secrets
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
@@ -133,7 +133,7 @@ class Lockwork:
         await self.resolve(at_once=True)
         if self._first is not None and isinstance(action, LockAction):
             await self._first(action, asked, plan)
-        pending = Pending(secrets.token_hex(8), action, asked, plan)
+        pending = Pending(os.urandom(8).hex(), action, asked, plan)
         intent = Fact("access", pending.intent())
         async with self._guard:
             try:

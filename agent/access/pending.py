@@ -21,12 +21,13 @@ from .booking import Plan
 
 PENDING: Final = "access/pending"
 NOTHING: Final = Plan()
-_ACCESS: Final = re.compile(rb'"access":"([0-9a-f]{16})"')
+# Compiled when they are needed, which is seldom: not on the way to an open door (D24).
+_ACCESS: Final = rb'"access":"([0-9a-f]{16})"'
 Movement = LockAction | SwitchAction
 ACTIONS: Final[dict[str, Movement]] = {action.value: action for kind in (LockAction, SwitchAction) for action in kind}
-_ACTION: Final = re.compile(rb'"action":"(%s)"' % "|".join(ACTIONS).encode())
-_BOOKING: Final = re.compile(rb'"booking":([0-9]{1,18})[,}]')
-_COMMAND: Final = re.compile(rb'"command":"([0-9a-f]{32})"')
+_ACTION: Final = rb'"action":"(%s)"' % "|".join(ACTIONS).encode()
+_BOOKING: Final = rb'"booking":([0-9]{1,18})[,}]'
+_COMMAND: Final = rb'"command":"([0-9a-f]{32})"'
 
 
 class Asked(Struct, frozen=True):
@@ -82,7 +83,7 @@ class Pending(Struct, frozen=True):
 
 
 def _left(data: bytes) -> Pending | None:
-    access, action, booking, command = (it.search(data) for it in (_ACCESS, _ACTION, _BOOKING, _COMMAND))
+    access, action, booking, command = (re.search(it, data) for it in (_ACCESS, _ACTION, _BOOKING, _COMMAND))
     if access is None or action is None:
         return None
     asked = Asked(

@@ -17,8 +17,9 @@ from ..car.under_way import OpenBooking
 from ..sync import stored
 
 _T = TypeVar("_T")
-_NUMBER: Final = re.compile(rb'"booking":([0-9]{1,18})[,}]')
-_TOKEN: Final = re.compile(rb'"token":"([0-9a-f]{32})"')
+# Compiled when they are needed, as in `pending.py`.
+_NUMBER: Final = rb'"booking":([0-9]{1,18})[,}]'
+_TOKEN: Final = rb'"token":"([0-9a-f]{32})"'
 UNKNOWN: Final = Reading(
     odometer_km=None, soc_percent=None, energy_kwh=None, range_km=None, plugged=None, at_station=None, boot="", at=0,
     wall=None,
@@ -33,7 +34,7 @@ def rescued(data: bytes, token: Callable[[str], Claims | None]) -> tuple[OpenBoo
     `lost`: what of it is not known any more. Without its `start`, kilometres and energy count from the car's next
     words; the fact `opened` has the right ones.
     """
-    number, name = _NUMBER.search(data), _TOKEN.search(data)
+    number, name = re.search(_NUMBER, data), re.search(_TOKEN, data)
     detail: dict[str, object] = {
         "booking": int(number[1]) if number else None, "token": name[1].decode() if name else None, "kept": False,
         "lost": ["all"],

@@ -17,7 +17,7 @@ from drivers.local import files
 DEFAULT_CONFIG: Final = Path("/etc/boitier/agent.toml")
 DEFAULT_STATE: Final = "/var/lib/boitier"
 GOOD_COPY: Final = "settings.good.toml"
-STATE_LINE: Final = re.compile(r'^\s*state\s*=\s*["\'](/[^"\']*)["\']', re.MULTILINE)
+STATE_LINE: Final = r'(?m)^\s*state\s*=\s*["\'](/[^"\']*)["\']'
 # D15: a broken car folder starts with the relay, and says so; a key holder without a line keeps no door shut, nor
 # does a privacy policy that is not there: nothing is kept then. `tracking` is of the release before.
 OPENS_ANYHOW: Final = {"vehicle.car", "booking.key_holder", "privacy", "tracking"}
@@ -78,7 +78,7 @@ def state_folder(config: Path) -> Path:
     try:
         told = tomllib.loads(text).get("state")
     except tomllib.TOMLDecodeError:
-        found = STATE_LINE.search(text)
+        found = re.search(STATE_LINE, text)
         told = found[1] if found is not None else None
     if isinstance(told, str) and told.startswith("/"):
         return Path(told)

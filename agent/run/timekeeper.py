@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import math
-import secrets
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ class Timekeeper:
         self._phones &= self._asked.keys()
         same = [nonce for nonce in self._asked if (nonce in self._phones) is by_phone]
         if len(same) < QUESTIONS:
-            same.append(secrets.token_bytes(NONCE_SIZE))
+            same.append(os.urandom(NONCE_SIZE))
             self._asked[same[-1]] = now_ns
             self._phones |= {same[-1]} if by_phone else set()
             self._counts["asked"] += 1

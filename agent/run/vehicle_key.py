@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import secrets
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ def load(folder: Path, vehicle: str) -> Loaded:
             except ValueError as error:
                 replaced = str(error)
                 log.error("%s is of no use, a new key is made: %s", path, error)
-        secret = secrets.token_bytes(SECRET_SIZE)
+        secret = os.urandom(SECRET_SIZE)
         files.write_durably(path, _record(secret, vehicle))
     except OSError as error:  # also of reading: what may be whole is not written over
         log.error("no vehicle key: %s", error)
