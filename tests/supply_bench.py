@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from agent.access.choice import may_start_now
 from agent.access.switching import Held, SupplyFirst, Switching, supply_wanted
 from drivers.errors import DeviceError
 from drivers.fitted import SwitchAction
@@ -49,7 +50,8 @@ class SupplyBench(DoorBench):
         lockwork, actions = self.lockwork, (SwitchAction.SUPPLY_ON, SwitchAction.SUPPLY_OFF)
 
         def wanted() -> bool | None:
-            return supply_wanted(lockwork.let_in, lockwork.immobilised)
+            now = may_start_now(self.under.booking, self.bookings.believed())
+            return supply_wanted(lockwork.let_in, lockwork.immobilised, now)
 
         self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
         first = None

@@ -194,6 +194,28 @@ async def test_a_token_of_no_booking_gives_the_start_to_nobodys_open_booking(ben
     assert not bench.relay.through
 
 
+@pytest.mark.parametrize("opener", ["a driver", "the backend"])
+async def test_the_right_that_comes_while_the_booking_is_open_counts_at_once(bench: SupplyBench, opener: str) -> None:
+    await bench.book(7, ALICE, actions=DOORS)
+    if opener == "the backend":
+        await ask(bench, backend(bench, 7), Action.UNLOCK, 1)
+    else:
+        await bench.tap(ALICE)
+        await bench.book(7, BOB, actions=DRIVER)
+        await bench.book(8, ALICE, actions=DRIVER)
+    await bench.idle()
+    assert not bench.relay.through, "a colleague's counts when he taps, another booking's not at all"
+    await bench.book(7, ALICE, actions=DRIVER, revision=1)
+    await bench.idle()
+    assert bench.relay.through
+    await after_a_cut(bench)
+    assert bench.relay.through
+    await ask(bench, backend(bench), Action.END, 2)
+    await bench.settles(False)
+    await bench.idle()
+    assert not bench.relay.through
+
+
 async def test_r5_who_is_let_in_from_afar_for_a_booking_not_heard_of_drives(bench: SupplyBench) -> None:
     await ask(bench, backend(bench, 9), Action.UNLOCK, 1)
     assert bench.under.booking is not None

@@ -58,6 +58,15 @@ def may_start(booking: Booking, stored: Iterable[Booking]) -> bool:
     return not own or any(actions & Action.START for actions in own)
 
 
+def may_start_now(open_: OpenBooking | None, stored: Iterable[Booking]) -> bool:
+    """Whether the stored tokens give START to who opened this booking, also one that came since: his own; where it was
+    opened from afar, those of anybody who drives it.
+    """
+    own = [it for it in stored if open_ is not None and it.booking == open_.booking and it.role in DRIVES]
+    openers = [it for it in own if open_ is not None and it.confirmation.id.hex() == open_.holder]
+    return any(it.actions & Action.START for it in openers or own)
+
+
 def carried(booking: int, believed: Iterable[Booking], before: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of the believed tokens whose holders drive this booking, the last ones behind those of before (D20)."""
     drive = (it.token for it in believed if it.token and it.booking == booking and it.role in DRIVES)

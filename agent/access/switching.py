@@ -28,12 +28,12 @@ AGAIN_NS: Final = 5_000_000_000  # after a failure; doubles up to
 LONGEST_NS: Final = 300_000_000_000
 
 
-def supply_wanted(let_in: bool | None, withheld: bool) -> bool | None:
+def supply_wanted(let_in: bool | None, withheld: bool, now: bool = False) -> bool | None:
     """Whether the card has its supply; `None`: nobody knows who had the car, and it is left as it is.
 
-    let_in: see `Lockwork`. withheld: the car is immobilised by its card.
+    let_in: see `Lockwork`. withheld: the car is immobilised by its card. now: see `may_start_now`.
     """
-    return False if withheld else let_in
+    return False if withheld else now or let_in
 
 
 def may_take_away(car: CarNow) -> bool:

@@ -14,6 +14,7 @@ from drivers.lock.board import Board
 from drivers.lock.relay import RelayLock
 from drivers.lock.switch import RelayPulse, RelaySwitch
 
+from ..access.choice import may_start_now
 from ..access.switching import Held, SupplyFirst, Switching, supply_wanted
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def compose(house: House) -> Switching | None:
             return by_card and lockwork.immobilised
 
         def wanted() -> bool | None:
-            return supply_wanted(lockwork.let_in, withheld())
+            now = may_start_now(house.under.booking, house.bookings.believed())
+            return supply_wanted(lockwork.let_in, withheld(), now)
 
         card = Held("card_supply", port, SUPPLY, wanted, clock, lockwork, scene)
         held.append(card)
