@@ -32,7 +32,7 @@ from agent.car.state import CarState
 from agent.car.under_way import UnderWay
 from agent.run.supervisor import Actuation
 from agent.sync.facts import problems
-from agent.sync.store import Store
+from agent.sync.store import Store, StoreBroken
 from config.privacy import KindPolicy, Policy, Work
 from config.settings import Booking, Keyless, Lock, Settings, Station, Vehicle
 from config.vocabulary import (
@@ -118,7 +118,8 @@ class DoorBench:
         self.store = Store(
             self.folder / "boitier.db", self.clock, self.stamp, VEHICLE.hex(), self.settings.buffer
         )  # fmt: skip
-        await self.store.open()
+        with contextlib.suppress(StoreBroken):  # and a start goes on without it (D14)
+            await self.store.open()
         self.car = CarState(self.clock, self.settings.station, receiver=self.receiver)
         self.under = UnderWay()
         self.authority = self.believed()

@@ -272,3 +272,22 @@ def test_d14_with_no_database_at_all_the_door_opens(box: Box) -> None:
     box.relay.wait_for(UNLOCK_ON)
     box.reader.wait_for(b"O\n")
     assert box.stop() == 0
+
+
+@pytest.mark.parametrize("lost", ["gone", "garbage", "in the way"])
+def test_d14_r5_who_has_the_car_is_known_after_a_start_without_the_database(box: Box, lost: str) -> None:
+    box.store_booking()
+    box.start()
+    box.tap()
+    box.reader.wait_for(b"O\n")
+    assert box.stop(signal.SIGKILL) == -signal.SIGKILL
+    for file in box.state.glob("records.db*"):
+        file.unlink()
+    if lost == "garbage":
+        (box.state / "records.db").write_bytes(b"this is no database" * 1000)
+    elif lost == "in the way":
+        (box.state / "records.db").mkdir()
+        (box.state / "records.db" / "in the way").touch()
+    box.start()
+    assert box.ask("status")["door"]["booking"] == 7
+    assert box.stop() == 0

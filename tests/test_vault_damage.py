@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent.access.open_file import OPEN_FILE
 from agent.access.pending import Pending
 from agent.access.rescue import rescued
 from agent.sync import samples, stored
@@ -197,6 +198,7 @@ async def away(folder: Path) -> DoorBench:
     await bench.book(33, ALICE)
     await bench.tap(ALICE)
     await bench.off()
+    (folder / "bookings" / OPEN_FILE).unlink()
     return bench
 
 

@@ -50,7 +50,7 @@ class Bookings:
         now: Callable[[], Interval],
         heard: Callable[[int], None],
     ) -> None:
-        self._folder, self._store, self._authority, self._under = folder, store, authority, under
+        self.folder, self._store, self._authority, self._under = folder, store, authority, under
         self._now, self._heard = now, heard
         self._tokens: dict[str, bytes] = {}
         self._believed: dict[str, Booking] = {}
@@ -70,7 +70,7 @@ class Bookings:
             elif name.startswith(REVISION):
                 self._take_revision(name.removeprefix(REVISION), data)
         try:
-            paths = sorted(self._folder.glob("*.cwt"))
+            paths = sorted(self.folder.glob("*.cwt"))
         except OSError:
             log.exception("the folder of bookings cannot be read")
             paths = []
@@ -276,7 +276,7 @@ class Bookings:
         self._barred.pop(name, None)
         self._recorded.discard(name)
         with contextlib.suppress(OSError):  # the next start verifies it again and finds it superseded or over
-            (self._folder / f"{name}.cwt").unlink(missing_ok=True)
+            (self.folder / f"{name}.cwt").unlink(missing_ok=True)
 
     async def _commit(
         self, fact: Fact | None, put: Mapping[str, bytes] | None = None, drop: Iterable[str] = ()
@@ -291,8 +291,8 @@ class Bookings:
 
     def _write(self, name: str, token: bytes) -> bool:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            files.write_durably(self._folder / f"{name}.cwt", token)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write_durably(self.folder / f"{name}.cwt", token)
         except OSError as error:
             log.warning("booking %s has no file of its own: %s", name, error)
             return False

@@ -31,6 +31,7 @@ from .commissioning import prove
 from .decisions import Decisions
 from .keypad import Keypad, slot_claims
 from .lockwork import Lockwork
+from .open_file import OpenFile
 from .pending import Asked
 from .remote import Remote
 from .rescue import rescued
@@ -76,7 +77,8 @@ class Door:
         self._bookings, self._lockwork = bookings, lockwork
         self._decisions, self._remote, self._keypad = decisions, remote, keypad
         self._reader, self._auto_close_s = reader, auto_close_s
-        self._turns = Turns()
+        self._open_file = OpenFile(bookings.folder)
+        self._turns = Turns(lambda: self._open_file.follow(scene.under.booking, clock.now().ns))
         self._shut = False
         self.ticked_ns = clock.now().ns
         self.past_s: Callable[[], float] = lambda: scene.now().lo_s  # what ended before is erased
@@ -86,26 +88,29 @@ class Door:
         """Once, before the door is armed. With the database broken the files are enough to open (D14)."""
         try:
             vault = await self._store.read("")
-            self._keypad.load(vault)
         except StoreBroken:
             vault = {}
-            self._keypad.load(None)
-        if BOOKING_KEY in vault:
-            self._scene.under.booking = OpenBooking.from_bytes(vault[BOOKING_KEY])
+        self._keypad.load(None if self._store.broken else vault)
+        under, had = self._scene.under, vault.get(BOOKING_KEY)
+        under.booking = None if had is None else OpenBooking.from_bytes(had)
+        if not vault:  # a first start, or the database is gone and cannot tell who has the car (R5)
+            under.booking, had = self._open_file.read()
         ended = (stored.number(name.removeprefix(ENDED_KEY)) for name in vault if name.startswith(ENDED_KEY))
-        self._scene.under.ended |= {number for number in ended if number is not None}
+        under.ended |= {number for number in ended if number is not None}
         for name in (name for name in vault if name.startswith(USED_KEY)):
             exp = stored.number(vault[name].decode("ascii", "replace"))
-            self._scene.under.used[name.removeprefix(USED_KEY)] = exp or 0
+            under.used[name.removeprefix(USED_KEY)] = exp or 0
         if LEG_KEY in vault:
-            self._scene.under.leg = Leg.from_bytes(vault[LEG_KEY])
+            under.leg = Leg.from_bytes(vault[LEG_KEY])
         self._bookings.load(vault)
-        if BOOKING_KEY in vault and self._scene.under.booking is None:
-            await self._rescue(vault[BOOKING_KEY])
-        open_ = self._scene.under.booking
+        if had is not None and under.booking is None:
+            await self._rescue(had)
+        elif under.booking is not None and had is None:
+            log.warning("booking %d is under way by its file; the database does not know it", under.booking.booking)
+            await self._note(under.booking)
+        open_ = under.booking
         if open_ is not None and not open_.carried:  # an earlier version's, or what was rescued
-            names = carried(open_.booking, self._bookings.believed())
-            self._scene.under.booking = replace(open_, carried=names)
+            under.booking = replace(open_, carried=carried(open_.booking, self._bookings.believed()))
         self._lockwork.load(vault)
         self._decisions.load(vault)
         self._remote.load(vault)
@@ -113,15 +118,21 @@ class Door:
     async def _rescue(self, data: bytes) -> None:
         """A disk can lie: somebody had the car. Told once, and never lost without a word."""
         booking, detail = rescued(data, lambda token: self._bookings.claims(token) or slot_claims(token))
+        again, _ = self._open_file.read()
+        if again is not None and detail["booking"] in (None, again.booking):
+            booking = again
+            detail = {"booking": again.booking, "token": again.token, "kept": True, "lost": []}
         self._scene.under.booking = booking
         self._bookings.judge()  # what is open decides what of it is believed
         log.error("the booking under way is damaged: %s", detail)
-        alarm = Fact("alarm", {"name": "booking_damaged", "event": "raised", "detail": detail})
+        await self._note(booking, Fact("alarm", {"name": "booking_damaged", "event": "raised", "detail": detail}))
+
+    async def _note(self, booking: OpenBooking | None, *facts: Fact) -> None:
         put = {BOOKING_KEY: booking.to_bytes()} if booking is not None else {}
         try:
-            await self._store.commit((alarm,), put=put, drop=() if put else (BOOKING_KEY,))
+            await self._store.commit(facts, put=put, drop=() if put else (BOOKING_KEY,))
         except StoreBroken:
-            log.warning("the database is broken; the alarm is kept in memory")
+            log.warning("the database is broken; what is under way is kept in memory")
 
     async def run(self) -> None:
         parts = {"door ticks": self._ticks()}

@@ -6,16 +6,17 @@ What is not here: what is done in a turn (`door.py`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 Answer = TypeVar("Answer")
 
 
 class Turns:
-    """Whoever asked may be cancelled; what was begun is not."""
+    """Whoever asked may be cancelled; what was begun is not. after: done at the end of each turn, before its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: Callable[[], None] = lambda: None) -> None:
+        self._after = after
         self._turn = asyncio.Lock()
         self._working: set[asyncio.Task[Any]] = set()
 
@@ -24,7 +25,10 @@ class Turns:
 
         async def alone() -> Answer:
             async with self._turn:
-                return await work
+                try:
+                    return await work
+                finally:
+                    self._after()
 
         task = asyncio.create_task(alone(), name="door work")
         self._working.add(task)

@@ -21,7 +21,8 @@ BOX: Final = (
     "access/pending", "access/commanded", "access/let_in", "access/immobilised", "access/tries", "access/forced",
     "sun/", "command/counter/", "near/counter/", "command/result/", "locate/told", "lock_proof/",
     "receipt/number", "vehicle/public",
-    "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "floor.json", "accepted.json",
+    "store.columns", "store.lived", "records.db", "records.db.broken-", "bookings/", "bookings/open",
+    "floor.json", "accepted.json",
     "roots/", "keyset.cbor", "keyset.copy.cbor", "revoked.cose", "settings.good.toml", "vehicle.key",
     "receipt.number",
 )  # fmt: skip
@@ -91,6 +92,7 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "box records.db": ("all of the above waits here for the backend", "row by row, as above", _OPERATOR, True),
     "box records.db.broken-": ("salvage of bills after a mishap", "until `erase --all`", _NOBODY, True),
     "box bookings/": (_DOOR, "two days after the booking's end", _NOBODY, True),
+    "box bookings/open": (_DOOR, "until the booking ends", _NOBODY, True),
 }  # fmt: skip
 
 # key, or where.key → what it is
@@ -235,6 +237,7 @@ MEANING: Final[dict[str, str]] = {
     "records.db": "the database: facts, samples, and the small values above",
     "records.db.broken-": "a database that was set aside after a mishap",
     "bookings/": "signed tokens again, as files",
+    "bookings/open": "the booking under way again, as a file",
     "floor.json": "the clock's floor",
     "accepted.json": "versions of key set and revocation list; ids of what is revoked; the roots that followed",
     "keyset.cbor": "the operator's public keys",
