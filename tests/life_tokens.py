@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from hil import codes
 from hil.badges import Card
 from keyless import issue
 from keyless.claims import BadgeId, Claims, HolderKey, Role, badge_id
@@ -15,7 +16,8 @@ from tests.door_bench import ALICE, BOB, HOUR, OPERATOR, SUN_MASTER, SUN_META, V
 from tests.life_bench import LIMITED, MAIN, PHONES, STRANGER
 from tests.life_guests import GUEST, NAME, NUMBERS
 from tests.life_oracle import AGENT, BACKEND, DRIVER, EMERGENCY, TECHNICIAN
-from tests.life_terms import Permit, Verdict, short
+from tests.life_oracle_beside import slot, slot_ends
+from tests.life_terms import Look, Permit, Verdict, short
 from tests.life_world import DAY, LifeWorld
 
 BADGES = {"alice": ALICE, "bob": BOB, "carol": b"\x04CARO"}
@@ -99,6 +101,7 @@ class Issuing(LifeWorld):
         assert accepted == (verdict is Verdict.MUST), f"book: {verdict}, and the door said {answer}"
         if accepted:
             self.law.stored(it)
+            self.makes_way(look, surely=had == "no")
             self.heard(it, look)
             self.carry({it} if self.law.is_open(it) and had != "yes" else set())
 
@@ -110,8 +113,21 @@ class Issuing(LifeWorld):
             paid = self.law.paid
             self.law.stored(it)
             self.law.paid = min(paid[0], self.law.paid[0]), max(paid[1], self.law.paid[1])
+            self.makes_way(self.look(), surely=False)
         elif had == "no" and not held:
             it.stored = "no"
+
+    def makes_way(self, look: Look, *, surely: bool) -> None:
+        """What a token that is stored takes from the open slot of the day. surely: it was not there before."""
+        law, first = self.law, codes.number_of(0, 0)
+        if law.open is None or law.open < first:
+            return
+        soonest, latest = slot_ends(law, slot(*divmod(law.open - first, 32), VEHICLE), look)
+        own = any(one.number == law.open and one.stored != "no" for one in law.permits)
+        law.paid = min(law.paid[0], soonest), law.paid[1] if own or not surely else min(law.paid[1], latest)
+        open_ = self.bench.under.booking
+        if surely and open_ is not None:
+            assert law.paid[0] <= open_.paid_to_s <= law.paid[1], f"the slot has the car until {law.paid}"
 
     def pick(self, which: int, fits: Callable[[Permit], bool] = lambda it: True) -> Permit | None:
         pool = [it for it in self.law.permits if fits(it)]

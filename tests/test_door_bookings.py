@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from agent.sync.store import StoreBroken
 from drivers.ports import Feedback
+from keyless.claims import Booking
 from tests.door_bench import (  # noqa: F401 (fixtures)
     ALICE,
     BOB,
@@ -175,3 +177,32 @@ async def test_r23_a_cleaners_badge_has_one_maintenance_booking_a_day_loaded_a_w
     opened = await bench.facts("booking", event="opened")
     assert [(it["booking"], it["booking_kind"]) for it in opened] == [(70 + day, "maintenance") for day in range(8)]
     assert not await bench.facts("refused")
+
+
+@pytest.mark.parametrize("then", ["the disk is back", "the power goes"])
+async def test_what_no_disk_took_counts_until_the_power_goes_and_is_told_once(bench: DoorBench, then: str) -> None:
+    await bench.book(33, ALICE, 0, HOUR)
+    other = bench.mint(33, BOB, 0, HOUR, revision=1)  # the badge was lost
+    folder, aside = bench.bookings.folder, bench.folder / "aside"
+    folder.rename(aside)
+    folder.touch()
+    bench.store.broken = True
+    for _ in range(2):
+        with pytest.raises(StoreBroken):
+            await bench.door.book(other)
+    assert await bench.tap(ALICE) is Feedback.REFUSED, "the operator has said so"
+    folder.unlink()
+    aside.rename(folder)
+    if then == "the power goes":
+        await bench.cut()
+        bench.park()
+        assert await bench.tap(ALICE) is Feedback.OPENED, "as if it never came"
+        return
+    await bench.store._recover(bench.clock.now().ns)
+    assert isinstance(await bench.door.book(other), Booking), "what is not acknowledged comes again"
+    stored = await bench.facts("booking", event="stored")
+    assert [it["token"] for it in stored] == [f"{number:032x}" for number in (1, 2)]
+    assert [file.stem for file in folder.glob("*.cwt")] == [f"{2:032x}"]
+    await bench.cut()
+    bench.park()
+    assert await bench.tap(BOB) is Feedback.OPENED

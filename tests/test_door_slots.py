@@ -92,3 +92,59 @@ async def test_the_earlier_of_two_bookings_counts(bench: DoorBench) -> None:
     await bench.type(slot())
     assert bench.under.booking is not None
     assert bench.under.booking.paid_to_s == T0 + 300
+
+
+# --- a booking that the car hears of while the slot is open
+
+
+@pytest.mark.parametrize("cut", [False, True])
+async def test_r4_a_slot_makes_way_for_a_booking_that_comes_later(bench: DoorBench, cut: bool) -> None:
+    await bench.prove()
+    assert await bench.type(slot()) is Feedback.OPENED
+    assert open_until(bench) > T0 + 12 * HOUR
+    bench.clock.move(600)
+    await bench.book(42, ALICE, HOUR, 3 * HOUR)
+    await bench.book(43, BOB, 5 * HOUR, 6 * HOUR)
+    assert open_until(bench) == T0 + HOUR
+    if cut:
+        await bench.cut()
+        assert open_until(bench) == T0 + HOUR
+    bench.park()
+    bench.say(locked="yes")
+    assert await bench.tap(ALICE) is not Feedback.OPENED
+    bench.clock.move(HOUR)
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    [closed] = await bench.facts("booking", event="closed")
+    assert (closed["booking"], closed["how"]) == (SLOT, "takeover")
+
+
+async def test_r4_where_that_ones_time_has_begun_a_slot_has_a_quarter_of_an_hour_and_no_more(bench: DoorBench) -> None:
+    await bench.type(slot())
+    bench.clock.move(600)
+    await bench.book(42, ALICE, 0, 3 * HOUR)
+    until = open_until(bench)
+    assert SLOT_YIELDS_S <= until - bench.at() <= SLOT_YIELDS_S + 1
+    bench.clock.move(600)
+    await bench.book(43, BOB, 2 * HOUR, 3 * HOUR)
+    assert open_until(bench) == until, "the next one does not lengthen it"
+
+
+async def test_r12_a_slot_that_the_desk_sent_a_token_for_ends_as_that_says(bench: DoorBench) -> None:
+    await bench.type(slot())
+    await bench.book(SLOT, ALICE, 0, 2 * HOUR)
+    assert open_until(bench) == T0 + 2 * HOUR
+    await bench.book(42, BOB, HOUR, 3 * HOUR)
+    assert open_until(bench) == T0 + 2 * HOUR
+
+
+async def test_a_booking_of_the_backends_own_makes_way_for_nobody_before_its_end(bench: DoorBench) -> None:
+    await bench.book(41, ALICE, 0, 2 * HOUR)
+    await bench.tap(ALICE)
+    await bench.book(42, BOB, HOUR, 3 * HOUR)
+    assert open_until(bench) == T0 + 2 * HOUR
+
+
+def open_until(bench: DoorBench) -> int:
+    assert bench.under.booking is not None
+    return bench.under.booking.paid_to_s

@@ -24,7 +24,7 @@ from ..sync import facts, stored
 from ..sync.store import Fact, Store, StoreBroken
 from .authority import Authority
 from .booking import CarNow, OpenNow
-from .choice import Stored, copied, revised, waiting
+from .choice import Stored, copied, outdated, revised, waiting, yielding
 from .deciding import Known
 
 log = logging.getLogger(__name__)
@@ -57,6 +57,7 @@ class Bookings:
         self._barred: dict[str, Claims] = {}  # stored and not believed now; kept like the others
         self._revisions: dict[int, int] = {}  # above 0, which needs no memory
         self._recorded: set[str] = set()  # whose fact `stored` is in the database, or waits in memory for it
+        self._unkept: set[str] = set()  # which no disk has taken yet
         self.counters = {"stored": 0, "refused": 0, "unreadable": 0, "damaged": 0}
 
     # --- start
@@ -116,7 +117,7 @@ class Bookings:
 
     async def book(self, token: bytes) -> Booking | Refusal:
         """On disk, file first, before it returns; the caller acknowledges then. A token that is stored already changes
-        nothing.
+        nothing. Raises `StoreBroken` where no disk took it: it counts until the power goes, and comes again.
         """
         found = self._check(token)
         if isinstance(found, Refusal) and found.code is Code.EXPIRED:  # neither revoked nor superseded, only old (R5)
@@ -130,20 +131,24 @@ class Bookings:
             await self._commit(Fact("booking", facts.booking("refused", found.claims, found.code.value)))
             return found
         name = found.cti.hex()
-        if self._tokens.get(name) == token and name in self._believed and name in self._recorded:
+        same = self._tokens.get(name) == token and name in self._believed and name in self._recorded
+        if same and name not in self._unkept:
             return found  # with its file alone, the power was cut before the backend could be told
         kept = self._write(name, token)
         self._tokens[name] = token
         self._keep(name, found)
         gone = self._outdated()
-        put = {TOKEN + name: token} | self._extended(found)
+        put = {TOKEN + name: token} | self._follow(found)
         if found.booking and found.revision:
             put[f"{REVISION}{found.booking}"] = str(found.revision).encode()
-        self.counters["stored"] += 1
-        fact = Fact("booking", facts.booking("stored", found, None))
-        if not await self._commit(fact, put, [TOKEN + old for old in gone]) and not kept:
-            raise StoreBroken("neither the file nor the database took the booking")
+        self.counters["stored"] += int(not same)
+        fact = None if same else Fact("booking", facts.booking("stored", found, None))
+        kept = await self._commit(fact, put, [TOKEN + old for old in gone]) or kept
         self._recorded.add(name)
+        if not kept:
+            self._unkept.add(name)
+            raise StoreBroken("neither the file nor the database took the booking")
+        self._unkept.discard(name)
         for old in gone:
             self._forget(old)
         return found
@@ -248,33 +253,27 @@ class Bookings:
             self._revisions[booking.booking] = max(booking.revision, self._revisions.get(booking.booking, 0))
 
     def _outdated(self) -> list[str]:
-        """Believed tokens of which a higher revision is known. Of the open booking only those whose holder has a newer
-        one: the others still open away from a station (R5, R6, D20), and go when it has closed.
-        """
-        newest: dict[object, int] = {}
-        for it in self._believed.values():
-            if it.booking == self._open:
-                newest[it.confirmation, it.role] = max(it.revision, newest.get((it.confirmation, it.role), 0))
+        return outdated(self._believed, self._revisions, self._open)
 
-        def current(it: Booking) -> int:
-            known = self._revisions.get(it.booking, 0)
-            return newest[it.confirmation, it.role] if it.booking == self._open else known
-
-        return [name for name, it in self._believed.items() if it.booking and it.revision < current(it)]
-
-    def _extended(self, new: Booking) -> dict[str, bytes]:
-        """A new token of the booking under way."""
+    def _follow(self, new: Booking) -> dict[str, bytes]:
+        """What a new token changes of the booking under way: its own extends it, another's may shorten a slot."""
         open_ = self._under.booking
-        if open_ is None or open_.booking != new.booking:
+        if open_ is None:
             return {}
-        self._under.booking = revised(open_, new)
-        return {BOOKING_KEY: self._under.booking.to_bytes()}
+        others = self._believed.values()
+        own = open_.booking == new.booking
+        now = revised(open_, new) if own else yielding(open_, others, self._now().lo_s, self._under.ended)
+        if now is open_:
+            return {}
+        self._under.booking = now
+        return {BOOKING_KEY: now.to_bytes()}
 
     def _forget(self, name: str) -> None:
         self._tokens.pop(name, None)
         self._believed.pop(name, None)
         self._barred.pop(name, None)
         self._recorded.discard(name)
+        self._unkept.discard(name)
         with contextlib.suppress(OSError):  # the next start verifies it again and finds it superseded or over
             (self.folder / f"{name}.cwt").unlink(missing_ok=True)
 

@@ -6,14 +6,14 @@ What is not here: the tokens themselves (`bookings.py`) and the judging of each 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Set
+from collections.abc import Collection, Iterable, Mapping, Set
 from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from keyless.claims import Action, Booking, Claims, Role
-from keyless.code import CodeKind
+from keyless.code import CodeKind, hotline_slot
 from keyless.refusal import Code, Refusal, refused
 from keyless.token import token_hash
 from keyless.verify import DRIVES
@@ -86,6 +86,33 @@ def paid_until(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> int 
     due = (it for it in stored if it.booking and it.booking not in ended and now_s < it.paid_to_s)
     begins = [it.paid_from_s if now_s < it.paid_from_s else math.ceil(now_s) + SLOT_YIELDS_S for it in due]
     return min(begins, default=None)
+
+
+def yielding(
+    open_: OpenBooking, stored: Collection[Booking], now_s: float, ended: Set[int]
+) -> OpenBooking:
+    """The open booking once another is stored: a slot of the day makes way for whom the car has heard of since, as if
+    its code were typed now, and never later than before (R4). One that the desk sent a token for has its own end.
+    """
+    if hotline_slot(open_.booking) is None or any(it.booking == open_.booking for it in stored):
+        return open_
+    until = paid_until(stored, now_s, ended)
+    return open_ if until is None or until >= open_.paid_to_s else replace(open_, paid_to_s=until)
+
+
+def outdated(believed: Mapping[str, Booking], revisions: Mapping[int, int], open_: int | None) -> list[str]:
+    """Believed tokens of which a higher revision is known. Of the open booking only those whose holder has a newer one:
+    the others still open away from a station (R5, R6, D20), and go when it has closed.
+    """
+    newest: dict[object, int] = {}
+    for it in believed.values():
+        if it.booking == open_:
+            newest[it.confirmation, it.role] = max(it.revision, newest.get((it.confirmation, it.role), 0))
+
+    def current(it: Booking) -> int:
+        return newest[it.confirmation, it.role] if it.booking == open_ else revisions.get(it.booking, 0)
+
+    return [name for name, it in believed.items() if it.booking and it.revision < current(it)]
 
 
 def waiting(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> tuple[Window, ...]:
