@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from agent.access.open_file import AGAIN_NS, OPEN_FILE, OpenFile
 from agent.car.reading import Reading
 from agent.car.under_way import OpenBooking
+from agent.run.records import erase_all
 from tests.door_bench import ALICE, DoorBench
+from tests.test_wiping import WHEN, disk
 from tests.vault_bench import Disk
 
 
@@ -98,3 +100,15 @@ async def test_r5_a_damaged_booking_is_what_its_file_says_where_that_is_whole_an
     [alarm] = await bench.facts("alarm", name="booking_damaged")
     assert (alarm["detail"]["kept"], alarm["detail"]["lost"]) == (kept, [] if kept else ["all"])
     await bench.off()
+
+
+def test_p8_r5_a_booking_that_only_its_file_knows_of_keeps_everything_from_being_erased(tmp_path: Path) -> None:
+    one = OpenFile(tmp_path / "bookings")
+    (tmp_path / "bookings").mkdir()
+    one.follow(OpenBooking(33, "aa", None, "private", 1, 2, READING), 0)
+    with pytest.raises(ValueError, match="under way"):
+        erase_all(tmp_path, disk, WHEN, lose_unsent=True)
+    assert one.read()[0] is not None
+    one.follow(None, 0)
+    erase_all(tmp_path, disk, WHEN, lose_unsent=True)
+    assert not list((tmp_path / "bookings").iterdir())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..access import decision_log
 from ..access.bookings import REVISION
+from ..access.open_file import OpenFile
 from ..access.pending import PENDING
 from ..access.receipts import NUMBER
 from ..access.remote import COUNTER
@@ -101,10 +102,11 @@ def erase_all(state: Path, disk: Callable[[Path], Disk], when: When, *, lose_uns
     one.open(when)
     try:
         waiting, aside = delivery.pending(one.database).facts, holdings.set_aside(path)
-        under = {**one.recall(BOOKING_KEY), **one.recall(PENDING)}
+        vault = one.recall("")
     finally:
         one.close()
-    if under:
+    open_ = None if vault else OpenFile(state / "bookings").read()[0]  # as at a start (`door.py: load`)
+    if {BOOKING_KEY, PENDING} & vault.keys() or open_ is not None:
         raise ValueError(UNDER_WAY)
     may_wipe(waiting, aside, lose_unsent=lose_unsent)
     wiping.wipe(disk, when, path, state / "bookings", KEEP)
