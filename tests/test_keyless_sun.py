@@ -65,6 +65,13 @@ def test_anybodys_bytes_are_no_badge(message: bytes) -> None:
     assert code(read(message)) is Code.SIGNATURE
 
 
+def test_a_refusal_says_what_was_wrong() -> None:
+    for message, why in ((b"1", "1 bytes; a badge's message has 24"), (bytes(24), "not a badge of this operator")):
+        found = read(message)
+        assert isinstance(found, Refusal)
+        assert found.detail == {"why": why}
+
+
 def test_cards_of_others_are_none_of_ours() -> None:
     assert code(read(Card.made(UID, META, bytes(16)).read())) is Code.SIGNATURE
     assert code(read(Card.made(UID, bytes(16), MASTER).read())) is Code.SIGNATURE

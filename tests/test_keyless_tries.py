@@ -24,6 +24,11 @@ def test_r11_five_wrong_codes_lock_for_ten_minutes() -> None:
     assert after_wrong(tries, "a", 4 + LOCK_NS).wrong == 1
 
 
+def test_none_is_none_whenever_it_was() -> None:
+    assert aged(Tries(0, "a", 5), "a", 6) == Tries()
+    assert aged(Tries(1, "a", 5), "a", 6) == Tries(1, "a", 5)
+
+
 def test_four_are_forgotten_ten_minutes_after_the_last() -> None:
     tries = Tries(4, "a", 100)
     assert locked(after_wrong(tries, "a", 99 + LOCK_NS), "a", 99 + LOCK_NS)
@@ -40,6 +45,7 @@ def test_a_power_cut_neither_forgets_nor_prolongs_beyond_ten_minutes() -> None:
 
 def test_a_count_that_cannot_be_read_locks_from_now_on() -> None:
     tries = not_known("a", 9 * LOCK_NS)
+    assert locked(tries, "a", 9 * LOCK_NS)
     assert locked(tries, "a", 10 * LOCK_NS - 1)
     assert not locked(tries, "a", 10 * LOCK_NS)
 
