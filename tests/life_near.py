@@ -184,7 +184,7 @@ class PhoneRules(CarRules):
         wish = Wish(action, counter, signer, Verdict.MUST_NOT if data in self.obeyed else state)
         judged, booked = believed(law, it, wish, look), law.book(it, look)
         verdict = both(judged, booked if action == EXTEND else wished(law, it, wish, look))
-        named = named and it.stored == "yes" and law._kept(it)
+        named = named and it.stored == "yes" and law._kept(it) and law._newest(it)
         shown = beside.name_of(it.token) if named else it.token
         if it.sound and it.iss == law.operator:
             self.vouched = max(self.vouched, it.iat)

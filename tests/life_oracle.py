@@ -205,6 +205,10 @@ class Law:
         """Surely still there: not erased two days after its end, unless the open booking held it."""
         return it.stored == "yes" and (it.number == self.open or it.exp + KEPT_S >= self.erased_s)
 
+    def counter_gone(self, it: Permit) -> bool:
+        """A counter is kept for a day after its token; who drives on later signs on fresh nonces all the same."""
+        return it.exp + DAY < self.erased_s
+
     def _newest(self, it: Permit) -> bool:
         same = [p for p in self.permits if (p.number, p.holder, p.role) == (it.number, it.holder, it.role)]
         return all(p.revision <= it.revision for p in same if p.stored != "no")
@@ -217,7 +221,8 @@ class Law:
 
     def command(self, it: Permit, order: Order, look: Look) -> Verdict:
         late = look.hi_s is None or look.hi_s > order.exp
-        if order.by != it.holder or order.known or order.counter <= it.used or late or look.moving:
+        used = order.counter <= it.used and not self.counter_gone(it)
+        if order.by != it.holder or order.known or used or late or look.moving:
             return Verdict.MUST_NOT
         if not self.may(it, replace(look, just_ended=None)) or not self.rights(it) & order.action:
             return Verdict.MUST_NOT

@@ -33,10 +33,13 @@ class Talk:
     spent: dict[bytes, str] = field(default_factory=dict)
 
     def state(self, nonce: bytes, now_ns: int) -> Verdict:
-        good = any(nonce == one and now_ns - at <= NONCE_NS for one, at in self.given[-NONCES:])
-        if not good or self.spent.get(nonce) == "surely":
+        place = next((n for n, (one, at) in enumerate(self.given) if one == nonce and now_ns - at <= NONCE_NS), None)
+        if place is None or self.spent.get(nonce) == "surely":
             return Verdict.MUST_NOT
-        return Verdict.FREE if nonce in self.spent else Verdict.MUST
+        newer = [one for one, _ in self.given[place + 1 :]]
+        if sum(one not in self.spent for one in newer) >= NONCES:  # three are open at most: a used one makes room
+            return Verdict.MUST_NOT
+        return Verdict.FREE if nonce in self.spent or len(newer) >= NONCES else Verdict.MUST
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Wish:
 
 def believed(law: Law, it: Permit, wish: Wish, look: Look) -> Verdict:
     """Whether token and command are those of its holder, here and now."""
-    if wish.by != it.holder or wish.nonce is Verdict.MUST_NOT or wish.counter <= it.near_used or it.role == BACKEND:
+    used = wish.counter <= it.near_used and not law.counter_gone(it)
+    if wish.by != it.holder or wish.nonce is Verdict.MUST_NOT or used or it.role == BACKEND:
         return Verdict.MUST_NOT
     extends = wish.action == EXTEND and it.role == DRIVER and bool(it.rights & EXTEND)
     if not extends and not law.rights(it) & wish.action:
