@@ -179,6 +179,7 @@ class Rig:
     # --- breaking -----------------------------------------------------------------------------------------------------
 
     async def can(self, operation: str) -> None:
+        self.world.note("can", operation)
         await self.bench.machine.call({"do": "can", "op": operation})
 
     async def sky(self, **what: Any) -> Message:

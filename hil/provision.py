@@ -43,6 +43,7 @@ ASKED_IN = {
     v.ENERGY: (cars.Phase.AWAKE, cars.Phase.DRIVING, cars.Phase.CHARGING),
     v.IGNITION: (cars.Phase.AWAKE, cars.Phase.DRIVING),
 }
+FIELDS = {"odometer_km": v.ODOMETER, "energy_kwh": v.ENERGY}  # of a reading
 BATTERIES = {"zoe-ph1": Battery(22.0, 15.0, 7.4), "kangoo-ze": Battery(22.0, 16.5, 3.6)}
 
 
@@ -115,6 +116,7 @@ def tolerance(vehicle: Vehicle) -> Tolerance:
         fine=Fine(
             step_km=km, ms=fine.ms + ages[v.IGNITION], energy_ms=_asked_ms(car, v.ENERGY, cars.Phase.CHARGING),
             late_ms=fine.late_ms + wake_ms, sure_ms=fine.sure_ms + wake_ms + flag_ms,
+            tells=tuple(field for field, name in FIELDS.items() if car.mapped(name)),
         ),
     )  # fmt: skip
 

@@ -127,6 +127,13 @@ def test_honest_records_agree_and_the_drive_braked() -> None:
         (lambda it: it["charge"].update(unplug=it["charge"]["plug_in"]), "unplug at"),
         (lambda it: it.pop("charge"), "0 charges instead of 1"),
         (lambda it: it["charge"].update(start=None), "has no start or no end"),
+        (lambda it: it["leg"].update(km=None), "km is null"),
+        (lambda it: it["leg"].update(energy_kwh=None), "energy_kwh is null"),
+        (lambda it: it["leg"].update(duration_ms=None), "duration_ms is null"),
+        (lambda it: it["leg"].update(unseen_ms=None), "unseen_ms is null"),
+        (lambda it: it["leg"].update(energy_used_kwh=None), "energy_used_kwh is null"),
+        (lambda it: it["leg"].update(energy_recovered_kwh=None), "energy_recovered_kwh is null"),
+        (lambda it: it["charge"].update(energy_kwh=None), "energy_kwh is null"),
     ],
 )
 def test_any_lie_is_found(lie: Callable[[dict[str, Any]], object], words: str) -> None:
@@ -134,6 +141,53 @@ def test_any_lie_is_found(lie: Callable[[dict[str, Any]], object], words: str) -
     told = records(life)
     lie(told)
     assert words in "\n".join(judged(life, told))
+
+
+NOTHING: dict[str, Any] = {"km": None, "energy_kwh": None}
+
+
+def nulled(leg: dict[str, Any], *ends: str) -> dict[str, Any]:
+    """The leg of a car that told neither odometer nor energy at those ends."""
+    return leg | NOTHING | {name: leg[name] | {"odometer_km": None, "energy_kwh": None} for name in ends}
+
+
+def broken(life: Life, at_s: float, what: str, value: str, mended_s: float, back: tuple[str, str]) -> Diary:
+    """The same life, in which something was away for a while."""
+    found = Diary()
+    notes = [(T0 + round(1_000 * at_s), what, value), (T0 + round(1_000 * mended_s), *back)]
+    for moment in life.diary.moments:
+        while notes and notes[0][0] <= moment.at_ms:
+            at, kind, word = notes.pop(0)
+            found.write(at, kind, word, "", life.diary.truth(at), HERE)
+        found.write(moment.at_ms, moment.what, moment.value, moment.detail, moment.truth, moment.position)
+    return found
+
+
+@pytest.mark.parametrize("ends", [(), ("end",), ("start", "end")])
+def test_a_leg_tells_no_kilometres_only_where_the_car_was_not_heard(ends: tuple[str, ...]) -> None:
+    """Switched on after 10 s and off after 86."""
+    life = a_life()
+    held = holding(("leg", nulled(records(life)["leg"], *ends) | dict.fromkeys(("energy_used_kwh",))))
+    lost, back = ("can", "down"), ("can", "up")
+    found = "\n".join(legs(held, life.diary, Fine())[1])
+    assert "km is null" in found
+    assert "energy_kwh is null" in found
+    assert legs(held, life.diary, Fine(tells=()))[1] == ["leg 1 of 7: energy_used_kwh is null in the light"]
+    for begin, end in ((60, 88), (84, 120), (30, 76)):
+        assert legs(held, broken(life, begin, *lost, end, back), Fine())[1] == [], (begin, end)
+    early = legs(held, broken(life, 20, *lost, 30, back), Fine())[1]
+    assert [it.split(" is ")[0] for it in early] == ["leg 1 of 7: km", "leg 1 of 7: energy_kwh"]
+    assert legs(held, broken(life, 84, "power", "cut", 90, ("agent", "ready")), Fine())[1] == []
+
+
+def test_a_car_that_was_on_for_a_moment_and_never_told_before_may_have_told_nothing() -> None:
+    life = a_life()
+    held = holding(("leg", nulled(records(life)["leg"], "start", "end")))
+    assert legs(held, life.diary, Fine(sure_ms=76_000))[1] != []
+    assert legs(held, life.diary, Fine(sure_ms=76_001))[1] == []
+    undated = {name: {"boot": name, "wall": None} for name in ("start", "end")}
+    held = holding(("leg", records(life)["leg"] | undated | {"duration_ms": None, "unseen_ms": None}))
+    assert legs(held, life.diary, Fine())[1] == [], "two boots, of which one did not know the time"
 
 
 def test_a_charge_too_short_for_its_car_to_have_told_of_it_is_not_demanded() -> None:
@@ -156,14 +210,7 @@ def test_two_charges_of_one_plugging_and_one_of_none_are_found() -> None:
 
 def test_a_dark_minute_must_be_told() -> None:
     life = a_life()
-    life.diary.moments.sort(key=lambda it: it.at_ms)
-    dark = Diary()
-    for moment in life.diary.moments:
-        dark.write(moment.at_ms, moment.what, moment.value, moment.detail, moment.truth, HERE)
-        if moment.at_ms == T0 + 30_000:
-            dark.write(T0 + 30_000, "power", "cut", "", moment.truth, HERE)
-        if moment.at_ms == T0 + 60_000:
-            dark.write(T0 + 60_000, "agent", "ready", "", moment.truth, HERE)
+    dark = broken(life, 30, "power", "cut", 60, ("agent", "ready"))
     told = holding(("leg", records(life)["leg"]))
     assert "0 ms unseen, but 30000 ms dark" in "\n".join(legs(told, dark, Fine())[1])
 

@@ -14,18 +14,28 @@ LOST_AT_A_CUT_S = 11.0
 SHARE = 0.8  # a busy machine comes late now and then; the loop that samples is no metronome
 START_S = 3.0  # until ignition and speed were heard, and the last second
 DARK = ("cut", "killed", "stopped")  # from here until the agent is "ready" again nobody listens
+GONE = ("down", "delete")  # and from here until the bus is back nothing is heard
 
 Span = tuple[int, int]
 
 
 def dark(diary: Diary) -> list[Span]:
     """When the box had no power, or its agent did not run."""
+    return _spans(diary, ("power", "agent"), DARK, ("ready",))
+
+
+def busless(diary: Diary) -> list[Span]:
+    """When the car's bus was gone."""
+    return _spans(diary, ("can",), GONE, ("up", "create"))
+
+
+def _spans(diary: Diary, what: tuple[str, ...], begins: tuple[str, ...], ends: tuple[str, ...]) -> list[Span]:
     spans: list[Span] = []
     since: int | None = None
-    for moment in diary.of("power", "agent", "end"):
-        if moment.value in DARK and since is None:
+    for moment in diary.of(*what, "end"):
+        if moment.value in begins and since is None:
             since = moment.at_ms
-        elif since is not None and (moment.value == "ready" or moment.what == "end"):
+        elif since is not None and (moment.value in ends or moment.what == "end"):
             spans.append((since, moment.at_ms))
             since = None
     return spans

@@ -1,7 +1,8 @@
 """Legs and charges beside what the car really did: kilometres, energy both ways, seconds, cable times, why it ended.
 
 What is not here: bookings and readings (`ledger.py`). Of what happened while the box was dark nothing is demanded but
-that the record says so.
+that the record says so. Null is no number: what the car told in the light must be there (`_untold` says when a null is
+right, by `docs/contract.md`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ WHY = {"full": "full", "stop": "station_stopped", "fault": "fault"}
 SURE_MS = 15_000  # the flag comes every 3 s, then it must hold for 5, and a box that starts hears nothing for some
 LATE_MS = 6_000  # a look is a second late at most, the flag three, and a busy machine more
 SEEN_LATE_MS = 2_000
+REOPENED_MS = 6_000  # a bus that is back is opened within five seconds, then it must be heard
+FLOW_MS = 30_000  # of so long a drive the few seconds without a word of power are less than a tenth
+KM_KWH = (("km", "odometer_km"), ("energy_kwh", "energy_kwh"))  # and the reading that each is reckoned from
+FLOWS = ("energy_used_kwh", "energy_recovered_kwh")
 SHOWN_KW = (-75.0, 170.0)  # what the car's instruments can show
 
 
@@ -31,6 +36,7 @@ class Fine:
     step_km: what the car's odometer counts, whole kilometres or hundredths: a leg is the difference of two of its
     counts. energy_ms: of a car that tells its energy only when asked, how old its word of the end of charging may be.
     late_ms: how late a look may be in all. sure_ms: after so much charging in the light there must be a record.
+    tells: fields of a reading that this car has.
     """
 
     km: float = 0.1
@@ -40,6 +46,7 @@ class Fine:
     energy_ms: int = 0
     late_ms: int = LATE_MS
     sure_ms: int = SURE_MS
+    tells: tuple[str, ...] = ("odometer_km", "energy_kwh")
 
 
 @dataclass(slots=True)
@@ -90,16 +97,21 @@ def _leg(body: dict[str, Any], diary: Diary, fine: Fine) -> Iterator[str]:
         if (body.get(name) or 0) < 0:
             yield f"{name} {body[name]} is negative"
     start, end = middle(body.get("start")), middle(body.get("end"))
+    if body.get("duration_ms") is None and (_one_boot(body) or (start is not None and end is not None)):
+        yield "duration_ms is null, and both ends are dated"
     if start is None or end is None:
         return
     dark_ms = _dark_ms(diary, start, end)
     unseen_ms = body.get("unseen_ms")
     if unseen_ms is not None and dark_ms > LATE_MS and unseen_ms < dark_ms - LATE_MS:
         yield f"{unseen_ms} ms unseen, but {dark_ms:.0f} ms dark"
+    if unseen_ms is None and not _dark_ms(diary, start - LATE_MS, end + LATE_MS):
+        yield "unseen_ms is null in the light"
     switched = _switched(diary, start, end, fine.late_ms)
     if switched is None:
         return
     on, off = switched
+    yield from _untold(body, diary, on, off, fine)
     driven = counted(diary, off, fine.step_km) - counted(diary, on, fine.step_km)
     if body.get("km") is not None and abs(body["km"] - driven) > fine.km + 0.005:
         yield f"{body['km']} km, {driven:.2f} km driven"
@@ -109,10 +121,32 @@ def _leg(body: dict[str, Any], diary: Diary, fine: Fine) -> Iterator[str]:
     net = body.get("energy_kwh")
     if net is not None and abs(net - (used - back)) > fine.kwh + 0.005:
         yield f"{net} kWh, {used - back:.2f} kWh really"
-    for name, really in (("energy_used_kwh", used), ("energy_recovered_kwh", back)):
+    for name, really in zip(FLOWS, (used, back), strict=True):
         said = body.get(name)
         if said is not None and shown and not dark_ms and abs(said - really) > fine.kwh:
             yield f"{name} {said}, {really:.2f} kWh really"
+
+
+def _one_boot(body: dict[str, Any]) -> bool:
+    start, end = body.get("start"), body.get("end")
+    return isinstance(start, dict) and isinstance(end, dict) and start.get("boot") == end.get("boot")
+
+
+def _untold(body: dict[str, Any], diary: Diary, on: int, off: int, fine: Fine) -> Iterator[str]:
+    """What is null although the car was heard when it was switched off, and before that had told it already, or was on
+    and heard for long enough to tell it.
+    """
+    deaf = _deaf(diary)
+    if _overlap_ms(deaf, off - LATE_MS, off + LATE_MS):
+        return
+    long = _lit(deaf, (on, off), fine.sure_ms)
+    start = body.get("start")
+    for name, reading in KM_KWH:
+        told = isinstance(start, dict) and start.get(reading) is not None
+        if body.get(name) is None and reading in fine.tells and (told or long):
+            yield f"{name} is null, and the car told it at both ends"
+    if off - on >= FLOW_MS and not _overlap_ms(deaf, on - LATE_MS, off):
+        yield from (f"{name} is null in the light" for name in FLOWS if body.get(name) is None)
 
 
 def counted(diary: Diary, at_ms: float, step_km: float) -> float:
@@ -156,11 +190,13 @@ def charges(held: Holding, diary: Diary, fine: Fine) -> tuple[int, int, list[str
     """(charges that must be there, records held, faults)."""
     facts, faults, wanted = held.of("charge", event="closed"), list[str](), 0
     waiting = list(facts)
+    deaf = _deaf(diary)
     for plugging in pluggings(diary):
         mine = [fact for fact in waiting if _within(plugging, fact.body)]
         waiting = [fact for fact in waiting if fact not in mine]
-        over = plugging.out_ms is not None and not _dark_ms(diary, plugging.out_ms - LATE_MS, plugging.out_ms + LATE_MS)
-        must = over and any(_lit(diary, span, fine.sure_ms) for span in plugging.charged)
+        out = plugging.out_ms
+        over = out is not None and not _overlap_ms(deaf, out - LATE_MS, out + LATE_MS)
+        must = over and any(_lit(deaf, span, fine.sure_ms) for span in plugging.charged)
         wanted += must
         what = f"plugged in at {plugging.in_ms}"
         if len(mine) > 1 or (must and not mine):
@@ -181,10 +217,10 @@ def _within(plugging: Plugging, body: dict[str, Any]) -> bool:
     return start is not None and (plugging.in_ms or 0) <= (start + (end or start)) / 2 <= (plugging.out_ms or 1 << 62)
 
 
-def _lit(diary: Diary, span: Span, sure_ms: int) -> bool:
+def _lit(darks: Sequence[Span], span: Span, sure_ms: int) -> bool:
     """So much of it in one piece was in the light."""
-    cuts = [span[0], *(edge for dark in _darks(diary) for edge in dark if span[0] < edge < span[1]), span[1]]
-    return any(b - a >= sure_ms and not _dark_ms(diary, a, b) for a, b in pairwise(cuts))
+    cuts = sorted([*span, *(edge for dark in darks for edge in dark if span[0] < edge < span[1])])
+    return any(b - a >= sure_ms and not _overlap_ms(darks, a, b) for a, b in pairwise(cuts))
 
 
 def _charge(body: dict[str, Any], plugging: Plugging, diary: Diary, fine: Fine) -> Iterator[str]:
@@ -196,6 +232,8 @@ def _charge(body: dict[str, Any], plugging: Plugging, diary: Diary, fine: Fine) 
     inside = [(max(a, start), min(b, end)) for a, b in plugging.charged if a < end and b > start]
     gained = sum(diary.energy_kwh(b) - diary.energy_kwh(a) for a, b in inside)
     said = body.get("energy_kwh")
+    if said is None and all(body[name].get("energy_kwh") is not None for name in ("start", "end")):
+        yield "energy_kwh is null, and the car told it at both ends"
     stale = sum(change(diary, "energy_kwh", b, fine.energy_ms) for _, b in inside)
     if said is not None and abs(said - gained) > fine.kwh + 0.005 + _slack_kwh(diary, start) + stale:
         yield f"{said} kWh, {gained:.2f} kWh really"
@@ -221,8 +259,17 @@ def _darks(diary: Diary) -> list[Span]:
     return ([] if ready is None else [(diary.moments[0].at_ms, ready)]) + coverage.dark(diary)
 
 
+def _deaf(diary: Diary) -> list[Span]:
+    """When the car told the box nothing: nobody looked, or its bus was gone."""
+    return _darks(diary) + [(begin, end + REOPENED_MS) for begin, end in coverage.busless(diary)]
+
+
 def _dark_ms(diary: Diary, begin: float, end: float) -> float:
-    return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in _darks(diary))
+    return _overlap_ms(_darks(diary), begin, end)
+
+
+def _overlap_ms(spans: Sequence[Span], begin: float, end: float) -> float:
+    return sum(max(0.0, min(end, b) - max(begin, a)) for a, b in spans)
 
 
 def middle(reading: Any) -> float | None:
