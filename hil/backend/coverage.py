@@ -29,6 +29,11 @@ def busless(diary: Diary) -> list[Span]:
     return _spans(diary, ("can",), GONE, ("up", "create"))
 
 
+def powerless(diary: Diary) -> list[Span]:
+    """When the machine of the box had no power, or was starting."""
+    return _spans(diary, ("power",), ("cut",), ("back",))
+
+
 def _spans(diary: Diary, what: tuple[str, ...], begins: tuple[str, ...], ends: tuple[str, ...]) -> list[Span]:
     spans: list[Span] = []
     since: int | None = None

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,7 +27,7 @@ class HeldFact:
     """when_ms: the middle of its wall interval, else reckoned from its boot's other facts, else None.
 
     window: when_ms twice; for a boot that a power cut ended before it knew the time, from the last fact of the boot
-    before to the first of the boot after. None: nothing tells.
+    before to the first of the boot after, less what the boot's own clock takes of that (`tied`). None: nothing tells.
     """
 
     stream: str
@@ -85,8 +87,7 @@ class Holding:
         """When it was so many milliseconds after the start of that boot, as far as its facts tell."""
         for fact in self.facts:
             if fact.boot == boot and fact.window is not None:
-                shift = 0 if fact.when_ms is None else at - fact.at
-                return fact.window[0] + shift, fact.window[1] + shift
+                return fact.window[0] + at - fact.at, fact.window[1] + at - fact.at
         return None
 
     @property
@@ -131,7 +132,7 @@ def _facts(db: sqlite3.Connection, vehicle: str) -> tuple[HeldFact, ...]:
         wall = None if low is None else (low, high)
         window = _window(whens, place, arrived)
         found.append(HeldFact(stream, n, kind, json.loads(body), boot, at, wall, whens[place], arrived, window))
-    return tuple(found)
+    return tied(found)
 
 
 def _window(whens: list[float | None], place: int, arrived_ms: int) -> Window | None:
@@ -141,6 +142,24 @@ def _window(whens: list[float | None], place: int, arrived_ms: int) -> Window | 
     before = next((when for when in reversed(whens[:place]) if when is not None), None)
     after = next((when for when in whens[place:] if when is not None), float(arrived_ms))
     return None if before is None else (before, max(before, min(after, float(arrived_ms))))
+
+
+def tied(facts: Sequence[HeldFact]) -> tuple[HeldFact, ...]:
+    """A boot has one clock: its undated facts are as far apart as it says, and when it started is as open as the
+    narrowest of their windows leaves it.
+    """
+    starts: dict[str, Window] = {}
+    for fact in facts:
+        if fact.when_ms is None and fact.window is not None:
+            low, high = starts.get(fact.boot, (-inf, inf))
+            starts[fact.boot] = max(low, fact.window[0] - fact.at), min(high, fact.window[1] - fact.at)
+    found = []
+    for fact in facts:
+        if fact.when_ms is None and fact.window is not None:
+            low, high = sorted(starts[fact.boot])  # windows are good to a second or two, and may contradict each other
+            fact = replace(fact, window=(low + fact.at, high + fact.at))
+        found.append(fact)
+    return tuple(found)
 
 
 def _offsets(known: list[tuple[str, int, int, int]]) -> dict[str, float]:
