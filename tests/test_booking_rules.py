@@ -137,13 +137,13 @@ def test_r1_without_stations_or_receiver_a_booking_ends_anywhere_by_hand_and_r5_
 
 
 def test_the_closing_record_counts_by_the_cars_own_figures() -> None:
-    end = reading(90_000, 112.5)
+    end = reading(90_000, 104.5)
     summed = replace(OPEN, tally=Tally(3, 7_200_000, 360_000, 4_000))
     body = closed_body(summed, Closing(How.ENDED, end, ("not_plugged",), distance="<2 km"))
     assert problems("booking", body) == ()
     assert body == {
         "event": "closed", "booking": 7, "how": "ended", "soft": ["not_plugged"], "hard_overridden": [],
-        "start": OPEN.start, "end": end, "km": 12.5, "energy_kwh": 0.0, "duration_ms": 90_000, "legs": 2,
+        "start": OPEN.start, "end": end, "km": 4.5, "energy_kwh": 0.0, "duration_ms": 90_000, "legs": 2,
         "distance": "<2 km",
         "energy_used_kwh": 2.0, "energy_recovered_kwh": 0.1, "stops": 3, "unseen_ms": 4_000,
     }  # fmt: skip

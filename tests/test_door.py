@@ -85,6 +85,7 @@ async def test_r3_paused_and_ended_look_different(bench: DoorBench) -> None:
     assert await bench.tap(ALICE) is Feedback.PAUSED
     assert await bench.tap(ALICE) is Feedback.OPENED
     assert bench.under.booking is not None
+    bench.clock.move(900)
     bench.say(odometer=112.5, energy=17.5)
     bench.park()
     assert await bench.tap(ALICE) is Feedback.ENDED

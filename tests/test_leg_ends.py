@@ -37,62 +37,62 @@ def run(*looks: Look) -> list[dict[str, Any]]:
     return [body for _, body in told]
 
 
-def driven(*after: Look, km: float = 104.0) -> dict[str, Any]:
-    """How a leg of four kilometres closes; after: the looks from the ignition's off on."""
+def driven(*after: Look, km: float = 102.0) -> dict[str, Any]:
+    """How a leg of two kilometres closes; after: the looks from the ignition's off on."""
     [_, closed] = run(look(0, 100.0), look(4_000, km), *after, replace(after[-1], now=reading(60_000, 999.0)))
     return closed
 
 
-def off(at: int, km: float = 104.0, settled: tuple[str, ...] = (), **changes: Any) -> Look:
+def off(at: int, km: float = 102.0, settled: tuple[str, ...] = (), **changes: Any) -> Look:
     return look(at, km, False, settled=settled, **changes)
 
 
 def test_words_of_after_the_ignition_went_off_are_of_the_end() -> None:
-    both = off(7_000, 105.0, (*ODOMETER, "energy_kwh"), energy_kwh=19.0)
-    closed = driven(off(5_000), off(6_000, 105.0, ODOMETER), both)
-    assert (closed["km"], closed["energy_kwh"], closed["duration_ms"]) == (5.0, 1.0, 5_000)
+    both = off(7_000, 102.5, (*ODOMETER, "energy_kwh"), energy_kwh=19.0)
+    closed = driven(off(5_000), off(6_000, 102.5, ODOMETER), both)
+    assert (closed["km"], closed["energy_kwh"], closed["duration_ms"]) == (2.5, 1.0, 5_000)
     assert (closed["end"]["at"], closed["end"]["plugged"]) == (5_000, "no")
-    assert driven(off(5_000), off(6_000, 105.0))["km"] == 4.0, "a word of before it went off"
-    assert driven(off(5_000, 105.0, ODOMETER))["km"] == 5.0, "told before the first look that saw it off"
+    assert driven(off(5_000), off(6_000, 102.5))["km"] == 2.0, "a word of before it went off"
+    assert driven(off(5_000, 102.5, ODOMETER))["km"] == 2.5, "told before the first look that saw it off"
 
 
 def test_a_car_that_does_not_answer_closes_its_leg_all_the_same_and_in_time() -> None:
-    assert run(look(0, 100.0), look(4_000, 104.0), off(5_000), off(5_000 + BOUNCE_MS))[-1]["km"] == 4.0
+    assert run(look(0, 100.0), look(4_000, 102.0), off(5_000), off(5_000 + BOUNCE_MS))[-1]["km"] == 2.0
 
 
 def test_a_car_that_rolls_on_was_plugged_in_or_was_not_watched_keeps_what_it_said() -> None:
-    rolls = off(6_000, 105.0, ODOMETER, moving=Moving.YES)
-    assert driven(off(5_000), rolls)["km"] == 4.0
-    in_ = off(6_000, 105.0, SETTLING, plugged=True, energy_kwh=25.0, soc_percent=90.0, range_km=150.0)
+    rolls = off(6_000, 102.5, ODOMETER, moving=Moving.YES)
+    assert driven(off(5_000), rolls)["km"] == 2.0
+    in_ = off(6_000, 102.5, SETTLING, plugged=True, energy_kwh=25.0, soc_percent=90.0, range_km=150.0)
     charged = driven(off(5_000), replace(in_, plugged=True))
-    assert (charged["km"], charged["energy_kwh"]) == (5.0, 0.0)
+    assert (charged["km"], charged["energy_kwh"]) == (2.5, 0.0)
     assert (charged["end"]["soc_percent"], charged["end"]["range_km"]) == (80.0, 120.0)
-    assert driven(off(5_000), off(5_000 + BOUNCE_MS + LATE_MS + 1, 105.0, ODOMETER))["km"] == 4.0, "the box was dark"
-    assert driven(off(5_000), off(10, 105.0, ODOMETER, boot="bb" * 8))["km"] == 4.0
+    assert driven(off(5_000), off(5_000 + BOUNCE_MS + LATE_MS + 1, 102.5, ODOMETER))["km"] == 2.0, "the box was dark"
+    assert driven(off(5_000), off(10, 102.5, ODOMETER, boot="bb" * 8))["km"] == 2.0
 
 
 def test_an_odometer_that_counts_back_while_its_unit_is_switched_tells_nothing() -> None:
-    assert driven(off(5_000), off(6_000, 0.0, ODOMETER))["km"] == 4.0
-    assert driven(off(5_000, 0.0, ODOMETER))["km"] == 4.0, "told before the first look that saw it off"
+    assert driven(off(5_000), off(6_000, 0.0, ODOMETER))["km"] == 2.0
+    assert driven(off(5_000, 0.0, ODOMETER))["km"] == 2.0, "told before the first look that saw it off"
     late = [look(0, 100.0), look(1_000, 40.0, settled=ODOMETER), look(2_000, 100.0, settled=ODOMETER)]
-    opened, closed = run(*late, look(4_000, 104.0, settled=ODOMETER), off(5_000, 104.0), off(9_000))
-    assert (opened["start"]["odometer_km"], closed["km"]) == (100.0, 4.0)
+    opened, closed = run(*late, look(4_000, 102.0, settled=ODOMETER), off(5_000, 102.0), off(9_000))
+    assert (opened["start"]["odometer_km"], closed["km"]) == (100.0, 2.0)
 
 
 def test_an_unseen_field_that_is_told_after_all_is_no_gap() -> None:
     dark = replace(off(5_000), unseen=ODOMETER)
     assert driven(dark)["km"] is None
-    assert driven(dark, off(6_000, 105.0, ODOMETER))["km"] == 5.0
+    assert driven(dark, off(6_000, 102.5, ODOMETER))["km"] == 2.5
 
 
 def test_the_next_leg_at_once_takes_nothing_of_the_last_ones_end_and_a_bounce_goes_on() -> None:
-    again = [look(5_000 + BOUNCE_MS, 105.0, True, settled=ODOMETER)]
-    bodies = run(look(0, 100.0), look(4_000, 104.0), off(5_000), *again, look(20_000, 107.0), off(21_000, 107.0))
+    again = [look(5_000 + BOUNCE_MS, 102.5, True, settled=ODOMETER)]
+    bodies = run(look(0, 100.0), look(4_000, 102.0), off(5_000), *again, look(20_000, 103.5), off(21_000, 103.5))
     assert [it["event"] for it in bodies] == ["opened", "closed", "opened"]
-    assert (bodies[1]["km"], bodies[2]["start"]["odometer_km"]) == (4.0, 105.0)
-    bounce = [off(5_000, 105.0, ODOMETER), look(6_000, 105.0), look(9_000, 106.0)]
-    bodies = run(look(0, 100.0), look(4_000, 104.0), *bounce, off(10_000, 106.0), off(14_000, 106.0))
-    assert [(it["event"], it.get("km")) for it in bodies] == [("opened", None), ("closed", 6.0)]
+    assert (bodies[1]["km"], bodies[2]["start"]["odometer_km"]) == (2.0, 102.5)
+    bounce = [off(5_000, 102.5, ODOMETER), look(6_000, 102.5), look(9_000, 102.9)]
+    bodies = run(look(0, 100.0), look(4_000, 102.0), *bounce, off(10_000, 102.9), off(14_000, 102.9))
+    assert [(it["event"], it.get("km")) for it in bodies] == [("opened", None), ("closed", 2.9)]
 
 
 # --- the start -------------------------------------------------------------------------------------------------------
@@ -101,9 +101,9 @@ def test_the_next_leg_at_once_takes_nothing_of_the_last_ones_end_and_a_bounce_go
 def test_first_words_after_the_ignition_went_on_correct_the_start_and_are_no_movement() -> None:
     early = [look(0, 100.0), look(1_000, 101.0, settled=ODOMETER), look(2_000, 101.2, settled=ODOMETER)]
     assert run(*early[:2]) == [], "the odometer of before counts for nothing, and one second is no leg"
-    opened, closed = run(*early, look(4_000, 104.0, settled=ODOMETER), off(5_000), off(9_000))
+    opened, closed = run(*early, look(4_000, 102.0, settled=ODOMETER), off(5_000), off(9_000))
     assert opened["start"]["odometer_km"] == 101.0, "once: later it drives"
-    assert (closed["start"]["odometer_km"], closed["km"], closed["stops"]) == (101.0, 3.0, 0)
+    assert (closed["start"]["odometer_km"], closed["km"], closed["stops"]) == (101.0, 1.0, 0)
 
 
 @pytest.mark.parametrize("how", [{"moving": Moving.YES}, {"at": BOUNCE_MS + LATE_MS + 1}])

@@ -13,7 +13,7 @@ from agent.car.state import CarState
 from agent.car.vehicle import LOCK_SILENCE_MS, Vehicle
 from config import car as cars
 from config.car import Phase
-from config.vocabulary import CHARGING, DOOR_FRONT_LEFT, IGNITION, LOCKED, OUTSIDE_TEMPERATURE, Signal
+from config.vocabulary import CHARGING, DOOR_FRONT_LEFT, IGNITION, LOCKED, ODOMETER, OUTSIDE_TEMPERATURE, Signal
 from drivers.can.decode import Decoder
 from drivers.errors import DeviceGone
 from drivers.ports import BusState, Frame, Silence, Subscription
@@ -125,3 +125,19 @@ async def test_r10_silence_of_everything_is_parked_whatever_was_said_last(bench:
     assert bench.vehicle.phase is Phase.CHARGING
     await bench.silence(0x60D)
     assert bench.vehicle.phase is Phase.PARKED, "a charge that was said last is no charge now"
+
+
+async def test_a_real_car_that_says_a_wrong_count_for_a_moment_is_not_believed(bench: Bench) -> None:
+    """A Kangoo's frame 5C5: whole kilometres in bytes 1 to 3."""
+    bench.learn()
+    for km in (48_211, 58_211, 48_212):
+        await bench.hear(0x5C5, f"00{km:06x}00000000")
+        bench.clock.move(1)
+        told = bench.car.value(ODOMETER)
+        assert told is not None
+        assert told.value == (48_211 if km == 58_211 else km)
+    assert bench.vehicle.counters()["odometer_held_back"] == 1
+    await bench.silence(0x5C5)
+    bench.clock.move(3_600)
+    await bench.hear(0x5C5, f"00{48_252:06x}00000000")
+    assert bench.car._number(ODOMETER) == 48_252, "who knows where it was meanwhile"

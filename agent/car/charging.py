@@ -17,7 +17,7 @@ from ..sync import stored
 from .cable import Cable
 from .legs import Told
 from .look import Look
-from .reading import LATE_KM, Reading, carried, dated, driven_km, duration_ms, spent_kwh
+from .reading import LATE_KM, Reading, carried, counted_km, dated, duration_ms, spent_kwh
 from .watched import Watched
 
 # For so long the car must say the same before charging has begun or ended: the flag of 658 was seen stuck on some cars
@@ -156,7 +156,7 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None, *, unseen: bool) 
     # It drove: then the cable was out, although nobody saw it. With the cable in sight all the time it is the last
     # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes. So is
     # one count of a car that has not told its odometer since that drive.
-    if unsure and (driven_km(before, now) or 0) > (LATE_KM if last_drive else MOVED_KM):
+    if unsure and (counted_km(before, now) or 0) > (LATE_KM if last_drive else MOVED_KM):
         return None, _over(charge, charge.out_end or before)
     if look.plugged is False and charge.out is None:
         out = dated(now, look.plugged_at)

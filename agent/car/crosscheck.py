@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+from .reading import MAX_MPS
 from .stations import distance_m
 
 WINDOW_KM: Final = 2.0
 COARSE: Final = 10  # a window has so many of the odometer's own steps at least: one of whole km is right to one km
 GAP_NS: Final = 5_000_000_000
-MAX_MPS: Final = 70.0  # 252 km/h: faster than any car of ours
 JUMP_M: Final = 50.0  # what two fixes may be apart beside that: position noise
 # Steps shorter than this are noise: 5 m of it lengthen a way in steps of 30 m by 3 %, one in steps of 10 m by a fifth.
 STEP_M: Final = 30.0

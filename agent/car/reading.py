@@ -7,6 +7,7 @@ without touching a fact that bills (R26); they are samples and facts of their ow
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import inf
 from typing import Final, TypedDict, TypeVar
 
 Value = TypeVar("Value")
@@ -15,6 +16,10 @@ HEARD: Final = ("odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged
 """What the car itself tells of a reading; the rest is the box's."""
 LATE_MS: Final = 2_500  # looks come once a second; a busy disk may make one late
 LATE_KM: Final = 1.0  # more than a car may have kept to itself at the end of a drive: one whole count
+MAX_MPS: Final = 70.0  # 252 km/h: faster than any car of ours
+# What may be counted beside that: one whole count, and what a car drives in the half minute after which an odometer
+# that is asked every ten seconds, and does not answer, is believed no more.
+FREE_KM: Final = 3.0
 
 
 class Reading(TypedDict):
@@ -34,6 +39,14 @@ class Reading(TypedDict):
 
 
 def driven_km(start: Reading, end: Reading) -> float | None:
+    """`counted_km`; null, too, where more was counted than can have been driven between the two: by a unit that lies,
+    or was replaced.
+    """
+    km = counted_km(start, end)
+    return None if km is None or km > reach_km(_most_ms(start, end) / 1000) else km
+
+
+def counted_km(start: Reading, end: Reading) -> float | None:
     """Kilometres by the car's own odometer, rounded to its finest step (10 m); null where a reading is missing, or the
     odometer fell: one of the two words is wrong, and nobody knows which.
     """
@@ -45,6 +58,20 @@ def fell(start: Reading, end: Reading) -> bool:
     """Whether the odometer did: a unit that is switched on or off may say zero, or an old count, for a moment."""
     before, after = start["odometer_km"], end["odometer_km"]
     return before is not None and after is not None and after < before
+
+
+def reach_km(seconds: float) -> float:
+    """What an odometer may count in that time."""
+    return FREE_KM + MAX_MPS * seconds / 1000
+
+
+def _most_ms(start: Reading, end: Reading) -> float:
+    """So much time lies between them at most; without end where nobody knows."""
+    if start["boot"] == end["boot"]:
+        return max(0, end["at"] - start["at"])
+    if start["wall"] is None or end["wall"] is None:
+        return inf
+    return max(0, end["wall"][1] - start["wall"][0])
 
 
 def spent_kwh(start: Reading, end: Reading) -> float | None:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from config.car import PROMPT, Phase
-from config.vocabulary import CHARGE_STATUS, CHARGING, IGNITION, LOCKED, Signal
+from config.vocabulary import CHARGE_STATUS, CHARGING, IGNITION, LOCKED, ODOMETER, Signal
 from drivers.errors import DeviceGone
 from drivers.ports import BusState, CanWatch, Clock, Frame, Silence, Subscription
 
+from .heard import Odometer
 from .state import CarState
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Vehicle:
         self._live: set[tuple[int, bool]] = set()
         self._ours: dict[int, int | None] = {}
         self._towed_until_ns = 0
+        self._odometer = Odometer()
         self.ticked_ns = clock.now().ns
         self._counters = {"frames": 0, "signals": 0, "silences": 0, "phases": 0, "signs": 0, "asleep": 0}
 
@@ -73,6 +75,7 @@ class Vehicle:
                     raise DeviceGone("the bus was closed")
                 case BusState.LOST:
                     self._live.clear()
+                    self._odometer.silent()
                     self._car.lost()
                     self.slept()
             count += 1
@@ -86,6 +89,7 @@ class Vehicle:
         decoded = self._decoder.counters() if self._decoder is not None else {}
         return {
             **self._counters,
+            "odometer_held_back": self._odometer.held_back,
             **{f"decode_{name}": count for name, count in decoded.items()},
             **{f"bus_{name}": count for name, count in self._watch.counters().items()},
         }
@@ -143,13 +147,16 @@ class Vehicle:
         self._counters["silences"] += 1
         self._live.discard((silence.can_id, silence.extended))
         if self._decoder is not None:
-            self._car.silent(self._decoder.names(silence.can_id, silence.extended))
+            names = self._decoder.names(silence.can_id, silence.extended)
+            if ODOMETER in names:
+                self._odometer.silent()
+            self._car.silent(names)
         if self._tells_lock(silence.can_id, silence.extended):
             self._car.silent((LOCKED,))
         self.follow()
 
     def _take(self, signals: Sequence[Signal]) -> None:
-        for signal in signals:
+        for signal in self._odometer.believed(signals, ODOMETER in self._car.asked_for):
             self._car.update(signal)
         self._counters["signals"] += len(signals)
         self.follow()
