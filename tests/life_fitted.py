@@ -86,9 +86,8 @@ class FittedBench(LifeBench):
         def idle() -> bool:
             return self.clock.sleepers >= 2  # the door's ticks, the name on the air
 
-        for _ in range(round(seconds / 2)):
-            await self.until(idle)
-            await self.clock.advance(2)
+        await self.until(idle)
+        await self.clock.advance(seconds)
         await self.until(idle)
 
     async def follow(self) -> None:

@@ -11,6 +11,8 @@ from keyless import issue
 from keyless.claims import Action, Command
 from tests.door_bench import HOUR, T0
 from tests.life_bench import PHONES
+from tests.life_guests import GUEST, NUMBERS
+from tests.life_oracle import AGENT, BACKEND
 from tests.life_terms import Look, Order, Permit, Verdict
 from tests.life_trust import TrustRules
 from tests.life_world import DAY, YEAR
@@ -42,6 +44,16 @@ class LifeMachine(TrustRules):
         order = Order(action, counter, exp, signer, False)
         self.orders.append((it, order, name, issue.remote(it.token, inner)))
         self.send(*self.orders[-1])
+
+    @precondition(lambda self: self.law.open not in (None, *NUMBERS))
+    @rule(
+        number=st.sampled_from(NUMBERS), holder=st.sampled_from(list(PHONES)), role=st.sampled_from([AGENT, BACKEND]),
+        action=st.sampled_from([1, 2, 8]),
+    )  # fmt: skip
+    def a_guest_orders(self, number: int, holder: str, role: int, action: int) -> None:
+        """While the operator's driver has the car."""
+        self.mint(number, holder, role, -HOUR, 2 * HOUR, key=GUEST)
+        self.command(0, action, 1, 60, False, True)
 
     @precondition(lambda self: self.orders)
     @rule(which=st.integers(0, 20))

@@ -12,8 +12,9 @@ from hypothesis.stateful import precondition, rule
 from drivers.ports import LockAction
 from hil import beside
 from tests.door_bench import HOUR
-from tests.life_bench import PHONES
-from tests.life_oracle import END, LOCK, UNLOCK
+from tests.life_bench import MAIN, PHONES
+from tests.life_guests import GUEST, NAME
+from tests.life_oracle import DRIVER, END, LOCK, UNLOCK
 from tests.life_oracle_beside import EXTEND, Talk, Wish, believed, both, wished
 from tests.life_rules import CarRules
 from tests.life_terms import Permit, Verdict
@@ -155,6 +156,18 @@ class PhoneRules(CarRules):
             self.follow(opens=set(), closes=False, cut=True)
         self.air_again(0, "same", False)
         self.ask_with(it, it.holder, action)
+
+    @rule(which=st.integers(0, 4), action=st.sampled_from([UNLOCK, LOCK]))
+    def a_phone_extends_offline(self, which: int, action: int) -> None:
+        """R6, R12: a token of a higher revision that only its phone has; the one before is worth less from then on."""
+        it = self.pick(which, lambda it: it.holder in PHONES and it.number == self.law.open and it.role == DRIVER)
+        if it is None:
+            return
+        key, revision = GUEST if it.iss == NAME else MAIN, self.law.seen.get(it.number, 0) + 1
+        new = self.mint(it.number, it.holder, DRIVER, -HOUR, 4 * HOUR, key=key, revision=revision)
+        self.ask_with(new, it.holder, EXTEND)
+        self.ask_with(it, it.holder, action)
+        self.ask_with(new, it.holder, action)
 
     @rule(
         phone=st.sampled_from(list(PHONES)), hours=st.sampled_from([0, 9, 80]),

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from keyless import issue
-from tests.door_bench import HOUR, OPERATOR
+from tests.door_bench import HOUR, OPERATOR, T0
 from tests.life_bench import LIMITED, MAIN, STRANGER, keyset
 from tests.life_guests import GUEST, MAIRIE, NAME, OFFICE
 from tests.life_keypad import KeypadRules
-from tests.life_oracle import BACKEND
+from tests.life_oracle import AGENT, BACKEND, TECHNICIAN
 from tests.life_rules import WHO
 from tests.life_terms import Key
 from tests.life_world import ALL, DAY, FEW, GUESTS, YEAR
@@ -106,6 +106,19 @@ class TrustRules(KeypadRules):
         self.parked(True)
         self.tap(who)
         self.rotate(1, 2, "all", False)
+
+    @rule(badge=WHO, role=st.sampled_from([AGENT, TECHNICIAN]), told=st.booleans())
+    def staff_after_a_week_without_a_list(self, badge: str, role: int, told: bool) -> None:
+        """Who brings the time has a network, and could have brought a list."""
+        if self.bench.at() > T0 + 150 * DAY:
+            return
+        self.revoke([], 1, MAIN, False)
+        self.bench.clock.move(8 * DAY)
+        self.parked(True)
+        self.deliver(self.mint(6, badge, role, -HOUR, 2 * HOUR, revision=self.law.seen.get(6, 0)))
+        if told:
+            self.signed_time(MAIN, False, 2, "asked", False)
+        self.tap(badge)
 
     def offer(self, data: bytes, by_phone: bool) -> tuple[bool, bool]:
         """Whether it was taken, and whether the power went meanwhile."""
