@@ -5,11 +5,22 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from drivers.ports import Feedback
 from hil import codes
 from tests.door_bench import CODE_KEY, HOUR, VEHICLE
 from tests.life_near import PhoneRules
 from tests.life_oracle import AGENT, DRIVER, KEPT_S
-from tests.life_oracle_beside import DESK, WITH_BOOKING, by_code, near, slot, slot_ends, slot_may, tried
+from tests.life_oracle_beside import (
+    DESK,
+    WITH_BOOKING,
+    by_code,
+    by_end_code,
+    near,
+    slot,
+    slot_ends,
+    slot_may,
+    tried,
+)
 from tests.life_terms import Look, Permit, Verdict
 from tests.life_world import DAY
 
@@ -17,6 +28,10 @@ NEIGHBOUR_KEY = bytes(32)  # another car's
 
 
 class KeypadRules(PhoneRules):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended_by_code: set[tuple[int, int]] = set()  # booking and day of codes that may be used up
+
     # --- codes of bookings
 
     @precondition(lambda self: any(it.number for it in self.law.permits))
@@ -94,6 +109,37 @@ class KeypadRules(PhoneRules):
         number = codes.number_of(int(self.bench.at() // DAY) - back, which)
         revision = self.law.seen.get(number, 0) + int(higher)
         self.deliver(self.mint(number, "carol", DRIVER, begin, 9 * HOUR, revision=revision))
+
+    # --- codes of an end
+
+    @rule(of_open=st.sampled_from([True] * 3 + [False]), back=st.sampled_from([0, 0, 0, 1, -1, 2]), cut=st.booleans())
+    def type_code_of_an_end(self, of_open: bool, back: int, cut: bool) -> None:
+        """R1: whatever the checks say; once, also after a restart."""
+        number = self.law.open if of_open and self.law.open is not None else 5
+        day = int(self.bench.at() // DAY) - back
+        self.end_by_code(number, day)
+        if cut:
+            self.reboot("intact")
+            self.follow(opens=set(), closes=False, cut=True)
+        self.end_by_code(number, day)
+
+    def end_by_code(self, number: int, day: int) -> None:
+        law, look, resting = self.law, self.look(), self.tries.resting(self.bench.at())
+        name, now_s = (number, day), self.bench.at()
+        good = by_end_code(day, look) if number == law.open else Verdict.MUST_NOT
+        verdict = Verdict.MUST_NOT if look.moving or resting is Verdict.MUST or name in self.ended_by_code else good
+        shown, moves, cut = self.attempt(self.bench.type(codes.to_end(CODE_KEY, number, day)))
+        ended = bool(moves) or law.open != self.bench.bookings._open
+        if verdict is Verdict.MUST_NOT:
+            assert not moves, "a code of an end moved the lock"
+        elif verdict is Verdict.MUST and resting is Verdict.MUST_NOT and not cut:
+            assert shown is not Feedback.REFUSED, f"a code of an end was refused: {self.why()}"
+        if ended or cut:
+            self.ended_by_code.add(name)
+        self.follow(opens=set(), closes=verdict is not Verdict.MUST_NOT, moves=moves, cut=cut)
+        if good is not Verdict.MUST and resting is not Verdict.MUST:
+            surely = good is Verdict.MUST_NOT and resting is Verdict.MUST_NOT and name not in self.ended_by_code
+            self.tries.wrong(now_s, surely=surely and not cut)
 
     # --- one try
 

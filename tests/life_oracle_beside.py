@@ -15,7 +15,8 @@ EXTEND = 2_048
 NONCE_NS, NONCES = 30 * 10**9, 3
 WRONG, REST_S, MARGIN_S = 5, 600, 2
 NIGHT_S, YIELDS_S = DAY // 2, 900
-DESK, WITH_BOOKING = 2, 1
+WITH_BOOKING, DESK = 1, 2
+END_LATE_S = 3_600
 HOTLINE = 2**52
 
 
@@ -125,6 +126,16 @@ def slot(day: int, which: int, vehicle: bytes) -> Permit:
         b"", "", number, DRIVER, f"slot {number}", b"", begin, end, begin, end, 0, begin, USE | START, ids, True,
         stored="yes",
     )  # fmt: skip
+
+
+def by_end_code(day: int, look: Look) -> Verdict:
+    """Whether a code that ends is of now: its day and an hour."""
+    begin, end = day * DAY, (day + 1) * DAY + END_LATE_S
+    if look.hi_s is None:
+        return Verdict.FREE if look.lo_s < end else Verdict.MUST_NOT
+    if look.lo_s > end or look.hi_s < begin:
+        return Verdict.MUST_NOT
+    return Verdict.MUST if begin <= look.lo_s and look.hi_s < end else Verdict.FREE
 
 
 def tried(law: Law, number: int, day: int, look: Look) -> bool:

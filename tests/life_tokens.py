@@ -15,18 +15,19 @@ from keyless.claims import BadgeId, Claims, HolderKey, Role, badge_id
 from tests.door_bench import ALICE, BOB, HOUR, OPERATOR, SUN_MASTER, SUN_META, VEHICLE
 from tests.life_bench import LIMITED, MAIN, PHONES, STRANGER
 from tests.life_guests import GUEST, NAME, NUMBERS
-from tests.life_oracle import AGENT, BACKEND, DRIVER, EMERGENCY, TECHNICIAN
+from tests.life_oracle import AGENT, BACKEND, DRIVER, EMERGENCY, START, TECHNICIAN
 from tests.life_oracle_beside import slot, slot_ends
 from tests.life_terms import Look, Permit, Verdict, short
 from tests.life_world import DAY, LifeWorld
 
-BADGES = {"alice": ALICE, "bob": BOB, "carol": b"\x04CARO"}
+BADGES = {"alice": ALICE, "bob": BOB, "carol": b"\x04CARO", "erin": b"\x04ERIN"}  # erin's tokens never let her start
 CARDS = {"dora": Card.made(b"\x04DORA01", SUN_META, SUN_MASTER)}  # they prove themselves
 AT_READER = (*BADGES, *CARDS)
 FIRST = (  # number 0 is no booking
     ("ed25519 phone", BACKEND, -HOUR, 30 * DAY), ("alice", DRIVER, -HOUR, 6 * HOUR), ("bob", DRIVER, HOUR, 30 * HOUR),
     ("p256 phone", DRIVER, -HOUR, 20 * HOUR), ("carol", DRIVER, 2 * DAY, DAY), ("p256 phone", EMERGENCY, -600, 1_800),
-    ("dora", DRIVER, -HOUR, 12 * HOUR), ("alice", DRIVER, -HOUR, 8 * HOUR), ("ed25519 phone", DRIVER, -HOUR, 9 * HOUR),
+    ("dora", DRIVER, -HOUR, 12 * HOUR), ("erin", DRIVER, -HOUR, 10 * HOUR), ("alice", DRIVER, -HOUR, 8 * HOUR),
+    ("ed25519 phone", DRIVER, -HOUR, 9 * HOUR),
 )  # fmt: skip
 DEFECTS = ["operator", "vehicle", "stranger", "signature", "grace"]
 RIGHTS = [0xFFF] * 6 + [0xFFB, 1, 2]  # all, all but to start, to unlock, to lock
@@ -72,6 +73,7 @@ class Issuing(LifeWorld):
         cti = more.get("cti") or next(self.serial).to_bytes(16, "big")
         iss = NAME if key is GUEST else OPERATOR
         who, revision, rights = confirmation(holder), more.get("revision", 0), more.get("rights", 0xFFF)
+        rights &= ~START if holder == "erin" else 0xFFF
         claims = Claims(
             "other.example" if defect == "operator" else iss, bytes(8) if defect == "vehicle" else VEHICLE,
             exp, nbf, iat, cti, who, Role(role), rights, early, late, number, revision, 0,
