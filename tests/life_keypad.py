@@ -99,7 +99,8 @@ class KeypadRules(PhoneRules):
         before = law.open
         self.typed(digits, mine, verdict, look, Verdict.MUST)
         if law.open == it.number and before != it.number:
-            assert soonest <= law.paid[0] <= latest, f"a code of the day has the car until {law.paid}"
+            ends = f"{soonest} <= {law.paid[0]} <= {latest}"
+            assert soonest <= law.paid[0] <= latest, f"the car is a code of the day's until {ends}"
 
     @rule(
         back=st.sampled_from([0, 0, 1]), which=st.integers(0, 2), begin=st.sampled_from([-HOUR, HOUR]),

@@ -247,4 +247,4 @@ class PhoneRules(CarRules):
                 self.makes_way(look, surely=had == "no")
                 self.heard(it, look)
         else:
-            self.maybe_stored(it, both(judged, booked), had)
+            self.maybe_stored(it, both(judged, booked), had, look)

@@ -42,6 +42,7 @@ class Law:
     paid: tuple[float, float] = (0, 0)
     carried: set[Permit] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
+    doubtful: set[int] = field(default_factory=set)  # of them those that may be forgotten with their tokens
     left: tuple[int, float] | None = None  # what ended last, and when
     floor_s: float = 0
     erased_s: float = 0
@@ -121,14 +122,16 @@ class Law:
             return Verdict.MUST_NOT if it.spent == "yes" else Verdict.FREE
         if it.number not in self.ended or it.number == self.open:
             return Verdict.MUST
+        surely = Verdict.FREE if it.number in self.doubtful else Verdict.MUST_NOT
         if at_station and look.lo_s >= it.paid_to:
-            return Verdict.MUST_NOT
+            return surely
         found = Verdict.MUST
         for other in self.permits:
-            waits = other.number not in self.ended and other.number not in (0, it.number)
+            waits = other.number not in self.ended - self.doubtful and other.number not in (0, it.number)
             if other.stored != "no" and waits and other.paid_from <= look.lo_s < other.paid_to:
-                if self._kept(other) and self.genuine(other, look) and not self.barred(other):
-                    return Verdict.MUST_NOT
+                good = self.genuine(other, look) and not self.barred(other)
+                if self._kept(other) and good and other.number not in self.doubtful:
+                    return surely
                 found = Verdict.FREE
         return found
 
@@ -200,6 +203,8 @@ class Law:
         for it in self.permits:
             if it.stored == "yes" and not self._kept(it):
                 it.stored = "maybe"
+        there = {it.number for it in self.permits if it.stored == "yes"}
+        self.doubtful |= self.ended - there
 
     def _kept(self, it: Permit) -> bool:
         """Surely still there: not erased two days after its end, unless the open booking held it."""

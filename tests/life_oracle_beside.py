@@ -155,11 +155,12 @@ def slot_ends(law: Law, it: Permit, look: Look) -> tuple[int, int]:
     """Between what its paid end is: the first of noon and of the next who has not had the car."""
     soonest = latest = it.paid_to
     for other in law.permits:
-        if other.stored == "no" or other.number in (0, *law.ended) or look.lo_s >= other.paid_to:
+        if other.stored == "no" or other.number in (0, *law.ended - law.doubtful) or look.lo_s >= other.paid_to:
             continue
         yields = other.paid_from if look.lo_s < other.paid_from else int(look.lo_s) + YIELDS_S
         soonest = min(soonest, yields)
-        if other.stored == "yes" and other.exp + KEPT_S >= law.erased_s and law.genuine(other, look):
+        surely = other.stored == "yes" and other.exp + KEPT_S >= law.erased_s and other.number not in law.doubtful
+        if surely and law.genuine(other, look):
             latest = min(latest, yields + 1) if not law.barred(other) else latest
     return soonest, latest
 

@@ -96,7 +96,7 @@ class Issuing(LifeWorld):
         answer, moves, cut = self.attempt(self.bench.door.book(it.token))
         assert not moves
         if cut:
-            self.maybe_stored(it, verdict, had)
+            self.maybe_stored(it, verdict, had, look)
             self.carry(set())
             return
         accepted = type(answer).__name__ == "Booking"
@@ -107,7 +107,7 @@ class Issuing(LifeWorld):
             self.heard(it, look)
             self.carry({it} if self.law.is_open(it) and had != "yes" else set())
 
-    def maybe_stored(self, it: Permit, verdict: Verdict, had: str) -> None:
+    def maybe_stored(self, it: Permit, verdict: Verdict, had: str, look: Look) -> None:
         """Nobody could say whether it was: the car is looked at. verdict: whether it was to be stored."""
         held = it.token in self.bench.bookings._tokens.values()
         assert not held or verdict is not Verdict.MUST_NOT or had != "no", "a token that must not be stored was"
@@ -115,7 +115,7 @@ class Issuing(LifeWorld):
             paid = self.law.paid
             self.law.stored(it)
             self.law.paid = min(paid[0], self.law.paid[0]), max(paid[1], self.law.paid[1])
-            self.makes_way(self.look(), surely=False)
+            self.makes_way(look, surely=False)
         elif had == "no" and not held:
             it.stored = "no"
 

@@ -154,6 +154,7 @@ class LifeWorld(RuleBasedStateMachine):
             if before is not None:
                 assert closes, f"booking {before} must not close"
                 law.ended.add(before)
+                law.doubtful.discard(before)
                 law.left = before, self.bench.at()
             law.open = None
             if now is not None:
