@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from drivers.can import bcm
 from drivers.can.diag import Diagnostics, answers, opens
 from drivers.can.errors import Errors
-from drivers.can.watch import BcmWatch
+from drivers.can.watch import LATE_NS, BcmWatch, arrived
 from drivers.clock import SystemClock
-from drivers.ports import BusState, Subscription
+from drivers.ports import BusState, Instant, Subscription
 from tests.scripted_bus import Bus
 
 
@@ -134,3 +134,21 @@ async def test_a_question_never_puts_the_loop_to_sleep(monkeypatch: pytest.Monke
 @given(st.binary(min_size=1, max_size=8), st.binary(max_size=8))
 def test_any_frame_gets_a_verdict(request: bytes, frame: bytes) -> None:
     assert opens(request, frame) in (True, False, None)
+
+
+WALL_MS = 1_800_000_000_000
+NOW = Instant("b", 90_000_000_000, WALL_MS)
+
+
+@pytest.mark.parametrize("late_ms", [1, 700, LATE_NS // 1_000_000])
+def test_a_frame_is_of_the_moment_at_which_the_kernel_took_it(late_ms: int) -> None:
+    at = arrived(NOW, (WALL_MS - late_ms) * 1_000_000)
+    assert (at.boot, at.ns, at.wall_ms) == ("b", NOW.ns - late_ms * 1_000_000, WALL_MS - late_ms)
+
+
+@pytest.mark.parametrize("came_ms", [WALL_MS + 1, WALL_MS, WALL_MS - LATE_NS // 1_000_000 - 1, 0])
+def test_a_wall_clock_that_was_set_meanwhile_dates_nothing(came_ms: int) -> None:
+    assert arrived(NOW, came_ms * 1_000_000) == NOW
+    assert arrived(NOW, None) == NOW
+    unread = Instant("b", NOW.ns)
+    assert arrived(unread, (WALL_MS - 700) * 1_000_000) == unread

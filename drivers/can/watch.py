@@ -9,11 +9,12 @@ import asyncio
 import errno
 import logging
 import socket
+import struct
 import sys
 from collections import deque
 from typing import Final
 
-from ..ports import BusState, Clock, Frame, Silence, Subscription
+from ..ports import BusState, Clock, Frame, Instant, Silence, Subscription
 from . import bcm, errors
 from .link import must_be_up
 
@@ -23,6 +24,9 @@ QUEUE: Final = 2048
 DRAIN: Final = 64
 """Messages taken in one go, so that a flood cannot keep the loop from a door."""
 BACKOFF_S: Final = (0.2, 5.0)
+SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h
+TIMESPEC: Final = struct.Struct("@ll")
+LATE_NS: Final = 10_000_000_000  # no loop is that late: the wall clock was set meanwhile
 
 
 class BcmWatch:
@@ -126,6 +130,7 @@ class BcmWatch:
             sock.setblocking(False)
             must_be_up(self._channel)
             sock.setsockopt(socket.SOL_SOCKET, errors.SO_RXQ_OVFL, 1)
+            sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             sock.connect((self._channel,))
         except OSError:
             sock.close()
@@ -145,18 +150,22 @@ class BcmWatch:
     def _readable(self, index: int) -> None:
         for _ in range(DRAIN):
             try:
-                message, ancillary, _flags, _address = self._sockets[index].recvmsg(bcm.RECEIVE_SIZE, 64)
+                message, ancillary, _flags, _address = self._sockets[index].recvmsg(bcm.RECEIVE_SIZE, 128)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
                 self._lose(error)
                 return
+            came_ns = None
             for _level, kind, value in ancillary:
-                if kind == errors.SO_RXQ_OVFL and len(value) >= 4:
+                if kind == SO_TIMESTAMPNS and len(value) >= TIMESPEC.size:
+                    seconds, ns = TIMESPEC.unpack_from(value)
+                    came_ns = seconds * 1_000_000_000 + ns
+                elif kind == errors.SO_RXQ_OVFL and len(value) >= 4:
                     total = int.from_bytes(value[:4], sys.byteorder)
                     self._counters["dropped_kernel"] += (total - self._drops[index]) & 0xFFFF_FFFF
                     self._drops[index] = total
-            self._take(index, message)
+            self._take(index, message, came_ns)
 
     def _faulty(self, sock: socket.socket) -> None:
         try:
@@ -164,7 +173,7 @@ class BcmWatch:
         except OSError as error:
             self._lose(error)
 
-    def _take(self, index: int, message: bytes) -> None:
+    def _take(self, index: int, message: bytes, came_ns: int | None) -> None:
         event = bcm.parse(message)
         if event is None:
             self._counters["unreadable"] += 1
@@ -172,7 +181,9 @@ class BcmWatch:
             self._counters["events"] += 1
             self._backoff_s = BACKOFF_S[0]
             held = (index, event.can_id, event.extended) in self._rated
-            self._put(Frame(event.can_id, event.extended, event.data, self._clock.now(), held))
+            now = self._clock.now()
+            at = now if held else arrived(now, came_ns)  # what was held back is of now
+            self._put(Frame(event.can_id, event.extended, event.data, at, held))
         elif event.opcode == bcm.RX_TIMEOUT:
             self._counters["silences"] += 1
             self._put(Silence(event.can_id, event.extended, self._clock.now()))
@@ -210,6 +221,19 @@ class BcmWatch:
         if state is not self._state:
             self._state = state
             self._put(state)
+
+
+def arrived(now: Instant, came_ns: int | None) -> Instant:
+    """When the kernel took a frame, which a busy loop reads later: at a start the car's folder is being loaded.
+
+    came_ns: by the wall clock, ns since 1970, `None` where the kernel does not say.
+    """
+    if came_ns is None or now.wall_ms is None:
+        return now
+    late_ns = now.wall_ms * 1_000_000 - came_ns
+    if not 0 < late_ns <= LATE_NS:
+        return now
+    return Instant(now.boot, now.ns - late_ns, now.wall_ms - late_ns // 1_000_000)
 
 
 def _placed(wanted: tuple[Subscription, ...]) -> dict[tuple[int, int, bool], Subscription]:

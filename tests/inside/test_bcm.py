@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from drivers.can.watch import BcmWatch
-from drivers.clock import SystemClock
+from drivers.clock import SystemClock, wait
 from drivers.ports import BusState, Frame, Silence, Subscription
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Send = Callable[[int, str], None]
 ALL = bytes([0xFF] * 8)
+MS = 1_000_000  # the wall clock is read in milliseconds
 
 
 def wanted(can_id: int = 0x100, mask: bytes = ALL, interval: int = 0, silence: int = 0) -> Subscription:
@@ -126,6 +127,21 @@ async def test_silence_is_told_once_and_the_same_content_again_is_told_when_it_c
     await nothing(watch, 0.6)
     sender(0x100, "AA")
     assert await data(watch) == "aa"
+
+
+async def test_a_frame_that_waits_for_a_busy_loop_is_of_the_moment_at_which_it_came(
+    watch: BcmWatch, sender: Send
+) -> None:
+    await started(watch, wanted())
+    clock = SystemClock()
+    before = clock.now().ns
+    sender(0x100, "01")
+    after = clock.now().ns
+    wait(0.5)  # nobody reads meanwhile
+    event = await coming(watch)
+    assert isinstance(event, Frame)
+    assert before - MS <= event.at.ns <= after + MS
+    assert event.at.wall_ms is not None
 
 
 async def test_a_frame_that_never_came_is_silent_too(watch: BcmWatch) -> None:
