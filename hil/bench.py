@@ -33,6 +33,7 @@ from .world import World
 Message = dict[str, Any]
 READY_TIMEOUT_S = 30.0
 LOG_LINES = 400
+LISTENS = "the car is listened to"  # the door can be opened sooner (D24)
 
 
 class AgentFailed(RuntimeError):
@@ -240,6 +241,8 @@ class Bench:
     def _heard(self, event: Message) -> None:
         if event["saw"] == "log":
             self.log.append(event["line"])
+            if LISTENS in event["line"]:
+                self.world.note("agent", "listens")
         elif event["saw"] == "agent" and "exit" in event:
             self.log.append(f"the agent ended with {event['exit']}")
 

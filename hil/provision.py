@@ -20,7 +20,7 @@ from . import exactness, tokens
 from .backend.ca import Authority
 from .backend.journeys import Fine
 from .backend.ledger import Tolerance
-from .ecu import TELEMATICS_EVERY_S
+from .ecu import TELEMATICS_EVERY_S, WAKING_S
 from .sky import FLERS
 from .truth import Battery
 from .wiring import Wiring
@@ -116,6 +116,7 @@ def tolerance(vehicle: Vehicle) -> Tolerance:
         fine=Fine(
             step_km=km, ms=fine.ms + ages[v.IGNITION], energy_ms=_asked_ms(car, v.ENERGY, cars.Phase.CHARGING),
             late_ms=fine.late_ms + wake_ms, sure_ms=fine.sure_ms + wake_ms + flag_ms,
+            waking_ms=round(1000 * WAKING_S) + wake_ms,
             tells=tuple(field for field, name in FIELDS.items() if car.mapped(name)),
         ),
     )  # fmt: skip

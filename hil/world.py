@@ -265,6 +265,7 @@ class World:
         self._busy_until = asyncio.get_running_loop().time() + (self.sleep_s or 0)
         self.note(what, value, detail)
         await self._tell_car()
+        self.note("told", f"{what} {value}")  # so late the car itself heard of it, at most: a busy machine's doing
 
     async def _tell_car(self) -> None:
         state = self.truth.state() if self._stale else self.truth.changed_since(self._told)

@@ -45,6 +45,7 @@ def test_the_oracle_allows_only_what_the_car_cannot_tell_better() -> None:
     assert {it.km for it in fine.values()} == {0.1}
     assert [fine[model].energy_ms for model in LOADED] == [0, 0, 5_000, 0]
     assert {it.kwh for it in fine.values()} == {0.1}
+    assert [fine[model].waking_ms for model in LOADED] == [650, 650, 5_650, 650]
     assert {it.tells for it in fine.values()} == {("odometer_km", "energy_kwh")}
 
 

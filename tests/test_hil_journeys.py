@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hil.backend import lateness
 from hil.backend.held import HeldFact, Holding
 from hil.backend.journeys import Fine, charges, flows, legs, pluggings
 from hil.diary import Diary
@@ -141,6 +142,63 @@ def test_any_lie_is_found(lie: Callable[[dict[str, Any]], object], words: str) -
     told = records(life)
     lie(told)
     assert words in "\n".join(judged(life, told))
+
+
+def told(life: Life, on_ms: int, off_ms: int, *, asleep: bool = False) -> Diary:
+    """The same life, whose bench told the car so late that it was switched on (after 10 s) and off (after 86)."""
+    found = Diary()
+    notes = [(T0 + 10_000 + on_ms, "ignition on"), (T0 + 86_000 + off_ms, "ignition off")]
+    for moment in life.diary.moments:
+        while notes and notes[0][0] < moment.at_ms:
+            at, value = notes.pop(0)
+            found.write(at, "told", value, "", moment.truth, HERE)
+        truth = replace(moment.truth, awake=moment.at_ms >= T0 + 10_000 or not asleep)
+        found.write(moment.at_ms, moment.what, moment.value, moment.detail, truth, HERE)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("on_ms", "off_ms", "asleep", "least", "most"),
+    [
+        (0, 0, False, -1_500, 1_500),
+        (2_000, 0, False, -3_500, 1_500),
+        (0, 700, False, -1_500, 2_200),
+        (300, 400, True, -2_450, 1_900),
+    ],
+)
+def test_a_leg_may_be_wrong_by_what_the_bench_and_a_waking_car_did_and_by_no_more(
+    on_ms: int, off_ms: int, asleep: bool, least: int, most: int
+) -> None:
+    life = a_life()
+    diary, leg = told(life, on_ms, off_ms, asleep=asleep), records(life)["leg"]
+    for wrong, right in ((least, True), (least - 1, False), (most, True), (most + 1, False)):
+        held = holding(("leg", leg | {"duration_ms": 76_000 + wrong}))
+        assert (legs(held, diary, Fine())[1] == []) is right, wrong
+
+
+@pytest.mark.parametrize(
+    ("notes", "excused"),
+    [
+        ([(9_000, "killed"), (9_500, "ready"), (11_300, "listens")], 1_300),
+        ([(9_000, "killed"), (9_500, "listens"), (9_501, "ready"), (80_000, "killed"), (80_500, "ready")], 0),
+        ([(9_000, "killed"), (9_500, "ready"), (9_900, "listens")], 0),
+        ([(9_500, "ready"), (10_400, "killed"), (10_600, "ready"), (11_000, "listens")], 400),
+    ],
+)
+def test_a_box_that_just_started_may_date_what_it_hears_when_it_begins_to_listen(
+    notes: list[tuple[int, str]], excused: int
+) -> None:
+    diary = Diary()
+    for at, what, value in sorted([*((at, "agent", it) for at, it in notes), (10_000, "ignition", "on"),
+                                   (90_000, "ignition", "off")]):  # fmt: skip
+        diary.write(T0 + at, what, value, "", CarTruth(awake=True), HERE)
+    assert lateness.excused(diary, T0 + 10_000, T0 + 90_000, 650) == (excused, 0)
+
+
+def test_a_car_that_was_never_told_excuses_nothing() -> None:
+    life = a_life()
+    held = holding(("leg", records(life)["leg"] | {"duration_ms": 76_000 - 4_000}))
+    assert legs(held, told(life, 77_000, 0), Fine())[1] != [], "the next was told"
 
 
 NOTHING: dict[str, Any] = {"km": None, "energy_kwh": None}

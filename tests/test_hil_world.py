@@ -118,6 +118,23 @@ async def test_diagnostic_command_moves_the_lock_only_when_the_unit_obeys() -> N
         assert not world.truth.locked
 
 
+async def test_the_diary_notes_when_the_car_was_told_of_what_somebody_did() -> None:
+    async with a_world() as (world, inside):
+        asking = world._ask
+
+        async def slow(message: dict[str, Any]) -> dict[str, Any] | None:
+            if message["do"] == "car" and "ignition" in message["state"]:
+                await asyncio.sleep(0.2)
+            return await asking(message)
+
+        world._ask = slow
+        await world.ignition(True)
+        [on], [told] = world.diary.of("ignition"), world.diary.of("told")
+        assert told.value == "ignition on"
+        assert told.at_ms - on.at_ms >= 190
+        assert inside.car()["ignition"] is True
+
+
 async def test_world_goes_on_without_power_and_tells_everything_after_the_boot() -> None:
     async with a_world() as (world, inside):
         await until(inside.car)

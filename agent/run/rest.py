@@ -175,6 +175,7 @@ class Rest:
             )
             self._add(self._polling, Stage.SOURCES)
         self._decoded = True
+        log.info("the car is listened to: %s", house.folder.name)
 
     async def _position(self) -> None:
         house, gnss = self._house, self._house.settings.gnss

@@ -14,7 +14,7 @@ from math import floor
 from typing import Any
 
 from ..diary import Diary, Moment
-from . import coverage
+from . import coverage, lateness
 from .coverage import Span
 from .held import HeldFact, Holding
 
@@ -36,6 +36,7 @@ class Fine:
     step_km: what the car's odometer counts, whole kilometres or hundredths: a leg is the difference of two of its
     counts. energy_ms: of a car that tells its energy only when asked, how old its word of the end of charging may be.
     late_ms: how late a look may be in all. sure_ms: after so much charging in the light there must be a record.
+    waking_ms: how long a car whose bus slept tells nothing yet.
     tells: fields of a reading that this car has.
     """
 
@@ -46,6 +47,7 @@ class Fine:
     energy_ms: int = 0
     late_ms: int = LATE_MS
     sure_ms: int = SURE_MS
+    waking_ms: int = 650
     tells: tuple[str, ...] = ("odometer_km", "energy_kwh")
 
 
@@ -115,16 +117,18 @@ def _leg(body: dict[str, Any], diary: Diary, fine: Fine) -> Iterator[str]:
     driven = counted(diary, off, fine.step_km) - counted(diary, on, fine.step_km)
     if body.get("km") is not None and abs(body["km"] - driven) > fine.km + 0.005:
         yield f"{body['km']} km, {driven:.2f} km driven"
-    if body.get("duration_ms") is not None and abs(body["duration_ms"] - (off - on)) > fine.ms + min(dark_ms, fine.ms):
-        yield f"{body['duration_ms']} ms, {off - on} ms from ignition to ignition"
+    said, late_ms = body.get("duration_ms"), fine.ms + min(dark_ms, fine.ms)
+    begun_ms, ended_ms = lateness.excused(diary, on, off, fine.waking_ms)
+    if said is not None and not -late_ms - begun_ms <= said - (off - on) <= late_ms + ended_ms:
+        yield f"{said} ms, {off - on} ms from ignition to ignition, {begun_ms} and {ended_ms} excused at its ends"
     used, back, shown = flows(diary, on, off)
     net = body.get("energy_kwh")
     if net is not None and abs(net - (used - back)) > fine.kwh + 0.005:
         yield f"{net} kWh, {used - back:.2f} kWh really"
     for name, really in zip(FLOWS, (used, back), strict=True):
-        said = body.get(name)
-        if said is not None and shown and not dark_ms and abs(said - really) > fine.kwh:
-            yield f"{name} {said}, {really:.2f} kWh really"
+        told = body.get(name)
+        if told is not None and shown and not dark_ms and abs(told - really) > fine.kwh:
+            yield f"{name} {told}, {really:.2f} kWh really"
 
 
 def _one_boot(body: dict[str, Any]) -> bool:
