@@ -109,6 +109,11 @@ def test_p8_r5_a_booking_that_only_its_file_knows_of_keeps_everything_from_being
     with pytest.raises(ValueError, match="under way"):
         erase_all(tmp_path, disk, WHEN, lose_unsent=True)
     assert one.read()[0] is not None
+    file = tmp_path / "bookings" / OPEN_FILE
+    file.write_bytes(b"{" + file.read_bytes())  # a start would still say that somebody has the car
+    with pytest.raises(ValueError, match="under way"):
+        erase_all(tmp_path, disk, WHEN, lose_unsent=True)
+    one = OpenFile(tmp_path / "bookings")
     one.follow(None, 0)
     erase_all(tmp_path, disk, WHEN, lose_unsent=True)
     assert not list((tmp_path / "bookings").iterdir())
