@@ -69,7 +69,7 @@ lint: venv ## ruff, mypy --strict, import-linter
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: packages ## everything, as CI runs it: lint, unit tests, the bench in the guest
+test: packages ## everything but the long forms: lint, unit tests, the bench in the guest
 	@$(RUN) -m hil.packages systemd gpsd dbus browser
 	@$(MAKE) --no-print-directory lint
 	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside $(TOGETHER)
