@@ -10,7 +10,6 @@ import hmac
 from typing import Final
 
 WITH_THE_BOOKING: Final = 1
-FROM_THE_DESK: Final = 2
 TO_END: Final = 3
 SLOTS: Final = range(8)
 

@@ -162,8 +162,8 @@ class Booking(Claims, frozen=True):
     """A believed token; only `keyless.verify` makes one, and `code.py` for what a code stands for.
 
     actions: cut to the role's ceiling; ignored: the bits that were cut off. paid_from_s, paid_to_s: seconds, without
-    grace. token: the bytes as presented. note: `None`, "clock_unsure_accepted" (R18), "after_end_open_booking" (R5) or
-    "just_ended".
+    grace. token: the bytes as presented. note: `None`, "clock_unsure_accepted" (R18), "after_end_open_booking" (R5),
+    "just_ended" (R4), or of a code "hotline_code" or "hotline_end".
     """
 
     ignored: int

@@ -1,5 +1,7 @@
 """8-digit codes for a keypad: from a car's secret and a booking's number to digits, and back to what a code stands for.
 
+The desk is the operator's people; at its hotline somebody reads codes out. A slot is one of the eight codes of a day.
+
 Both sides use it: the desk makes codes, the car compares. The car takes a code for a booking that it has stored, a code
 of the day for one that it has not heard of, and one that ends the booking under way by force (R1). How often somebody
 may guess is `tries.py`; the keypad and the stored bookings are the agent's.
@@ -149,13 +151,13 @@ def hotline_number(day: int, slot: int) -> int:
 
 def hotline_slot(number: int) -> tuple[int, int] | None:
     """The UTC day and the slot of such a number; `None` for a booking of the backend's own."""
-    day, slot = (number & ~HOTLINE) >> SLOT_BITS, number & (1 << SLOT_BITS) - 1
+    day, slot = _day_and_slot(number)
     return (day, slot) if number >= HOTLINE and day < 1 << 32 and slot < SLOTS else None
 
 
 def hotline_end(number: int) -> int:
     """When a slot is over, in seconds."""
-    day = (number & ~HOTLINE) >> SLOT_BITS
+    day, _ = _day_and_slot(number)
     return (day + 1) * DAY_S + LATE_S
 
 
@@ -165,7 +167,7 @@ def hotline_booking(key: bytes, digits: str, now: Interval, open_booking: int | 
     """
     found = None
     for number in _numbers(now, open_booking):
-        day, slot = (number & ~HOTLINE) >> SLOT_BITS, number & (1 << SLOT_BITS) - 1
+        day, slot = _day_and_slot(number)
         if found is None and _same(slot_code(day_key(key, day), slot), digits):
             found = number
     return found
@@ -201,6 +203,10 @@ def hotline_token(cti: bytes) -> int | None:
     """The booking number in the token id of `hotline_claims`; `None` for any other token's id."""
     number = int.from_bytes(cti[8:], "big")
     return number if len(cti) == 16 and cti[:8] == _CTI and hotline_slot(number) is not None else None
+
+
+def _day_and_slot(number: int) -> tuple[int, int]:
+    return (number & ~HOTLINE) >> SLOT_BITS, number & (1 << SLOT_BITS) - 1
 
 
 def _numbers(now: Interval, open_booking: int | None) -> Iterator[int]:

@@ -18,7 +18,6 @@ DAY_MIN: Final = 1_440
 MINUTE_S: Final = 60
 GRACE_S: Final = 3_600  # before and after the paid time, at most
 NUMBER_BITS: Final = 52  # from 2^52 on a number stands for a code of the day (`code.HOTLINE`)
-EVERY_DAY: Final = 0b111_1111
 LATEST_S: Final = 1 << 36  # the year 4147; a calendar knows no later one
 
 

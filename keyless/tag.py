@@ -1,6 +1,8 @@
 """The name a car has in the air for one day: only who was given it with a booking can tell which car it is.
 
-A lasting name would let anybody follow the car. What is not here: who advertises it, and whether the day is known.
+"nearby", in what is hashed, is the talk with phones beside the car (docs/keyless.md section 6); the desk, which is the
+operator's people, hands the tags out. A lasting name would let anybody follow the car. What is not here: who advertises
+it, and whether the day is known.
 """
 
 from __future__ import annotations

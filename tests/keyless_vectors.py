@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,37 +62,27 @@ def situation(case: Case) -> verify.Situation:
 
 def decision(name: str, case: Case) -> Case:
     """In the form of `expect`."""
-    match name:
-        case "token.json":
-            return _told(verify.believe(input_(case, "token"), situation(case)))
-        case "stored.json":
-            kept = case["state"]["kept"]
-            return _told(verify.store_check(input_(case, "token"), situation(case), kept=kept))
-        case "guard.json":
-            return _guarded(case)
-        case "command.json":
-            return _commanded(case, input_(case, "token"), input_(case, "command"))
-        case "pair.json":
-            pair = read_remote(input_(case, "pair"))
-            return _told(pair) if isinstance(pair, Refusal) else _commanded(case, *pair)
-        case "near.json":
-            return _near(case)
-        case "keyset.json":
-            return _keyset(case)
-        case "rootset.json":
-            return _rootset(case)
-        case "revocations.json":
-            return _revocations(case)
-        case "signed_time.json":
-            return _signed_time(case)
-        case "receipt.json":
-            return _receipt(case)
-        case "code.json":
-            return _code(case)
-        case "parcel.json":
-            return _parcel(case)
+    if name in SIGNED:
+        return SIGNED[name](case)
     field, decide = UNSIGNED[name]
     return decide(case["state"], input_(case, field) if field else b"")
+
+
+def _token(case: Case) -> Case:
+    return _told(verify.believe(input_(case, "token"), situation(case)))
+
+
+def _stored(case: Case) -> Case:
+    return _told(verify.store_check(input_(case, "token"), situation(case), kept=case["state"]["kept"]))
+
+
+def _command(case: Case) -> Case:
+    return _commanded(case, input_(case, "token"), input_(case, "command"))
+
+
+def _pair(case: Case) -> Case:
+    pair = read_remote(input_(case, "pair"))
+    return _told(pair) if isinstance(pair, Refusal) else _commanded(case, *pair)
 
 
 def _guarded(case: Case) -> Case:
@@ -280,3 +271,21 @@ def _now(state: Case) -> Interval:
 
 def _all(names: list[str]) -> tuple[bytes, ...]:
     return tuple(bytes.fromhex(name) for name in names)
+
+
+# file: who decides.
+SIGNED: dict[str, Callable[[Case], Case]] = {
+    "token.json": _token,
+    "stored.json": _stored,
+    "guard.json": _guarded,
+    "command.json": _command,
+    "pair.json": _pair,
+    "near.json": _near,
+    "keyset.json": _keyset,
+    "rootset.json": _rootset,
+    "revocations.json": _revocations,
+    "signed_time.json": _signed_time,
+    "receipt.json": _receipt,
+    "code.json": _code,
+    "parcel.json": _parcel,
+}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from agent.access import bookings, commanded, deciding, decisions, keypad, let_in, remote
+from agent.access import bookings, commanded, deciding, decisions, keypad, remote, start_right
 from agent.access.beside import Beside
 from agent.access.mule import Mule
 from agent.access.provers import Provers
@@ -188,9 +188,9 @@ BREAKS: Mapping[str, Break] = {
     "a list of any age": setting(freshness, "ASKED_S", 1 << 40),
     "start for whoever is let in": setting(decisions, "may_start", lambda booking, stored: True),
     "start for nobody from afar": setting(remote, "may_start", lambda booking, stored: False),
-    "the supply stays after the end": setting(let_in, "has_ended", lambda plan, has: False),
+    "the supply stays after the end": setting(start_right, "has_ended", lambda plan, has: False),
     "the right to start forgotten by a restart": unstored("access/let_in"),
-    "the right to start of who unlocked last": wrapping(let_in, "moved_on", who_unlocks_last),
+    "the right to start of who unlocked last": wrapping(start_right, "moved_on", who_unlocks_last),
     "a reading counts again": wrapping(Provers, "read", seen_never),
     "readings not stored": unstored("sun/"),
     "a card's MAC not checked": setting(sun, "hmac", SimpleNamespace(compare_digest=lambda one, other: True)),

@@ -38,12 +38,12 @@ class FittedBench(LifeBench):
         self.provisioning.timed = lambda data: self.timekeeper.answered(data, self.authority)
         lockwork, clock = self.lockwork, self.clock
         self.supply = Held(
-            "card_supply", self.relay, SUPPLY, lambda: supply_wanted(lockwork.let_in, False), clock, lockwork,
+            "card_supply", self.relay, SUPPLY, lambda: supply_wanted(lockwork.may_start, False), clock, lockwork,
             self.scene,
         )  # fmt: skip
         lockwork.fit(self.supply.moves(SUPPLY))
         self.port = StandInPort(clock)
-        by_command = Beside(
+        commands = Beside(
             self.store, self.authority, self.bookings, self.scene, self.decisions, self.door.locked,
             self.heard.append,
         )  # fmt: skip
@@ -52,7 +52,7 @@ class FittedBench(LifeBench):
             receipts=self.receipts, time_question=lambda by_phone: self.question(by_phone=by_phone),
         )  # fmt: skip
         self.phones = Phones(
-            clock, self.port, self.door, self.bookings, by_command, hello=lambda nonce: nearby.hello(house, nonce),
+            clock, self.port, self.door, self.bookings, commands, hello=lambda nonce: nearby.hello(house, nonce),
             tag=lambda: b"", words=lambda refusal, language: nearby.words(house, refusal, language),
             random=self._random, past_s=self.timekeeper.settled_lo_s,
             mule=Mule(clock, self.store, self.provisioning.brought, None),

@@ -51,7 +51,7 @@ class SupplyBench(DoorBench):
 
         def wanted() -> bool | None:
             now = may_start_now(self.under.booking, self.bookings.believed())
-            return supply_wanted(lockwork.let_in, lockwork.immobilised, now)
+            return supply_wanted(lockwork.may_start, lockwork.immobilised, now)
 
         self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
         first = None

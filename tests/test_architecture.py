@@ -39,7 +39,7 @@ BANS: dict[str, dict[str, str]] = {
     | dict.fromkeys(("asyncio", "socket", "time", "datetime", "threading", "logging"), SQL),
     "agent": {"hil": ONE_WAY, "sqlite3": STORAGE, "sqlite_utils": STORAGE, "cryptography": CRYPTO}
     | dict.fromkeys(("can", "isotp", "serial", "paho", "pynmea2", "cantools", "dbus_fast", "gpiod"), PORTS),
-    "hil": dict.fromkeys(("agent", "drivers", "keyless", "buffer", "config.settings", "config.bundle"), OWN_WORDS),
+    "hil": dict.fromkeys(("agent", "drivers", "keyless", "buffer"), OWN_WORDS),
 }
 # file -> module it may import in spite of the ban, and why
 EXCEPTIONS: dict[tuple[str, str], str] = {
@@ -100,6 +100,17 @@ def test_arrows_point_one_way_and_every_ban_says_why(package: str) -> None:
                 excused = any(file == where and within(module, allowed) for where, allowed in EXCEPTIONS)
                 if within(module, banned) and not excused:
                     wrong.append(f"{file}:{line} imports {module}: {why}")
+    assert not wrong, "\n".join(sorted(set(wrong)))
+
+
+def test_the_rig_shares_the_car_data_with_the_product_and_nothing_else() -> None:
+    wrong = [
+        f"{name_of(path)}:{line} imports {module}: {OWN_WORDS}"
+        for path in sources("hil")
+        for line, module in imports(path)
+        if within(module, "config") and not any(within(module, one) for one in ("config.car", "config.vocabulary"))
+        if module != "config"  # the folder itself, which is empty
+    ]
     assert not wrong, "\n".join(sorted(set(wrong)))
 
 

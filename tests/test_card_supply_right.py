@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from agent.access.choice import may_start
-from agent.access.let_in import LET_IN
 from agent.access.lockwork import COMMANDED
+from agent.access.start_right import START_RIGHT
 from drivers.ports import BadgeTap, Feedback
 from keyless import code as codes
 from keyless import issue
@@ -90,12 +90,12 @@ async def test_r5_an_open_booking_keeps_it_over_a_cut_in_a_pause_whatever_an_ear
     assert await bench.tap(ALICE) is Feedback.PAUSED
     await after_a_cut(bench)
     assert bench.relay.through
-    await bench.store.commit(drop=(LET_IN,))
+    await bench.store.commit(drop=(START_RIGHT,))
     await after_a_cut(bench)
     assert bench.relay.through
 
 
-@pytest.mark.parametrize("kept", [{}, {LET_IN: b"junk"}])
+@pytest.mark.parametrize("kept", [{}, {START_RIGHT: b"junk"}])
 async def test_what_an_earlier_version_left_of_a_locked_car_keeps_it_away(bench: SupplyBench, kept) -> None:
     await bench.store.commit(put={COMMANDED: b"lock", **kept})
     await after_a_cut(bench)

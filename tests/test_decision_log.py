@@ -60,7 +60,7 @@ async def test_a_badge_with_too_many_tokens_opens_without_a_record(bench: DoorBe
         await bench.book(number + 1, ALICE, begin=number * HOUR, end=(number + 1) * HOUR)
     await bench.tap(ALICE)
     assert len(bench.lock.moves) == 1
-    assert bench.door._decisions.recorded["decisions_too_big"] == 1
+    assert bench.door._decisions.all_counters["decisions_too_big"] == 1
 
 
 async def test_a_record_goes_after_a_month(bench: DoorBench) -> None:
@@ -76,7 +76,7 @@ async def test_what_cannot_be_recorded_keeps_no_door_shut(bench: DoorBench, monk
     await bench.book(7, ALICE)
     await bench.tap(ALICE)
     assert len(bench.lock.moves) == 1
-    assert bench.door._decisions.recorded["decisions_failed"] == 1
+    assert bench.door._decisions.all_counters["decisions_failed"] == 1
 
 
 async def test_a_damaged_record_is_overwritten_and_purged(bench: DoorBench) -> None:

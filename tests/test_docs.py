@@ -92,14 +92,24 @@ def test_every_test_that_a_page_names_exists() -> None:
     assert named - written == set()
 
 
-def test_every_module_of_the_product_stands_in_the_table_of_rooms() -> None:
-    rooms = read("docs/architecture.md").split("## The rooms")[1].split("\n## ")[0]
-    named = set(TICKED.findall(rooms))
-    for package in ("agent", "keyless", "buffer", "config"):
-        modules = {path.stem for path in (ROOT / package).rglob("*.py") if not path.stem.startswith("__")}
-        assert modules - named == set(), package
-    folders = {f"{path.name}/" for path in (ROOT / "drivers").iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders - named == set()
+def rooms(text: str) -> dict[str, list[str]]:
+    """Package -> what its rows name in the second column; a row without a package goes on with the one before."""
+    found, package = dict[str, list[str]](), ""
+    for row in re.findall(r"^\| (`[^`]+` )?\| (`[^|]*) \|", text, re.MULTILINE):
+        package = row[0].strip(" `") or package
+        found.setdefault(package, []).extend(TICKED.findall(row[1]))
+    return found
+
+
+def test_every_module_of_the_product_stands_once_in_the_table_of_rooms_and_in_its_own() -> None:
+    found = rooms(read("docs/architecture.md").split("## The rooms")[1].split("\n## ")[0])
+    folders = [path for path in (ROOT / "agent").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert set(found) == {*map(page_of, folders), "drivers", "keyless", "buffer", "config"}
+    for package, named in found.items():
+        modules = [path.stem for path in (ROOT / package).glob("*.py") if not path.stem.startswith("__")]
+        own = {f"{path.parent.name}/" for path in (ROOT / package).glob("*/*.py")}
+        data = {name for name in named if name.endswith("/") and (ROOT / package / name).is_dir()} - own
+        assert sorted(named) == sorted([*modules, *own, *data]), package
 
 
 def cited(path: Path) -> Iterator[str]:
@@ -129,6 +139,7 @@ def test_every_rule_and_decision_says_once_whether_it_stands() -> None:
 
 def test_the_reading_of_pages_can_fail() -> None:
     assert list(named_files("| `agent/x.py` (a), `y.py` | `z.py` |")) == ["agent/x.py", "agent/y.py"]
+    assert rooms("| `a` | `x` `y` | `z` |\n| | `w/` | |\n| `b` | `x` | |\n") == {"a": ["x", "y", "w/"], "b": ["x"]}
     assert IN_A_NAME.findall("def test_d3_d10_both() -> None:") == ["d3_d10_"]
     assert CITED.findall("R3 and (D14), P-256, ED25519, UN R155") == ["R3", "D14"]
     assert anchors("## What this version keeps\n") == {"what-this-version-keeps"}

@@ -7,7 +7,7 @@ import pytest
 from drivers.ports import Feedback
 from keyless import issue
 from keyless.claims import Action, Role
-from keyless.guest import EVERY_DAY, Guest
+from keyless.guest import Guest
 from keyless.refusal import Code, Refusal
 from keyless.trust import IssuerKey, KeySet, read_keyset
 from tests.door_bench import ALICE, BOB, HOUR, OPERATOR, T0, DoorBench, the_bench  # noqa: F401 (fixtures)
@@ -19,7 +19,7 @@ NAME = "mairie"
 @pytest.fixture(name="guest")
 def the_guest(bench: DoorBench) -> DoorBench:
     """The commune may book all day, with every role that a key can have, and numbers from 1000 to 1999."""
-    hours = Guest(NAME, EVERY_DAY, 0, 0, 1_000, 1_999)
+    hours = Guest(NAME, 0b111_1111, 0, 0, 1_000, 1_999)
     keys = [
         IssuerKey(bench._issuer.public, 0, T0 * 2, 0b111110),
         IssuerKey(COMMUNE.public, 0, T0 * 2, 0b111110, hours),

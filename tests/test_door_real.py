@@ -16,7 +16,7 @@ from tests.door_bench import ALICE, CODE_KEY, SUN_MASTER, SUN_META, DoorBench
 from tests.serial_bench import Socket
 
 ON_1, OFF_1 = bytes.fromhex("a00101a2"), bytes.fromhex("a00100a1")
-ON_2, OFF_2 = bytes.fromhex("a00201a3"), bytes.fromhex("a00200a2")
+ON_2 = bytes.fromhex("a00201a3")
 
 
 def frame(uid: bytes) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.car.heard import Odometer
+from agent.car.odometer import Odometer
 from agent.car.reading import FREE_KM, MAX_MPS, counted_km, driven_km, reach_km
 from config.vocabulary import ODOMETER, SPEED, Signal
 from tests.test_legs import reading

@@ -6,8 +6,8 @@ import itertools
 from typing import Any
 
 from agent.access.booking import Closing, How, Plan
-from agent.access.let_in import LET_IN, moved_on, put, restored
 from agent.access.pending import Asked, Pending
+from agent.access.start_right import START_RIGHT, moved_on, put, restored
 from agent.car.under_way import OpenBooking
 from drivers.fitted import SwitchAction
 from drivers.ports import LockAction
@@ -21,27 +21,27 @@ YES_NO, KNOWN = (True, False), (True, False, None)
 
 
 def test_only_an_end_or_a_lock_takes_it_and_only_an_unlock_gives_it() -> None:
-    for let_in, (before, now), action, plan, starts, moved in itertools.product(
+    for may_start, (before, now), action, plan, starts, moved in itertools.product(
         KNOWN, OPEN, ACTIONS, PLANS, YES_NO, YES_NO
     ):
-        case = let_in, before, now, action, plan, starts, moved
-        after = moved_on(let_in, Pending("0" * 16, action, Asked("badge", starts=starts), plan), before, now, moved)
+        case = may_start, before, now, action, plan, starts, moved
+        after = moved_on(may_start, Pending("0" * 16, action, Asked("badge", starts=starts), plan), before, now, moved)
         if plan.closes is not None and now is None:
             assert after is False, case  # also where the lock did not move
         elif not moved or action is SwitchAction.IMMOBILISE:
-            assert after is let_in, case
+            assert after is may_start, case
         elif action is LockAction.LOCK:
-            assert after is (False if now is None else let_in), case
+            assert after is (False if now is None else may_start), case
         else:
-            keeps = let_in is not False and now is not None and now == before  # R5: whoever else unlocks
+            keeps = may_start is not False and now is not None and now == before  # R5: whoever else unlocks
             assert after is (starts or keeps), case
 
 
 def test_what_is_written_comes_back_and_what_was_not_follows_from_the_booking() -> None:
-    for let_in, open_, locked in itertools.product(KNOWN, (None, SEVEN), KNOWN):
-        found = restored(put(let_in).get(LET_IN), open_, locked)
-        if let_in is not None:
-            assert found is let_in
+    for may_start, open_, locked in itertools.product(KNOWN, (None, SEVEN), KNOWN):
+        found = restored(put(may_start).get(START_RIGHT), open_, locked)
+        if may_start is not None:
+            assert found is may_start
         elif open_ is not None:
             assert found is True, "R5: who has the car keeps it"
         else:

@@ -7,6 +7,7 @@ What is not here: links and messages (`phones.py`), what may move (`deciding.py`
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
@@ -155,11 +156,11 @@ class Beside:
         if refusal.code is Code.REPLAY:  # an honest phone that has lost count: it goes on with the next nonce
             self.counters["replayed"] += 1
             return heard
-        if vouched(self._authority, refusal) and self._recorded(key, at_ns):
+        if vouched(self._authority, refusal) and self._may_record(key, at_ns):
             await self._decisions.refuse("phone", refusal)
         return heard
 
-    def _recorded(self, key: str, at_ns: int) -> bool:
+    def _may_record(self, key: str, at_ns: int) -> bool:
         """Whether one more refusal about this token becomes a fact."""
         may = self._sparing.take(key, at_ns)
         self.counters["unrecorded"] += int(not may)
@@ -171,7 +172,7 @@ class Beside:
         tried again as seldom as these are told.
         """
         before = self._unstored.get(key)
-        if before is not None and not self._recorded(key, at_ns):
+        if before is not None and not self._may_record(key, at_ns):
             return before
         try:
             found = await self._bookings.book(booking.token)
@@ -195,7 +196,8 @@ class Beside:
         if wish.action in STILL:
             return None
         put = {COUNTER + key: json.dumps(used, separators=(",", ":")).encode()}
-        return await self._decisions.wished(booking, wish.action, recorded=lambda: self._recorded(key, at_ns), put=put)
+        may_record = functools.partial(self._may_record, key, at_ns)
+        return await self._decisions.wished(booking, wish.action, may_record=may_record, put=put)
 
     def _told(self, decided: Decided | None, booking: Booking, wish: NearCommand) -> Heard:
         if decided is not None and decided.refusal is not None:

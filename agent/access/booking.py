@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Final
 
-from msgspec import Struct, to_builtins
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ..car.privacy import Place, for_leg, may_keep_place
@@ -98,10 +98,6 @@ class Plan(Struct, frozen=True):
     closes: Closing | None = None
     seen: Seen | None = None
     uses: Use | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        found: dict[str, Any] = to_builtins(self)
-        return found
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> Plan:

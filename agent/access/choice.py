@@ -1,4 +1,5 @@
-"""Pure: which of the stored tokens a badge or a code stands for.
+"""Pure: what the stored tokens say. Which of them a badge or a code stands for, which are outdated, who may start and
+who drives the open booking, when a slot of the day makes way, and whether a booking that was closed opens again.
 
 What is not here: the tokens themselves (`bookings.py`) and the judging of each one (`keyless/verify.py`).
 """
@@ -49,8 +50,8 @@ class Window(Struct, frozen=True):
 
 
 def may_start(booking: Booking, stored: Iterable[Booking]) -> bool:
-    """Whether who is let in by it holds the right START. A backend's token has no such bit: where it opens a booking,
-    the stored tokens of that booking tell, and where there are none nobody is left standing (R5).
+    """Whether it gives the right START. A backend's token has no such bit: where it opens a booking, the stored tokens
+    of that booking tell, and where there are none nobody is left standing (R5).
     """
     if booking.role is not Role.BACKEND or not booking.booking:
         return bool(booking.actions & Action.START)

@@ -78,12 +78,12 @@ def by_command(command: bytes, far: Far, known: Known) -> Commanded:
 
 def _forbidden(booking: Booking, action: Action, far: Far, known: Known) -> Refusal | None:
     """What the token's rights, the car and the booking under way forbid."""
-    switch, located = action in GARAGE and far.garage, action in locate.REASONS
+    garage, located = action in GARAGE and far.garage, action in locate.REASONS
     fitted = SWITCHES.get(action) in far.switches
-    if not (action in MOVES or switch or located or fitted):
+    if not (action in MOVES or garage or located or fitted):
         return refused(Code.ROLE_ACTION, "this box has no such actuator", booking)
     guarded = guard(booking, action, known.car, remote=True)
-    if guarded is not None or switch:
+    if guarded is not None or garage:
         return guarded
     if located:
         if not _may_touch(booking, known):

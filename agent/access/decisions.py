@@ -19,7 +19,6 @@ from drivers.fitted import SwitchAction
 from drivers.ports import CodeEntered, Feedback, Instant, LockAction
 from keyless.claims import Action, Booking, badge_id
 from keyless.refusal import Refusal
-from keyless.token import token_hash
 
 from ..car.under_way import USED_KEY
 from ..sync import facts
@@ -85,15 +84,16 @@ class Decisions:
         if isinstance(presented, SunTap):
             return await self._proved(presented)
         badge = badge_id(presented.uid)
-        known, recorded = self._known(self._bookings.of_badge(badge)), self._spared(badge.hex(), presented.at)
-        return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known, recorded=recorded)
+        known, may_record = self._known(self._bookings.of_badge(badge)), self._spared(badge.hex(), presented.at)
+        return await self._carry_out(Presented("badge", badge=badge), at_reader(known), known, may_record=may_record)
 
     async def wished(
-        self, booking: Booking, action: Action, *, recorded: Callable[[], bool], put: Mapping[str, bytes] | None = None
-    ) -> Decided:
+        self, booking: Booking, action: Action, *, may_record: Callable[[], bool],
+        put: Mapping[str, bytes] | None = None,
+    ) -> Decided:  # fmt: skip
         """A phone says what it wants, once token and command are believed: UNLOCK, LOCK, END or RELEASE_CABLE.
 
-        recorded: whether a refusal may be one more fact. put: goes to disk with the intent, such as the command's
+        may_record: whether a refusal may be one more fact. put: goes to disk with the intent, such as the command's
         counter.
         """
         self.counters["phones"] += 1
@@ -102,7 +102,7 @@ class Decisions:
         if SwitchAction.RELEASE_CABLE in self._lockwork.switches:
             known, switches = replace(known, cable=True), (SwitchAction.RELEASE_CABLE,)
         presented = Presented("phone", wish=int(action), switches=switches)
-        return await self._carry_out(presented, by_phone(action, known), known, put, recorded=recorded)
+        return await self._carry_out(presented, by_phone(action, known), known, put, may_record=may_record)
 
     async def refuse(self, via: str, refusal: Refusal, put: Mapping[str, bytes] | None = None) -> Decided:
         """A refusal is a fact with its code; it moves nothing. put: what else is durable when this returns."""
@@ -129,22 +129,22 @@ class Decisions:
             del used[token]
 
     @property
-    def recorded(self) -> dict[str, int]:
-        return {**self._kept.counters, **self._provers.counters}
+    def all_counters(self) -> dict[str, int]:
+        return {**self.counters, **self._kept.counters, **self._provers.counters}
 
     # --- inside
 
     async def _typed(self, typed: CodeEntered) -> Decided:
         """The count of wrong codes is on disk before anybody sees that this one was wrong."""
-        scene, recorded = self._scene, self._spared("code", typed.at)
+        scene, may_record = self._scene, self._spared("code", typed.at)
         named = self._keypad.typed(typed.digits, scene.now(), scene.open_number, scene.under.ended)
         if isinstance(named, Refusal):
-            turn_away = self.refuse if recorded() else self._unrecorded
+            turn_away = self.refuse if may_record() else self._unrecorded
             return await turn_away("code", named, self._keypad.put())
         known = self._known(named)
         verdict = at_reader(known)
         used = self._keypad.used(named[0]) if verdict.closes is How.FORCED else None
-        return await self._carry_out(Presented("code"), verdict, known, used, recorded=recorded)
+        return await self._carry_out(Presented("code"), verdict, known, used, may_record=may_record)
 
     async def _proved(self, tap: SunTap) -> Decided:
         """The counter of the reading is on disk with the intent or with the refusal: either uses the reading up."""
@@ -153,9 +153,9 @@ class Decisions:
             turn_away = self.refuse if self._spared("sun", tap.at)() else self._unrecorded
             return await turn_away("badge", read, {})
         badge, put = read
-        known, recorded = self._known(self._bookings.of_badge(badge.id)), self._spared(badge.id.hex(), tap.at)
+        known, may_record = self._known(self._bookings.of_badge(badge.id)), self._spared(badge.id.hex(), tap.at)
         presented = Presented("badge", badge=badge.id)
-        return await self._carry_out(presented, at_reader(known), known, used=put, recorded=recorded)
+        return await self._carry_out(presented, at_reader(known), known, used=put, may_record=may_record)
 
     def _spared(self, name: str, at: Instant) -> Callable[[], bool]:
         """Whether a refusal at the reader may be one more fact: whoever plays there must not wear the card out."""
@@ -177,27 +177,19 @@ class Decisions:
 
     async def _carry_out(
         self, presented: Presented, verdict: Verdict, known: Known, put: Mapping[str, bytes] | None = None,
-        *, used: Mapping[str, bytes] | None = None, recorded: Callable[[], bool] = lambda: True,
+        *, used: Mapping[str, bytes] | None = None, may_record: Callable[[], bool] = lambda: True,
     ) -> Decided:  # fmt: skip
         """put: goes to disk with an intent; used: with a refusal as well."""
         via, booking, action = presented.via, verdict.booking, verdict.action
-        if verdict.refusal is not None and not recorded():
+        if verdict.refusal is not None and not may_record():
             return await self._unrecorded(via, verdict.refusal, used or {})
         record = {**(used or {}), **self._kept.keep(presented, known, verdict)}
         if verdict.refusal is not None:
             return await self.refuse(via, verdict.refusal, record)
         assert booking is not None
         assert action is not None
-        asked = Asked(
-            via=via,
-            booking=booking.booking or None,
-            token=booking.cti.hex(),
-            holder=booking.confirmation.id.hex(),
-            clock=known.now.source,
-            note=booking.note,
-            named=token_hash(booking.token).hex() if booking.token else None,
-            starts=may_start(booking, self._bookings.believed()),
-        )
+        starts = may_start(booking, self._bookings.believed())
+        asked = Asked.by(booking, via, known.now.source, starts=starts)
         opens = self._scene.opening(booking, self._bookings.believed()) if verdict.opens else None
         closes = self._scene.closing(verdict.closes, verdict.overridden) if verdict.closes is not None else None
         together = self._scene.plan(opens, closes, booking)

@@ -46,7 +46,7 @@ PURGE_TICKS: Final = 1_800  # about an hour
 READER_BACKOFF_S: Final = 5.0
 ERASING: Final = "everything of people is being erased; the door opens again after the next start"
 
-Answer = TypeVar("Answer")
+_T = TypeVar("_T")
 
 
 class Door:
@@ -153,7 +153,7 @@ class Door:
         """A remote command: it and its outcome are on disk, and its answer is given, when this returns."""
         await self._turns.take(self._unless_shut(lambda: self._remote.obey(payload)))
 
-    async def wish(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def wish(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """What a phone beside the car asks (`beside.py`), in its turn. Raises `StoreBroken` while the door is shut."""
         return await self._turns.take(self._unless_shut(work))
 
@@ -186,9 +186,8 @@ class Door:
             "booking": open_.booking if open_ is not None else None,
             "booking_kind": open_.kind if open_ is not None else None,
             "counters": {
-                **self._decisions.counters,
                 **self._keypad.counters,
-                **self._decisions.recorded,
+                **self._decisions.all_counters,
                 **self.counters,
                 **{f"lock_{name}": count for name, count in self._lockwork.counters.items()},
                 **{f"command_{name}": count for name, count in self._remote.counters.items()},
@@ -227,12 +226,12 @@ class Door:
         self._keypad.look()
         open_ = self._scene.under.booking
         car = self._scene.car()
-        if self._lockwork.fetched is not None and may_lock_again(car):
-            fetched, self._lockwork.fetched = self._lockwork.fetched, None  # once: a dead relay is not tried for ever
-            await self._lockwork.move(LockAction.LOCK, replace(fetched, via="auto", clock=self._scene.now().source))
+        if self._lockwork.lock_after is not None and may_lock_again(car):
+            asked, self._lockwork.lock_after = self._lockwork.lock_after, None  # a dead relay is not tried for ever
+            await self._lockwork.move(LockAction.LOCK, replace(asked, via="auto", clock=self._scene.now().source))
         if open_ is not None and may_auto_close(open_, car, self._scene.now().lo_s, self._auto_close_s):
             log.info("booking %d was left open after its end; it is closed", open_.booking)
-            asked = Asked("auto", open_.booking, open_.token, open_.holder, clock=self._scene.now().source)
+            asked = Asked.by_itself(open_, self._scene.now().source)
             plan = self._scene.plan(closes=self._scene.closing(How.AUTO_CLOSED))
             await self._lockwork.move(LockAction.LOCK, asked, plan)
 
@@ -245,7 +244,7 @@ class Door:
         self._shut = True
         return True
 
-    async def _unless_shut(self, work: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
+    async def _unless_shut(self, work: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
         """What is not acknowledged is said again after the next start."""
         if self._shut:
             raise StoreBroken(ERASING)

@@ -21,6 +21,7 @@ from ..car.under_way import OpenBooking
 from ..sync import stored
 from ..sync.store import Fact
 from .booking import OpenNow
+from .deciding import nothing_open, occupied
 
 REASONS: Final = {Action.LOCATE_THEFT: "theft", Action.LOCATE_ASSISTANCE: "assistance"}
 EVERY_MS: Final = 600_000  # asked for every second, the positions would be the track that a private booking has not
@@ -90,9 +91,9 @@ def forbidden(booking: Booking, open_: OpenNow | None) -> Refusal | None:
     if booking.role is not Role.DRIVER:
         return None
     if open_ is None:
-        return refused(Code.STATE_GUARD, "no booking is open", booking, reasons=["no_booking"])
+        return nothing_open(booking)
     if open_.booking != booking.booking:
-        return refused(Code.OCCUPIED, "another booking is open", booking, free_at=open_.paid_to_s)
+        return occupied(booking, open_)
     return None
 
 

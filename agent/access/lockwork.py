@@ -24,7 +24,7 @@ from keyless.verify import JUST_ENDED
 from ..car.state import CarState
 from ..car.under_way import UnderWay
 from ..sync.store import Fact, Store, StoreBroken
-from . import let_in
+from . import start_right
 from .booking import Plan, carry_out
 from .outcome import CONTRADICTED, UNPROVEN, UNTOLD, Answer, Moved
 from .pending import NOTHING, PENDING, Asked, Movement, Pending
@@ -46,8 +46,8 @@ class Lockwork:
 
     guard: held from the intent to the outcome, so that nothing ends the process in between.
     result(id, code, why, fact): tells the backend what became of a remote command. switches: see `fit`. moved,
-    moved_ns: when the lock last did, or tried. let_in: whether who has the car may start it, in the vault with what
-    says so; `None` before the first. fetched: who unlocked it after his booking had ended, until
+    moved_ns: when the lock last did, or tried. may_start: whether who has the car may start it, in the vault with what
+    says so; `None` before the first. lock_after: who unlocked it after his booking had ended, until
     it is locked or somebody else unlocks it.
     """
 
@@ -80,9 +80,9 @@ class Lockwork:
         self.switches: Switches = {}
         self._first: First | None = None
         self.moved, self.moved_ns = asyncio.Event(), 0
-        self.let_in: bool | None = None
+        self.may_start: bool | None = None
         self.immobilised = False
-        self.fetched: Asked | None = None
+        self.lock_after: Asked | None = None
         self.counters = {"moved": 0, "again": 0, "done": 0, "failed": 0, "unknown": 0}
 
     def fit(self, switches: Switches, first: First | None = None) -> None:
@@ -96,7 +96,7 @@ class Lockwork:
         """What earlier runs left: the proof, the last commanded state, an intent without outcome."""
         self._proven = self._proof is not None and self._proof in vault
         self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
-        self.let_in = let_in.restored(vault.get(let_in.LET_IN), self._under.booking, self._commanded)
+        self.may_start = start_right.restored(vault.get(start_right.START_RIGHT), self._under.booking, self._commanded)
         self.immobilised = IMMOBILISED in vault
         self._since_ns = self._clock.now().ns
         self.receipts.load(vault)
@@ -200,15 +200,15 @@ class Lockwork:
         if moved and locks is not None:
             self._commanded = locks is LockAction.LOCK
             put[COMMANDED] = action.encode()
-            self.fetched = asked if locks is LockAction.UNLOCK and asked.note == JUST_ENDED else None
+            self.lock_after = asked if locks is LockAction.UNLOCK and asked.note == JUST_ENDED else None
         elif moved and pending.action is SwitchAction.IMMOBILISE:
             self.immobilised, put[IMMOBILISED] = True, b"1"
         elif moved and pending.action is SwitchAction.RELEASE:
             self.immobilised = False
             drop.append(IMMOBILISED)
         if locks is not None:
-            self.let_in = let_in.moved_on(self.let_in, pending, before, self._under.booking, moved)
-            put |= let_in.put(self.let_in)
+            self.may_start = start_right.moved_on(self.may_start, pending, before, self._under.booking, moved)
+            put |= start_right.put(self.may_start)
             self.moved_ns = self._clock.now().ns
             self.moved.set()
         if asked.command is not None:
@@ -267,9 +267,9 @@ class Lockwork:
         receipts = self.receipts.write(done)
         told = (*(Fact(kind, body) for kind, body in after.facts), *receipts.facts, *facts)
         changes = dict(after.put) | dict(receipts.put) | dict(put)
-        if let_in.has_ended(plan, self._under.booking):
-            self.let_in = False
-            changes |= let_in.put(False)
+        if start_right.has_ended(plan, self._under.booking):
+            self.may_start = False
+            changes |= start_right.put(False)
         try:
             numbers = await self._store.commit(told, put=changes, drop=after.drop)
         except StoreBroken:

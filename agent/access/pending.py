@@ -15,7 +15,10 @@ from msgspec.structs import asdict
 
 from drivers.fitted import SwitchAction
 from drivers.ports import LockAction
+from keyless.claims import Booking
+from keyless.token import token_hash
 
+from ..car.under_way import OpenBooking
 from ..sync import stored
 from .booking import Plan
 
@@ -46,6 +49,21 @@ class Asked(Struct, frozen=True):
     until: int | None = None
     named: str | None = None
     starts: bool = True
+
+    @classmethod
+    def by(cls, booking: Booking, via: str, clock: str, *, starts: bool) -> Asked:
+        """A token that is believed, or a code. Booking number 0 is none."""
+        return cls(
+            via, booking.booking or None, booking.cti.hex(), booking.confirmation.id.hex(), clock=clock,
+            note=booking.note, named=token_hash(booking.token).hex() if booking.token else None, starts=starts,
+        )  # fmt: skip
+
+    @classmethod
+    def by_itself(cls, open_: OpenBooking | None, clock: str) -> Asked:
+        """The box, for the booking under way."""
+        if open_ is None:
+            return cls("auto", clock=clock)
+        return cls("auto", open_.booking, open_.token, open_.holder, clock=clock)
 
     def body(self) -> dict[str, object]:
         """The part of an intent fact that says who asked."""

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from drivers.ports import LockAction
 from keyless.claims import Action, Booking, Command
 from keyless.refusal import Code, Refusal, refused
@@ -172,19 +174,11 @@ class Remote:
         if command.action in locate.REASONS:
             await self._locate(booking, command, put)
             return
-        name, now = command.id.hex(), self._scene.now()
-        asked = Asked(
-            via="command",
-            booking=booking.booking or self._scene.open_number,
-            token=booking.cti.hex(),
-            holder=booking.confirmation.id.hex(),
-            command=name,
-            clock=now.source,
-            note=booking.note,
-            until=command.exp,
-            named=token_hash(booking.token).hex(),
-            starts=may_start(booking, self._bookings.believed()),
-        )
+        name, starts = command.id.hex(), may_start(booking, self._bookings.believed())
+        asked = replace(
+            Asked.by(booking, "command", self._scene.now().source, starts=starts),
+            booking=booking.booking or self._scene.open_number, command=name, until=command.exp,
+        )  # fmt: skip
         if command.action in GARAGE:
             await self._switch(asked, GARAGE[command.action], put)
             return

@@ -13,7 +13,7 @@ from ..car.under_way import OpenBooking
 from .booking import Plan
 from .pending import Pending
 
-LET_IN: Final = "access/let_in"
+START_RIGHT: Final = "access/let_in"
 
 
 def restored(data: bytes | None, open_: OpenBooking | None, locked: bool | None) -> bool | None:
@@ -25,9 +25,9 @@ def restored(data: bytes | None, open_: OpenBooking | None, locked: bool | None)
     return False if told is None and locked else told
 
 
-def put(let_in: bool | None) -> dict[str, bytes]:
+def put(may_start: bool | None) -> dict[str, bytes]:
     """For the vault."""
-    return {} if let_in is None else {LET_IN: b"1" if let_in else b"0"}
+    return {} if may_start is None else {START_RIGHT: b"1" if may_start else b"0"}
 
 
 def has_ended(plan: Plan, now: OpenBooking | None) -> bool:
@@ -36,7 +36,7 @@ def has_ended(plan: Plan, now: OpenBooking | None) -> bool:
 
 
 def moved_on(
-    let_in: bool | None, pending: Pending, before: OpenBooking | None, now: OpenBooking | None, moved: bool
+    may_start: bool | None, pending: Pending, before: OpenBooking | None, now: OpenBooking | None, moved: bool
 ) -> bool | None:
     """before, now: the open booking. One that may start the car keeps that, whoever else unlocks or locks (R5)."""
     if has_ended(pending.plan, now):
@@ -45,5 +45,5 @@ def moved_on(
         return False
     if moved and pending.action is LockAction.UNLOCK:
         same = now is not None and before is not None and now.booking == before.booking
-        return pending.asked.starts or (same and let_in is not False)
-    return let_in
+        return pending.asked.starts or (same and may_start is not False)
+    return may_start

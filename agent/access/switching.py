@@ -28,12 +28,12 @@ AGAIN_NS: Final = 5_000_000_000  # after a failure; doubles up to
 LONGEST_NS: Final = 300_000_000_000
 
 
-def supply_wanted(let_in: bool | None, withheld: bool, now: bool = False) -> bool | None:
+def supply_wanted(may_start: bool | None, withheld: bool, now: bool = False) -> bool | None:
     """Whether the card has its supply; `None`: nobody knows who had the car, and it is left as it is.
 
-    let_in: see `Lockwork`. withheld: the car is immobilised by its card. now: see `may_start_now`.
+    may_start: see `Lockwork`. withheld: the car is immobilised by its card. now: see `may_start_now`.
     """
-    return False if withheld else now or let_in
+    return False if withheld else now or may_start
 
 
 def may_take_away(car: CarNow) -> bool:
@@ -98,10 +98,7 @@ class Held:
         if on == self._failing and now_ns < self._again_ns:
             return
         if not self._port.trouble:
-            open_ = self._scene.under.booking
-            asked = Asked("auto", clock=self._scene.now().source)
-            if open_ is not None:
-                asked = Asked("auto", open_.booking, open_.token, open_.holder, clock=asked.clock)
+            asked = Asked.by_itself(self._scene.under.booking, self._scene.now().source)
             await self._lockwork.move(self._on if on else self._away, asked)
         if self.is_on == on:
             self._failing, self._wait_ns = None, AGAIN_NS

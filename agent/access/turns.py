@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-Answer = TypeVar("Answer")
+_T = TypeVar("_T")
 
 
 class Turns:
@@ -20,10 +20,10 @@ class Turns:
         self._turn = asyncio.Lock()
         self._working: set[asyncio.Task[Any]] = set()
 
-    async def take(self, work: Coroutine[Any, Any, Answer]) -> Answer:
+    async def take(self, work: Coroutine[Any, Any, _T]) -> _T:
         """The answer of the work, once it had its turn."""
 
-        async def alone() -> Answer:
+        async def alone() -> _T:
             async with self._turn:
                 try:
                     return await work

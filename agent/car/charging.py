@@ -155,7 +155,8 @@ def _went_on(charge: Charge, look: Look, plugged: bool | None, *, unseen: bool) 
     charge = replace(charge, last=last, watched=watched, unsure=unsure, settled=settled)
     # It drove: then the cable was out, although nobody saw it. With the cable in sight all the time it is the last
     # drive, told late: some cars are asked for their odometer every ten seconds, and charging every five minutes. So is
-    # one count of a car that has not told its odometer since that drive.
+    # one count of a car that has not told its odometer since that drive. `counted_km`: also what nobody would bill says
+    # that it moved.
     if unsure and (counted_km(before, now) or 0) > (LATE_KM if last_drive else MOVED_KM):
         return None, _over(charge, charge.out_end or before)
     if look.plugged is False and charge.out is None:

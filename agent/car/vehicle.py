@@ -15,7 +15,7 @@ from config.vocabulary import CHARGE_STATUS, CHARGING, IGNITION, LOCKED, ODOMETE
 from drivers.errors import DeviceGone
 from drivers.ports import BusState, CanWatch, Clock, Frame, Silence, Subscription
 
-from .heard import Odometer
+from .odometer import Odometer
 from .state import CarState
 
 if TYPE_CHECKING:

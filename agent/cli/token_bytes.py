@@ -21,7 +21,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object 
 
 
 class Hex(click.ParamType[bytes]):
-    """Bytes as hex digits. size: how many bytes; 0 for any number."""
+    """Bytes as hex digits. sizes: how many bytes there may be; none given: any number."""
 
     name = "hex"
 

@@ -134,5 +134,3 @@ def _keyset(name: str, roots: tuple[bytes, ...], threshold: int) -> trust.KeySet
     if isinstance(read, Refusal):
         raise click.UsageError(f"--trust {name}: {read.code}: {read.detail.get('why', 'no key set')}")
     return read
-
-

@@ -68,7 +68,7 @@ def compose(house: House) -> Switching | None:
 
         def wanted() -> bool | None:
             now = may_start_now(house.under.booking, house.bookings.believed())
-            return supply_wanted(lockwork.let_in, withheld(), now)
+            return supply_wanted(lockwork.may_start, withheld(), now)
 
         card = Held("card_supply", port, SUPPLY, wanted, clock, lockwork, scene)
         held.append(card)
