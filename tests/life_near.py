@@ -244,7 +244,7 @@ class PhoneRules(CarRules):
         if sure and judged is Verdict.MUST:
             if booked is Verdict.MUST:
                 self.law.stored(it)
-                self.makes_way(look, surely=had == "no")
+                self.makes_way(it, look, surely=had == "no")
                 self.heard(it, look)
         else:
             self.maybe_stored(it, both(judged, booked), had, look)

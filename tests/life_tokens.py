@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -103,7 +104,7 @@ class Issuing(LifeWorld):
         assert accepted == (verdict is Verdict.MUST), f"book: {verdict}, and the door said {answer}"
         if accepted:
             self.law.stored(it)
-            self.makes_way(look, surely=had == "no")
+            self.makes_way(it, look, surely=had == "no")
             self.heard(it, look)
             self.carry({it} if self.law.is_open(it) and had != "yes" else set())
 
@@ -115,16 +116,17 @@ class Issuing(LifeWorld):
             paid = self.law.paid
             self.law.stored(it)
             self.law.paid = min(paid[0], self.law.paid[0]), max(paid[1], self.law.paid[1])
-            self.makes_way(look, surely=False)
+            self.makes_way(it, look, surely=False)
         elif had == "no" and not held:
             it.stored = "no"
 
-    def makes_way(self, look: Look, *, surely: bool) -> None:
-        """What a token that is stored takes from the open slot of the day. surely: it was not there before."""
+    def makes_way(self, it: Permit, look: Look, *, surely: bool) -> None:
+        """What a token that is stored, and says when it was made, takes from the open slot. surely: it is a new one."""
         law, first = self.law, codes.number_of(0, 0)
         if law.open is None or law.open < first:
             return
-        soonest, latest = slot_ends(law, slot(*divmod(law.open - first, 32), VEHICLE), look)
+        later, one = replace(look, lo_s=max(look.lo_s, it.iat)), slot(*divmod(law.open - first, 32), VEHICLE)
+        soonest, latest = slot_ends(law, one, look)[0], slot_ends(law, one, later)[1]
         own = any(one.number == law.open and one.stored != "no" for one in law.permits)
         law.paid = min(law.paid[0], soonest), law.paid[1] if own or not surely else min(law.paid[1], latest)
         open_ = self.bench.under.booking
