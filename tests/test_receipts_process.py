@@ -46,7 +46,7 @@ def test_the_command_line_believes_what_the_daemon_signed(box: Box) -> None:
     assert [it["vehicle_key"] for it in facts(box, "boot")] == [public]
     told = facts(box, "receipt")
     assert [it["event"] for it in told] == ["opened", "ended"]
-    named = [it.read_bytes().hex() for it in (box.state / "bookings").iterdir()]
+    named = [it.read_bytes().hex() for it in (box.state / "bookings").glob("*.cwt")]
     for body in told:
         more = ("--key", public, "--vehicle", VEHICLE, "--json")
         done = boitier("token", "receipt", body["cose"], *more)
