@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from drivers.ports import BadgeTap, Feedback, LockAction
-from keyless.claims import Action
+from keyless.claims import Action, Role
 from tests.door_bench import (  # noqa: F401 (fixtures)
     ALICE,
+    BOB,
     HOUR,
     DoorBench,
     the_bench,
@@ -107,3 +108,56 @@ async def test_an_end_that_was_cut_is_still_an_end_and_only_one(bench: DoorBench
     intents = [it["access"] for it in await bench.facts("access", event="intent")]
     outcomes = [it["access"] for it in await bench.facts("access", event="outcome")]
     assert sorted(intents) == sorted(outcomes)
+
+
+async def test_a_takeover_that_was_cut_stands_before_the_last_driver_is_judged(bench: DoorBench) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE, 0, 600)
+    await bench.tap(ALICE)
+    bench.clock.move(660)
+    bench.park()
+    await bench.book(8, BOB, 600, 2 * HOUR)
+    await cut_while_moving(bench, BOB)
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    assert bench.under.booking is not None
+    assert bench.under.booking.booking == 8, "her tap ends nobody's booking"
+
+
+@pytest.mark.parametrize("how", ["badge", "command"])
+async def test_an_unlock_after_an_end_that_was_cut_opens_the_booking_again(bench: DoorBench, how: str) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    bench.park()
+    await cut_while_moving(bench, ALICE)
+    await bench.until(lambda: bench.clock.sleepers > 0)  # the door's first look: the car has not spoken yet
+    bench.park()
+    bench.say(locked="yes")
+    if how == "badge":
+        assert await bench.tap(ALICE) is Feedback.OPENED
+    else:
+        await bench.door.command(bench.command(bench.mint(7, None, 0, HOUR), Action.UNLOCK, 1))
+    assert bench.under.booking is not None, "no car stands open, and may start, without a booking"
+    assert [it["event"] for it in await bench.facts("booking")] == ["stored", "opened", "closed", "opened"]
+
+
+async def test_an_opening_that_was_cut_stands_before_anybody_else_is_judged(bench: DoorBench) -> None:
+    await bench.prove()
+    await bench.book(7, ALICE)
+    await bench.book(8, BOB)
+    await cut_while_moving(bench, ALICE)
+    bench.park()
+    assert await bench.tap(BOB) is Feedback.REFUSED
+    assert bench.under.booking is not None
+    assert bench.under.booking.booking == 7
+
+
+async def test_an_emergency_token_whose_opening_was_cut_has_opened(bench: DoorBench) -> None:
+    await bench.prove()
+    moves = len(bench.lock.moves)
+    await bench.book(0, BOB, 0, 600, role=Role.EMERGENCY, actions=int(Action.UNLOCK))
+    await cut_while_moving(bench, BOB)
+    bench.park()
+    assert await bench.tap(BOB) is Feedback.REFUSED
+    assert bench.lock.moves[moves:] == [LockAction.UNLOCK]

@@ -77,6 +77,7 @@ class Decisions:
 
     async def presented(self, presented: Credential) -> Decided:
         """At the reader: a badge, by its number or by proof, or a code on its keypad."""
+        await self._lockwork.resolve(at_once=True)  # who has the car is known before anybody is judged
         if isinstance(presented, CodeEntered):
             self.counters["codes"] += 1
             return await self._typed(presented)
@@ -96,6 +97,7 @@ class Decisions:
         may_record: whether a refusal may be one more fact. put: goes to disk with the intent, such as the command's
         counter.
         """
+        await self._lockwork.resolve(at_once=True)
         self.counters["phones"] += 1
         known = self._known((Stored(booking.booking, booking.nbf, booking.token),))
         switches: tuple[SwitchAction, ...] = ()

@@ -93,6 +93,9 @@ class Remote:
             await self._refuse(None, pair)
             return
         commanded, keep = self._judge(*pair)
+        if self._lockwork.unsettled and commanded.command and commanded.command.id.hex() not in self._results:
+            await self._lockwork.resolve(at_once=True)  # who has the car is known before anybody is judged
+            commanded, keep = self._judge(*pair)
         command, refusal, booking = commanded.command, commanded.verdict.refusal, commanded.verdict.booking
         if command is None or booking is None:
             assert refusal is not None
