@@ -108,7 +108,8 @@ class Life:
         return found
 
     def expected(self) -> list[Expected]:
-        return [Expected(CLERK, "staff"), *(Expected(number, opened=False, how=()) for number in self.sold)]
+        never = [Expected(number, opened=False, how=()) for number in self.sold]
+        return [Expected(CLERK, "staff", badge=BADGE.hex()), *never]
 
     def repeated(self, held: Holding) -> list[str]:
         """A booking is stored once, and a command moves once, however often either arrived."""

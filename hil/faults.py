@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from config import car as cars
@@ -144,7 +145,7 @@ class Rig:
         self.desk.book(self.bench.order(number, badge(number), kind, **changes))
         fact = await self.desk.booked(number, 60)
         assert fact.body["event"] == "stored", fact.body
-        self.expected[number] = Expected(number, kind, opened=False, how=())
+        self.expected[number] = Expected(number, kind, opened=False, how=(), badge=badge(number).hex())
         return number
 
     async def opens(self, number: int, expect: str = "O") -> None:
@@ -153,14 +154,14 @@ class Rig:
         await self.bench.tap(badge(number), expect)
         assert before
         assert not self.world.truth.locked
-        self.expected[number] = Expected(number, self.expected[number].kind, how=())
+        self.expected[number] = replace(self.expected[number], opened=True, how=())
         await asyncio.sleep(BETWEEN_TAPS_S)
 
     async def ends(self, number: int, expect: str = "E") -> None:
         """At the station, doors shut: the tap ends the booking and locks (R3)."""
         await self.bench.tap(badge(number), expect)
         assert self.world.truth.locked
-        self.expected[number] = Expected(number, self.expected[number].kind)
+        self.expected[number] = replace(self.expected[number], how=("ended",))
         await asyncio.sleep(BETWEEN_TAPS_S)
 
     async def serves(self, number: int) -> None:

@@ -20,7 +20,9 @@ CLERK, EVENING = 61_001, 61_002
 PACE = 5.0  # on the road, so many seconds pass in one
 OUT_KM, EVENING_KM = 2.6, 0.9
 BETWEEN_TAPS_S = 2.3  # the reader takes two sightings within two seconds for one
-EXPECTED = (Expected(CLERK, "staff"), Expected(EVENING, "private"))
+EXPECTED = (
+    Expected(CLERK, "staff", badge=CLERK_BADGE.hex()), Expected(EVENING, "private", badge=EVENING_BADGE.hex()),
+)  # fmt: skip
 
 Tell = Callable[[str], None]
 

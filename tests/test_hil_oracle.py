@@ -23,6 +23,7 @@ from hil.vouchers import Look, Slip
 from tests.hil_backend import BOOT, VEHICLE, facts
 
 T0 = 1_800_000_000_000
+BADGE = "0102030405"
 CAR_KEY, STRANGER = Ed25519PrivateKey.from_private_bytes(b"\x11" * 32), Ed25519PrivateKey.generate()
 
 
@@ -61,11 +62,11 @@ def a_day() -> tuple[Diary, list[dict[str, Any]]]:
     open_, home = replace(parked, locked=False), replace(parked, locked=False, odometer_km=parked.odometer_km + 12)
     here = (48.7, -0.5)
     diary.write(T0, "begin", "world", "", parked, here)
-    diary.write(T0 + 10_000, "tap", "0102030405", "", parked, here)
+    diary.write(T0 + 10_000, "tap", BADGE, "", parked, here)
     diary.write(T0 + 11_000, "lock", "unlocked", "relay", open_, here)
     diary.write(T0 + 20_000, "drive", "start", "", open_, here)
     diary.write(T0 + 60_000, "drive", "stop", "", home, here)
-    diary.write(T0 + 70_000, "tap", "0102030405", "", home, here)
+    diary.write(T0 + 70_000, "tap", BADGE, "", home, here)
     diary.write(T0 + 71_000, "lock", "locked", "relay", replace(home, locked=True), here)
     diary.write(T0 + 90_000, "end", "world", "", replace(home, locked=True), here)
 
@@ -74,7 +75,7 @@ def a_day() -> tuple[Diary, list[dict[str, Any]]]:
         return {"n": 0, "kind": kind, "boot": BOOT, "at": ms, "wall": wall, "source": "gnss", "body": body}
 
     start, end = reading(T0 + 11_200, diary), reading(T0 + 71_200, diary)
-    key, ours = {"via": "badge", "booking": 7}, {"booking": 7, "booking_kind": "private"}
+    key, ours = {"via": "badge", "booking": 7}, {"booking": 7, "booking_kind": "private", "holder": "a" * 16}
     bill = {"how": "ended", "start": start, "end": end, "km": 12.0, "energy_kwh": 0.0, "duration_ms": 60_000}
     story = [
         at(10_100, "access", event="intent", access="a" * 16, action="unlock", **key),
@@ -109,7 +110,7 @@ def judged(
     holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(*story)), T0)
     holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/samples", driven(diary, seconds)), T0)
     holdings.close()
-    return judge(diary, database, VEHICLE, [Expected(7)], last={"facts": last, "samples": 1})
+    return judge(diary, database, VEHICLE, [Expected(7, badge=BADGE)], last={"facts": last, "samples": 1})
 
 
 def test_honest_day_agrees(tmp_path: Path) -> None:
@@ -139,6 +140,10 @@ def _change(number: int, **body: Any) -> Callable[[list[dict[str, Any]]], None]:
         (_change(6, km=None), "None km billed"),
         (_change(6, energy_kwh=None), "None kWh, 0.00 kWh really"),
         (_change(6, energy_kwh=0.6), "0.6 kWh, 0.00 kWh really"),
+        (lambda story: story[5]["body"]["end"].update(at=101_200), "booking 7 is billed 90 cents, 53 to 67 are due"),
+        (lambda story: story[5]["body"]["end"].update(at=41_200), "booking 7 is billed 30 cents"),
+        (_change(3, holder=None), "60 cents in all, 100053 to 100067 are due"),
+        (lambda story: story[5].update(kind="pause"), "booking 7 is billed 0 cents"),
         (_change(2, outcome="failed"), "held as failed"),
         (_change(4, action="unlock"), "locked at"),
         (_change(3, booking_kind="staff"), "kind staff"),

@@ -15,9 +15,10 @@ from typing import Any
 
 from ..diary import Diary
 from ..report import Row
-from . import coverage, journeys, locks, receipts
+from . import coverage, expected_bills, journeys, locks, receipts
 from .held import HeldFact, Holding, read
 from .journeys import Fine, middle
+from .placing import held_facts
 
 COARSE_M = 100  # the shipped policy for private bookings
 
@@ -39,12 +40,15 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the scenario knows of one booking. how: the ways of closing that are right; empty: still open at the end."""
+    """What the scenario knows of one booking. how: the ways of closing that are right; empty: still open at the end.
+    badge: its driver's, hex; empty where none is shown to the reader.
+    """
 
     booking: int
     kind: str = "private"
     opened: bool = True
     how: tuple[str, ...] = ("ended",)
+    badge: str = ""
 
 
 @dataclass(slots=True)
@@ -86,6 +90,8 @@ def judge(
         _booking(judgement, held, diary, expected, tolerance)
     due, signed, faults = receipts.check(held, vehicle)
     judgement.row("receipts", f"{due} of bookings", f"{signed} signed", faults)
+    mine = [fact for fact in held_facts(database) if fact.vehicle == vehicle]
+    judgement.row("billed", *expected_bills.compare(mine, diary, bookings, tolerance.slack_ms))
     _strangers(judgement, held, {expected.booking for expected in bookings})
     _plugs(judgement, held, diary, tolerance)
     _journeys(judgement, held, diary, tolerance.fine)

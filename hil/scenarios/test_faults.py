@@ -227,7 +227,7 @@ async def test_a_booking_of_which_a_cut_left_only_the_file_is_answered_when_it_c
     await bench.restart()
     bench.desk.send_raw(bench.vehicle, "book", token)
     assert (await bench.desk.booked(number, 30)).body["event"] == "stored"
-    bench.expected[number] = Expected(number, "staff", opened=False, how=())
+    bench.expected[number] = Expected(number, "staff", opened=False, how=(), badge=badge(number).hex())
     await bench.serves(number)
     bench.desk.send_raw(bench.vehicle, "book", token)  # and a third time: nothing new
     await asyncio.sleep(1)
