@@ -38,8 +38,8 @@ class FittedBench(LifeBench):
         self.provisioning.timed = lambda data: self.timekeeper.answered(data, self.authority)
         lockwork, clock = self.lockwork, self.clock
         self.supply = Held(
-            "card_supply", self.relay, SUPPLY, lambda: supply_wanted(lockwork.may_start, False), clock, lockwork,
-            self.scene,
+            "card_supply", self.relay, SUPPLY, lambda: supply_wanted(lockwork.remembered.may_start, False), clock,
+            lockwork, self.scene,
         )  # fmt: skip
         lockwork.fit(self.supply.moves(SUPPLY))
         self.port = StandInPort(clock)
@@ -80,7 +80,7 @@ class FittedBench(LifeBench):
                 if task is not None and task.done():
                     task.result()
             await asyncio.sleep(0)
-        raise AssertionError("it never happened")
+        raise TimeoutError("it never happened")  # no finding of the oracle's: a broken guard is not found by it
 
     async def wait(self, seconds: float) -> None:
         def idle() -> bool:

@@ -5,7 +5,9 @@ After every step: the door opened only if a permission held inside the clock's i
 was let in and out away from a station and could start (R5); never two open bookings; intent on disk before movement;
 each intent has one outcome, each opening and each end one signed receipt that says the same, their numbers without a
 gap; the interval holds the true time while nobody lied, and the floor stays. What is done to the car: the rules, in the
-modules that build on this one.
+modules that build on this one, each on the one before: `LifeWorld` here, `Issuing` (`life_tokens.py`), `CarRules`
+(`life_rules.py`), `PhoneRules` (`life_near.py`), `KeypadRules` (`life_keypad.py`), `TrustRules` (`life_trust.py`),
+`LifeMachine` (`life_machine.py`).
 """
 
 from __future__ import annotations

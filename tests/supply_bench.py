@@ -51,12 +51,12 @@ class SupplyBench(DoorBench):
 
         def wanted() -> bool | None:
             now = may_start_now(self.under.booking, self.bookings.believed())
-            return supply_wanted(lockwork.may_start, lockwork.immobilised, now)
+            return supply_wanted(lockwork.remembered.may_start, lockwork.remembered.immobilised, now)
 
         self.supply = Held("card_supply", self.relay, actions, wanted, self.clock, lockwork, self.scene)
         first = None
         if self.order == "supply_first":
-            first = SupplyFirst(self.supply, self.clock, self.scene, 0.0, lambda: lockwork.immobilised)
+            first = SupplyFirst(self.supply, self.clock, self.scene, 0.0, lambda: lockwork.remembered.immobilised)
         start = self.supply.moves((SwitchAction.RELEASE, SwitchAction.IMMOBILISE))
         lockwork.fit({**self.supply.moves(actions), **start, SwitchAction.RELEASE_CABLE: self.press}, first)
         self.switching = Switching(self.clock, self.door, lockwork, (self.supply,), self.delay_s)

@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from agent.access.choice import may_start
-from agent.access.lockwork import COMMANDED
+from agent.access.remembered import COMMANDED
 from agent.access.start_right import START_RIGHT
 from drivers.ports import BadgeTap, Feedback
 from keyless import code as codes

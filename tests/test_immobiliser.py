@@ -114,7 +114,7 @@ async def test_a_repeat_moves_nothing_and_a_board_that_is_gone_leaves_no_theft_b
     bench.relay.there = True
     await bench.wait(20)
     assert bench.relay.through
-    assert not bench.lockwork.immobilised, "who was told that it failed does not find it done later"
+    assert not bench.lockwork.remembered.immobilised, "who was told that it failed does not find it done later"
     message = bench.command(token, Action.IMMOBILISE_THEFT, 2)
     for _ in range(3):
         await bench.door.command(message)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from msgspec.structs import replace
+
 from agent.access.booking import Closing, How, Plan
 from agent.access.pending import Asked, Pending
+from agent.access.remembered import IMMOBILISED, Remembered
 from agent.access.start_right import START_RIGHT, moved_on, put, restored
 from agent.car.under_way import OpenBooking
 from drivers.fitted import SwitchAction
 from drivers.ports import LockAction
+from keyless.verify import JUST_ENDED
 
 NOWHERE: Any = {}
 SEVEN, EIGHT = (OpenBooking(number, "", None, "private", 0, 0, NOWHERE) for number in (7, 8))
@@ -35,6 +39,24 @@ def test_only_an_end_or_a_lock_takes_it_and_only_an_unlock_gives_it() -> None:
         else:
             keeps = may_start is not False and now is not None and now == before  # R5: whoever else unlocks
             assert after is (starts or keeps), case
+
+
+def test_what_a_movement_leaves_comes_back_from_the_vault_and_only_what_moved_is_told() -> None:
+    actions = (*LockAction, *SwitchAction)
+    for locked, immobilised, action, note, moved in itertools.product(
+        KNOWN, YES_NO, actions, (None, JUST_ENDED), YES_NO
+    ):
+        was = Remembered(locked, True, immobilised, Asked("badge"))
+        after = was.after(Pending("0" * 16, action, asked := Asked("badge", note=note)), None, SEVEN, moved=moved)
+        locks = isinstance(action, LockAction) and moved
+        assert after.locked is (action is LockAction.LOCK if locks else locked)
+        fetches = asked if action is LockAction.UNLOCK and note else None
+        assert after.lock_after == (fetches if locks else was.lock_after)
+        turned = {SwitchAction.IMMOBILISE: True, SwitchAction.RELEASE: False} if moved else {}
+        assert after.immobilised is turned.get(action, immobilised)
+        put, drop = after.to_vault()
+        vault = {name: value for name, value in ({IMMOBILISED: b"1"} | put).items() if name not in drop}
+        assert Remembered.from_vault(vault, SEVEN) == replace(after, lock_after=None)
 
 
 def test_what_is_written_comes_back_and_what_was_not_follows_from_the_booking() -> None:

@@ -226,8 +226,9 @@ class Door:
         self._keypad.look()
         open_ = self._scene.under.booking
         car = self._scene.car()
-        if self._lockwork.lock_after is not None and may_lock_again(car):
-            asked, self._lockwork.lock_after = self._lockwork.lock_after, None  # a dead relay is not tried for ever
+        asked = self._lockwork.remembered.lock_after
+        if asked is not None and may_lock_again(car):  # once: a dead relay is not tried for ever
+            self._lockwork.remembered = replace(self._lockwork.remembered, lock_after=None)
             await self._lockwork.move(LockAction.LOCK, replace(asked, via="auto", clock=self._scene.now().source))
         if open_ is not None and may_auto_close(open_, car, self._scene.now().lo_s, self._auto_close_s):
             log.info("booking %d was left open after its end; it is closed", open_.booking)

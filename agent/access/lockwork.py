@@ -16,10 +16,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from drivers.errors import DeviceError
 from drivers.fitted import SwitchAction
 from drivers.ports import Clock, LockAction, LockOutcome, LockPort
-from keyless.verify import JUST_ENDED
 
 from ..car.state import CarState
 from ..car.under_way import UnderWay
@@ -29,13 +30,12 @@ from .booking import Plan, carry_out
 from .outcome import CONTRADICTED, UNPROVEN, UNTOLD, Answer, Moved
 from .pending import NOTHING, PENDING, Asked, Movement, Pending
 from .receipts import Done, Receipts, Written
+from .remembered import Remembered
 
 log = logging.getLogger(__name__)
 
-COMMANDED: Final = "access/commanded"
 RESULT: Final = "command/result/"
 ORPHAN_WAIT_NS: Final = 5_000_000_000  # for a car's first words after a boot, before an orphan intent is called unknown
-IMMOBILISED: Final = "access/immobilised"
 Switches = Mapping[SwitchAction, Callable[[], Awaitable[None]]]
 First = Callable[[LockAction, Asked, Plan], Awaitable[None]]
 
@@ -46,9 +46,7 @@ class Lockwork:
 
     guard: held from the intent to the outcome, so that nothing ends the process in between.
     result(id, code, why, fact): tells the backend what became of a remote command. switches: see `fit`. moved,
-    moved_ns: when the lock last did, or tried. may_start: whether who has the car may start it, in the vault with what
-    says so; `None` before the first. lock_after: who unlocked it after his booking had ended, until
-    it is locked or somebody else unlocks it.
+    moved_ns: when the lock last did, or tried. remembered: of the movements so far.
     """
 
     def __init__(
@@ -72,7 +70,6 @@ class Lockwork:
         self.receipts = receipts
         self._proof = f"lock_proof/{vehicle}/{signal}/{version}" if signal else None
         self._proven = False
-        self._commanded: bool | None = None
         self._orphan: Pending | None = None
         self._stray = False  # a pending intent that says nothing any more
         self._since_ns = clock.now().ns
@@ -80,9 +77,7 @@ class Lockwork:
         self.switches: Switches = {}
         self._first: First | None = None
         self.moved, self.moved_ns = asyncio.Event(), 0
-        self.may_start: bool | None = None
-        self.immobilised = False
-        self.lock_after: Asked | None = None
+        self.remembered = Remembered()
         self.counters = {"moved": 0, "again": 0, "done": 0, "failed": 0, "unknown": 0}
 
     def fit(self, switches: Switches, first: First | None = None) -> None:
@@ -95,9 +90,7 @@ class Lockwork:
     def load(self, vault: Mapping[str, bytes]) -> None:
         """What earlier runs left: the proof, the last commanded state, an intent without outcome."""
         self._proven = self._proof is not None and self._proof in vault
-        self._commanded = {b"lock": True, b"unlock": False}.get(vault.get(COMMANDED, b""))
-        self.may_start = start_right.restored(vault.get(start_right.START_RIGHT), self._under.booking, self._commanded)
-        self.immobilised = IMMOBILISED in vault
+        self.remembered = Remembered.from_vault(vault, self._under.booking)
         self._since_ns = self._clock.now().ns
         self.receipts.load(vault)
         if PENDING in vault:
@@ -118,7 +111,7 @@ class Lockwork:
     def locked(self) -> bool | None:
         """The proven signal, else the last commanded state."""
         said = self._car.locked() if self._proven else None
-        return self._commanded if said is None else said
+        return self.remembered.locked if said is None else said
 
     # --- one movement
 
@@ -191,24 +184,15 @@ class Lockwork:
         after = carry_out(self._under, pending.plan, moved, contradicted=why == CONTRADICTED)
         self._under.follow_end(before, self._clock.now().ns)
         receipts = self.receipts.write(done) if locks is not None else Written()
-        put, drop = dict(after.put) | dict(receipts.put), [PENDING, *after.drop]
+        self.remembered = self.remembered.after(pending, before, self._under.booking, moved=moved)
+        left, gone = self.remembered.to_vault()
+        put, drop = {**dict(after.put), **dict(receipts.put), **left}, (PENDING, *after.drop, *gone)
         body = {
             "event": "outcome", "access": pending.access, "action": action, "booking": asked.booking,
             "outcome": outcome.value, "why": why, "resolved_at_boot": at_boot,
         }  # fmt: skip
         facts = [Fact("access", body), *(Fact(kind, fact) for kind, fact in after.facts), *receipts.facts]
-        if moved and locks is not None:
-            self._commanded = locks is LockAction.LOCK
-            put[COMMANDED] = action.encode()
-            self.lock_after = asked if locks is LockAction.UNLOCK and asked.note == JUST_ENDED else None
-        elif moved and pending.action is SwitchAction.IMMOBILISE:
-            self.immobilised, put[IMMOBILISED] = True, b"1"
-        elif moved and pending.action is SwitchAction.RELEASE:
-            self.immobilised = False
-            drop.append(IMMOBILISED)
         if locks is not None:
-            self.may_start = start_right.moved_on(self.may_start, pending, before, self._under.booking, moved)
-            put |= start_right.put(self.may_start)
             self.moved_ns = self._clock.now().ns
             self.moved.set()
         if asked.command is not None:
@@ -268,8 +252,8 @@ class Lockwork:
         told = (*(Fact(kind, body) for kind, body in after.facts), *receipts.facts, *facts)
         changes = dict(after.put) | dict(receipts.put) | dict(put)
         if start_right.has_ended(plan, self._under.booking):
-            self.may_start = False
-            changes |= start_right.put(False)
+            self.remembered = replace(self.remembered, may_start=False)
+            changes |= self.remembered.to_vault()[0]
         try:
             numbers = await self._store.commit(told, put=changes, drop=after.drop)
         except StoreBroken:

@@ -31,7 +31,7 @@ LONGEST_NS: Final = 300_000_000_000
 def supply_wanted(may_start: bool | None, withheld: bool, now: bool = False) -> bool | None:
     """Whether the card has its supply; `None`: nobody knows who had the car, and it is left as it is.
 
-    may_start: see `Lockwork`. withheld: the car is immobilised by its card. now: see `may_start_now`.
+    may_start: see `Remembered`. withheld: the car is immobilised by its card. now: see `may_start_now`.
     """
     return False if withheld else now or may_start
 

@@ -104,8 +104,8 @@ class Rest:
         if switching is None:
             return
         self.switches_status = switching.status
-        lockwork = self._house.lockwork
-        self._house.health.conditions.update(switching.conditions(), immobilised=lambda: lockwork.immobilised)
+        immobilised = {"immobilised": lambda: self._house.lockwork.remembered.immobilised}
+        self._house.health.conditions.update(switching.conditions() | immobilised)
         self._add(switching, Stage.LOGIC)
 
     async def _inputs(self) -> None:

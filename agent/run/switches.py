@@ -49,6 +49,10 @@ def compose(house: House) -> Switching | None:
     """`None` where nothing is fitted that holds a state."""
     settings, clock, lockwork, scene = house.settings, house.clock, house.lockwork, house.scene
     supply, immobiliser, cable = settings.card_supply, settings.immobiliser, settings.cable
+
+    def immobilised() -> bool:
+        return lockwork.remembered.immobilised
+
     boards, held = Boards(house), list[Held]()
     moves: dict[SwitchAction, Callable[[], Awaitable[None]]] = {}
     first: SupplyFirst | None = None
@@ -57,18 +61,18 @@ def compose(house: House) -> Switching | None:
         port = RelaySwitch(
             boards.at(immobiliser.device, immobiliser.baud), immobiliser.channel, inverted=immobiliser.inverted
         )
-        held.append(Held("immobiliser", port, START, lambda: not lockwork.immobilised, clock, lockwork, scene))
+        held.append(Held("immobiliser", port, START, lambda: not immobilised(), clock, lockwork, scene))
         moves |= held[-1].moves(START)
     if supply.device:
         port = RelaySwitch(boards.at(supply.device, supply.baud), supply.channel, inverted=supply.inverted)
         by_card = immobiliser.allowed and not immobiliser.device
 
         def withheld() -> bool:
-            return by_card and lockwork.immobilised
+            return by_card and immobilised()
 
         def wanted() -> bool | None:
             now = may_start_now(house.under.booking, house.bookings.believed())
-            return supply_wanted(lockwork.may_start, withheld(), now)
+            return supply_wanted(lockwork.remembered.may_start, withheld(), now)
 
         card = Held("card_supply", port, SUPPLY, wanted, clock, lockwork, scene)
         held.append(card)
