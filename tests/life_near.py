@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -36,12 +37,24 @@ HANDS: dict[str, Any] = {name: private(name) for name in PHONES}
 NONCES = st.sampled_from(["fresh"] * 12 + ["used", "old", "other link's"])
 
 
+@dataclass(frozen=True)
+class Aired:
+    """A command as it went over the air. permit: its token's. signer: whose phone signed it."""
+
+    permit: Permit
+    action: int
+    counter: int
+    signer: str
+    nonce: bytes
+    data: bytes
+
+
 class PhoneRules(CarRules):
-    """Commands are kept as they went over the air: permit, action, counter, signer, nonce, bytes."""
+    """Commands beside the car; each may be aired again."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.aired: list[tuple[Permit, int, int, str, bytes, bytes]] = []
+        self.aired: list[Aired] = []
         self.obeyed: set[bytes] = set()
 
     # --- a link
@@ -124,8 +137,8 @@ class PhoneRules(CarRules):
             return
         used, counter = self.nonce(talk, nonce), max(1, it.near_shown + step)
         data = beside.command(HANDS[signer], it.token, used, WORDS[action], counter)
-        self.aired.append((it, action, counter, signer, used, data))
-        self.send_near(talk, *self.aired[-1], named=named)
+        self.aired.append(Aired(it, action, counter, signer, used, data))
+        self.send_near(talk, self.aired[-1], named=named)
 
     @precondition(lambda self: self.aired)
     @rule(which=st.integers(0, 9), link=st.sampled_from(["same", "next", "a stranger's"]), late=st.booleans())
@@ -134,9 +147,9 @@ class PhoneRules(CarRules):
         said = self.aired[-1 - which % len(self.aired)]
         if late:
             self.bench.clock.move(31)
-        talk = self.talk(STRANGER if link == "a stranger's" else said[3], anew=link == "next")
+        talk = self.talk(STRANGER if link == "a stranger's" else said.signer, anew=link == "next")
         if talk is not None:
-            self.send_near(talk, *said)
+            self.send_near(talk, said)
 
     @precondition(lambda self: any(it.holder in PHONES for it in self.law.permits))
     @rule(
@@ -188,16 +201,14 @@ class PhoneRules(CarRules):
 
     # --- one command
 
-    def send_near(
-        self, talk: Talk, it: Permit, action: int, counter: int, signer: str, nonce: bytes, data: bytes,
-        *, named: bool = False,
-    ) -> None:  # fmt: skip
+    def send_near(self, talk: Talk, aired: Aired, *, named: bool = False) -> None:
+        it, action, counter, signer, data = aired.permit, aired.action, aired.counter, aired.signer, aired.data
         law, look, had = self.law, self.look(), it.stored
-        state = talk.state(nonce, self.bench.clock.now().ns)
+        state = talk.state(aired.nonce, self.bench.clock.now().ns)
         wish = Wish(action, counter, signer, Verdict.MUST_NOT if data in self.obeyed else state)
         judged, booked = believed(law, it, wish, look), law.book(it, look)
         verdict = both(judged, booked if action == EXTEND else wished(law, it, wish, look))
-        named = named and it.stored == "yes" and law._kept(it) and law._newest(it)
+        named = named and it.stored == "yes" and law.kept(it) and law.newest(it)
         shown = beside.name_of(it.token) if named else it.token
         if it.sound and it.iss == law.operator:
             self.vouched = max(self.vouched, it.iat)
@@ -205,7 +216,7 @@ class PhoneRules(CarRules):
         answer, moves, cut = self.attempt(work)
         it.near_shown = max(it.near_shown, counter)
         law.use_up([it], bool(moves), cut)
-        said = None if cut else self.answered(talk, answer, it, signer, nonce)
+        said = None if cut else self.answered(talk, answer, it, signer, aired.nonce)
         if moves:
             assert verdict is not Verdict.MUST_NOT, f"{signer} moved the lock: {moves} by {WORDS[action]}"
             assert moves == [MOVES[action]]

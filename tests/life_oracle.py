@@ -130,7 +130,7 @@ class Law:
             waits = other.number not in self.ended - self.doubtful and other.number not in (0, it.number)
             if other.stored != "no" and waits and other.paid_from <= look.lo_s < other.paid_to:
                 good = self.genuine(other, look) and not self.barred(other)
-                if self._kept(other) and good and other.number not in self.doubtful:
+                if self.kept(other) and good and other.number not in self.doubtful:
                     return surely
                 found = Verdict.FREE
         return found
@@ -149,18 +149,18 @@ class Law:
             own = [it for it in mine if it.number == self.open]
             urgent = [it for it in mine if self.is_urgent(it)]
             if urgent and not own:
-                surely = len(mine) == 1 and mine[0].spent == "no" and self._kept(mine[0])
+                surely = len(mine) == 1 and mine[0].spent == "no" and self.kept(mine[0])
                 return Verdict.MUST if surely else Verdict.FREE
             return self._own(own, look) if own else self.next_driver(mine, look)
         fetched = [it for it in mine if self.may_fetch(it, look)]
         if fetched:
-            surely = all(self._whole(it) for it in mine) and any(self._kept(it) for it in fetched)
+            surely = all(self._whole(it) for it in mine) and any(self.kept(it) for it in fetched)
             return Verdict.MUST if surely else Verdict.FREE
         fit = [it for it in mine if self.over(it, look, look.place is True) is not Verdict.MUST_NOT]
         if not fit:
             return Verdict.MUST_NOT
         plain = all(self._whole(it) for it in fit)
-        ready = any(self._kept(it) and self.over(it, look, look.place is True) is Verdict.MUST for it in fit)
+        ready = any(self.kept(it) and self.over(it, look, look.place is True) is Verdict.MUST for it in fit)
         return Verdict.MUST if plain and ready else Verdict.FREE
 
     @staticmethod
@@ -183,7 +183,7 @@ class Law:
         may_end = look.locked is False and look.place is not False
         if may_end and look.doors_open is not False:
             return Verdict.FREE  # R1: a hard check may stand against an end
-        ready = any(self._kept(it) and self._newest(it) for it in own)
+        ready = any(self.kept(it) and self.newest(it) for it in own)
         return Verdict.MUST if ready and all(self._whole(it) for it in own) else Verdict.FREE
 
     def next_driver(self, mine: list[Permit], look: Look) -> Verdict:
@@ -193,7 +193,7 @@ class Law:
             return Verdict.MUST_NOT
         if look.place is not True or look.doors_open is not False or look.lo_s < self.paid[1]:
             return Verdict.FREE
-        ready = [it for it in others if self._kept(it) and it.number not in self.ended]
+        ready = [it for it in others if self.kept(it) and it.number not in self.ended]
         plain = len(others) == len(mine) and all(self._whole(it) for it in mine)
         return Verdict.MUST if ready and plain else Verdict.FREE
 
@@ -201,12 +201,12 @@ class Law:
         """What ended two days before may be gone from here on, also when its number has the car again later."""
         self.erased_s = max(self.erased_s, lo_s)
         for it in self.permits:
-            if it.stored == "yes" and not self._kept(it):
+            if it.stored == "yes" and not self.kept(it):
                 it.stored = "maybe"
         there = {it.number for it in self.permits if it.stored == "yes"}
         self.doubtful |= self.ended - there
 
-    def _kept(self, it: Permit) -> bool:
+    def kept(self, it: Permit) -> bool:
         """Surely still there: not erased two days after its end, unless the open booking held it."""
         return it.stored == "yes" and (it.number == self.open or it.exp + KEPT_S >= self.erased_s)
 
@@ -214,7 +214,7 @@ class Law:
         """A counter is kept for a day after its token; who drives on later signs on fresh nonces all the same."""
         return it.exp + DAY < self.erased_s
 
-    def _newest(self, it: Permit) -> bool:
+    def newest(self, it: Permit) -> bool:
         same = [p for p in self.permits if (p.number, p.holder, p.role) == (it.number, it.holder, it.role)]
         return all(p.revision <= it.revision for p in same if p.stored != "no")
 
