@@ -143,6 +143,7 @@ class LifeWorld(RuleBasedStateMachine):
         LifeWorld.cuts += 1
         self.began()
         self.run(self.bench.wait(8))  # an intent without outcome gets it: what was decided before the cut still counts
+        self.law.erased_until(self.bench.timekeeper.settled_lo_s())  # a start erases as well
 
     def follow(
         self, *, opens: set[int], closes: bool, by: Sequence[Permit] = (), moves: Sequence[LockAction] = (),
