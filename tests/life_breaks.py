@@ -198,7 +198,7 @@ BREAKS: Mapping[str, Break] = {
     "tries forgotten by a restart": unstored("access/tries"),
     "a right code washes wrong ones away": wrapping(keypad.Keypad, "typed", washed),
     "a code at any time": wrapping(deciding, "admitted", any_time_by_code),
-    "a code of the day at any time": setting(code, "believe_vouched", slots_at_any_time),
+    "a code of the day at any time, revoked or not": setting(code, "believe_vouched", slots_at_any_time),
     "a code of the day keeps its noon": setting(keypad, "paid_until", noon),
     "codes for any role": setting(code, "_ROLES", tuple(Role)),
     "a question answered twice": wrapping(Timekeeper, "answered", asked_for_ever),

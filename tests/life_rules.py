@@ -85,6 +85,13 @@ class CarRules(Issuing):
         else:
             self.at_reader("a forged card", self.bench.prove_card(FORGED.read()), [], nobody, look)
 
+    @rule(card=st.sampled_from(list(CARDS)))
+    def a_reading_again_after_a_cut(self, card: str) -> None:
+        self.tap(card)
+        self.reboot("intact")
+        self.parked(True)
+        self.prove(*self.readings[-1])
+
     @rule(badge=WHO)
     def tap_twice(self, badge: str) -> None:
         self.tap(badge)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from hil import codes
 from keyless import issue
 from tests.door_bench import HOUR, OPERATOR, T0
 from tests.life_bench import LIMITED, MAIN, STRANGER, keyset
@@ -12,7 +13,7 @@ from tests.life_guests import GUEST, MAIRIE, NAME, OFFICE
 from tests.life_keypad import KeypadRules
 from tests.life_oracle import AGENT, BACKEND, TECHNICIAN
 from tests.life_rules import WHO
-from tests.life_terms import Key
+from tests.life_terms import Key, short
 from tests.life_world import ALL, DAY, FEW, GUESTS, YEAR
 
 SIGNERS = st.sampled_from([MAIN] * 4 + [LIMITED, GUEST, STRANGER])
@@ -23,12 +24,13 @@ WITHIN_S = 60
 class TrustRules(KeypadRules):
     @precondition(lambda self: self.law.permits)
     @rule(
-        what=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=2),
+        what=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 4)), max_size=2),
         step=st.sampled_from([1, 1, 1, 0, -1]), key=SIGNERS, by_phone=st.booleans(),
     )  # fmt: skip
     def revoke(self, what: list[tuple[int, int]], step: int, key: issue.SigningKey, by_phone: bool) -> None:
         permits = self.law.permits
-        ids = {[*sorted(permits[-1 - which % len(permits)].ids), LIMITED.kid][part] for which, part in what}
+        others = LIMITED.kid, short(b"booking", codes.number_of(int(self.bench.at() // DAY), 0).to_bytes(8, "big"))
+        ids = {[*sorted(permits[-1 - which % len(permits)].ids), *others][part] for which, part in what}
         sequence, now = max(0, self.law.sequence + step), int(self.bench.at())
         iss = NAME if key is GUEST else OPERATOR
         data = issue.revocations(iss, sequence, now + 14 * DAY, now, ids, key)
@@ -159,6 +161,18 @@ class TrustRules(KeypadRules):
         if taken and again:
             taken, cut = self.offer(answer, by_phone)
             assert cut or not taken, "an answer was believed twice"
+
+    @rule(trick=st.sampled_from(["late", "never asked", "twice", "revoked"]), by_phone=st.booleans())
+    def signed_time_by_a_trick(self, trick: str, by_phone: bool) -> None:
+        """After a start the car asks."""
+        self.reboot("intact")
+        self.follow(opens=set(), closes=False, cut=True)
+        if trick == "revoked":
+            self.rotate(1, 2, "limited may all", False)
+            self.revoke([(0, 3)], 1, MAIN, False)
+        key = LIMITED if trick == "revoked" else MAIN
+        nonce = trick if trick == "never asked" else "asked"
+        self.signed_time(key, by_phone, WITHIN_S + 1 if trick == "late" else 2, nonce, trick == "twice")
 
     def asked(self, by_phone: bool) -> bytes | None:
         if not by_phone:
