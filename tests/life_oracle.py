@@ -21,6 +21,7 @@ TOLERANCE_S = {DRIVER: 900, AGENT: 900, TECHNICIAN: 3_600, EMERGENCY: DAY, BACKE
 KEY_SET_GRACE_S = 90 * DAY
 KEPT_S = 2 * DAY
 LIST_S = 7 * DAY
+SLOTS = 2**52  # numbers of codes of the day
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Law:
     seen: dict[int, int] = field(default_factory=dict)
     permits: list[Permit] = field(default_factory=list)
     open: int | None = None
+    opener: str | None = None  # who opened it, where that is sure
     paid: tuple[float, float] = (0, 0)
     carried: set[Permit] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
@@ -128,6 +130,7 @@ class Law:
         found = Verdict.MUST
         for other in self.permits:
             waits = other.number not in self.ended - self.doubtful and other.number not in (0, it.number)
+            waits = waits and other.role in DRIVES
             if other.stored != "no" and waits and other.paid_from <= look.lo_s < other.paid_to:
                 good = self.genuine(other, look) and not self.barred(other)
                 if self.kept(other) and good and other.number not in self.doubtful:
@@ -263,7 +266,17 @@ class Law:
             self.seen[it.number] = max(it.revision, self.seen.get(it.number, 0))
             self.drop_superseded()
         if it.number and it.number == self.open:
-            self.paid = (it.paid_to, it.paid_to)
+            self.paid = self.revised(it)
+
+    def revised(self, it: Permit) -> tuple[float, float]:
+        """Between what the paid end of the open booking is, with this token of it."""
+        if it.role not in DRIVES:
+            return self.paid
+        if it.holder == self.opener or it.number >= SLOTS:
+            return it.paid_to, it.paid_to
+        same = [one for one in self.permits if (one.number, one.revision) == (it.number, it.revision)]
+        ends = [one.paid_to for one in same if one.role in DRIVES and one.stored != "no"]
+        return min(self.paid[0], *ends), max(self.paid[1], *ends)
 
     def drop_superseded(self) -> None:
         """A token with a newer one is erased, at once or later; one of the open booking's drivers once it is over."""

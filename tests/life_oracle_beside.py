@@ -154,6 +154,8 @@ def slot_ends(law: Law, it: Permit, look: Look) -> tuple[int, int]:
     """Between what its paid end is: the first of noon and of the next who has not had the car."""
     soonest = latest = it.paid_to
     for other in law.permits:
+        if other.role not in DRIVES:
+            continue
         if other.stored == "no" or other.number in (0, *law.ended - law.doubtful) or look.lo_s >= other.paid_to:
             continue
         yields = other.paid_from if look.lo_s < other.paid_from else int(look.lo_s) + YIELDS_S

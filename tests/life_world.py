@@ -163,6 +163,8 @@ class LifeWorld(RuleBasedStateMachine):
             if now is not None:
                 assert number in opens, f"booking {number} must not open"
                 law.open, law.paid, law.left = number, (now.paid_to_s, now.paid_to_s), None
+                openers = {it.holder for it in by if it.number == number}
+                law.opener = openers.pop() if len(openers) == 1 else None
             law.drop_superseded()
         self.carry(self.believed_now() if number != before else set())
         same = number is not None and number == before

@@ -113,6 +113,21 @@ async def test_an_emergency_that_may_unlock_leaves_a_car_that_does_not_start(ben
     assert not bench.relay.through
 
 
+async def test_an_emergency_of_a_booking_leaves_a_car_that_does_not_start(bench: SupplyBench) -> None:
+    """Also where its driver's own token, with the right, is stored already."""
+    await bench.book(5, ALICE)
+    await bench.tap(ALICE)
+    await bench.tap(ALICE)
+    await bench.settles(False)
+    await bench.book(7, ALICE, actions=DRIVER)
+    await bench.book(7, BOB, role=Role.EMERGENCY, actions=1, begin=0, end=60)
+    assert await bench.tap(BOB) is Feedback.OPENED
+    await bench.idle()
+    assert not bench.relay.through
+    await after_a_cut(bench)
+    assert not bench.relay.through
+
+
 @pytest.mark.parametrize("order", ["lock_first", "supply_first"])
 async def test_a_booking_without_the_right_gets_none_and_one_that_has_it_does(tmp_path: Path, order: str) -> None:
     bench = SupplyBench(tmp_path, order)

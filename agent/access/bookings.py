@@ -98,11 +98,13 @@ class Bookings:
         if data is not None:
             self._tokens.setdefault(path.stem, data)
 
-    def judge(self) -> None:
-        """Verify all stored tokens again: at start, and when the key set or the list of the revoked changed."""
-        self._believed, self._barred = {}, {}
-        for name, token in self._tokens.items():
-            found = self._check(token, self._open, kept=True)
+    def judge(self, booking: int | None = None) -> None:
+        """Verify stored tokens anew: at start and as the trust changes; as it opens, those believed of this booking."""
+        own = [name for name, it in self._believed.items() if it.booking == booking]  # which it excused while open
+        for name in self._tokens if booking is None else own:
+            self._believed.pop(name, None)
+            self._barred.pop(name, None)
+            found = self._check(self._tokens[name], self._open, kept=True)
             if isinstance(found, Booking):
                 self._keep(name, found)
                 continue
@@ -262,7 +264,7 @@ class Bookings:
             return {}
         others = self._believed.values()
         own = open_.booking == new.booking
-        now = revised(open_, new) if own else yielding(open_, others, self._now().lo_s, self._under.ended)
+        now = revised(open_, new, others) if own else yielding(open_, others, self._now().lo_s, self._under.ended)
         if now is open_:
             return {}
         self._under.booking = now

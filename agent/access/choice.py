@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from keyless.claims import Action, Booking, Claims, Role
+from keyless.claims import Action, Booking, BookingKind, Claims, Role
 from keyless.code import CodeKind, hotline_slot
 from keyless.refusal import Code, Refusal, refused
 from keyless.token import token_hash
@@ -63,9 +63,9 @@ def may_start_now(open_: OpenBooking | None, stored: Iterable[Booking]) -> bool:
     """Whether the stored tokens give START to who opened this booking, also one that came since: his own; where it was
     opened from afar, those of anybody who drives it.
     """
-    own = [it for it in stored if open_ is not None and it.booking == open_.booking and it.role in DRIVES]
+    own = [it for it in stored if open_ is not None and it.booking == open_.booking]
     openers = [it for it in own if open_ is not None and it.confirmation.id.hex() == open_.holder]
-    return any(it.actions & Action.START for it in openers or own)
+    return any(it.actions & Action.START for it in openers or own if it.role in DRIVES)
 
 
 def carried(booking: int, believed: Iterable[Booking], before: Iterable[str] = ()) -> tuple[str, ...]:
@@ -74,17 +74,49 @@ def carried(booking: int, believed: Iterable[Booking], before: Iterable[str] = (
     return tuple(dict.fromkeys((*before, *(token_hash(token).hex() for token in drive))))[-MOST_CARRIED:]
 
 
-def revised(open_: OpenBooking, new: Booking) -> OpenBooking:
-    """A new token of the booking under way moves its paid bounds (extension, early return), and is believed for it."""
+def revised(open_: OpenBooking, new: Booking, stored: Iterable[Booking]) -> OpenBooking:
+    """Once a token of the booking under way is stored: who drives is believed for it. Its paid bounds move (extension,
+    early return) with a token of who opened it, and with one of a revision that he has none of; a slot's with any.
+    stored: `new` among them.
+    """
+    if new.role not in DRIVES:
+        return open_
     kept = carried(open_.booking, (new,), open_.carried)
-    return replace(open_, paid_from_s=new.paid_from_s, paid_to_s=new.paid_to_s, carried=kept)
+    drivers, opener = _drivers(open_.booking, stored), open_.holder
+    if hotline_slot(open_.booking) is not None or new.confirmation.id.hex() == opener:
+        drivers = [new]
+    elif any(it.confirmation.id.hex() == opener for it in drivers):
+        return replace(open_, carried=kept)
+    first, last = min(it.paid_from_s for it in drivers), max(it.paid_to_s for it in drivers)
+    return replace(open_, paid_from_s=first, paid_to_s=last, carried=kept)
+
+
+def paid(booking: Booking, stored: Iterable[Booking]) -> tuple[int, int]:
+    """The paid bounds of what it opens, in seconds: its own; where it is nobody's who drives, those of the stored ones.
+    """
+    drivers = [] if booking.role in DRIVES else _drivers(booking.booking, stored)
+    mine = drivers or [booking]
+    return min(it.paid_from_s for it in mine), max(it.paid_to_s for it in mine)
+
+
+def _drivers(booking: int, stored: Iterable[Booking]) -> list[Booking]:
+    """Tokens of those who drive it, of the newest revision."""
+    mine = [it for it in stored if it.booking == booking and it.role in DRIVES]
+    newest = max((it.revision for it in mine), default=0)
+    return [it for it in mine if it.revision == newest]
+
+
+def _expected(it: Booking, ended: Set[int]) -> bool:
+    """Somebody comes to drive it, and has not had the car yet. Who cleans or mends takes a car that stands (R23)."""
+    drives = it.role in DRIVES and it.kind is not BookingKind.MAINTENANCE
+    return drives and it.booking != 0 and it.booking not in ended
 
 
 def paid_until(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> int | None:
     """When a slot of the day makes way, in seconds: as the paid time of the first booking begins that has not had the
     car yet, and soon where it has begun; its driver is only late. `None`: no such booking.
     """
-    due = (it for it in stored if it.booking and it.booking not in ended and now_s < it.paid_to_s)
+    due = (it for it in stored if _expected(it, ended) and now_s < it.paid_to_s)
     begins = [it.paid_from_s if now_s < it.paid_from_s else math.ceil(now_s) + SLOT_YIELDS_S for it in due]
     return min(begins, default=None)
 
@@ -120,7 +152,7 @@ def waiting(stored: Iterable[Booking], now_s: float, ended: Set[int]) -> tuple[W
     """Whose paid time is now and who has not had it yet: the first two, which is enough to find another than any."""
     found: dict[int, Window] = {}
     for it in stored:
-        if it.booking and it.booking not in ended and it.paid_from_s <= now_s < it.paid_to_s and len(found) < 2:
+        if _expected(it, ended) and it.paid_from_s <= now_s < it.paid_to_s and len(found) < 2:
             found.setdefault(it.booking, Window(it.booking, it.paid_from_s, it.paid_to_s))
     return tuple(found.values())
 

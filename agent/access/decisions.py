@@ -190,6 +190,8 @@ class Decisions:
             return await self.refuse(via, verdict.refusal, record)
         assert booking is not None
         assert action is not None
+        if verdict.opens:
+            self._bookings.judge(booking.booking)
         starts = may_start(booking, self._bookings.believed())
         asked = Asked.by(booking, via, known.now.source, starts=starts)
         opens = self._scene.opening(booking, self._bookings.believed()) if verdict.opens else None

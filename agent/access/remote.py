@@ -177,6 +177,8 @@ class Remote:
         if command.action in locate.REASONS:
             await self._locate(booking, command, put)
             return
+        if commanded.verdict.opens:
+            self._bookings.judge(booking.booking)
         name, starts = command.id.hex(), may_start(booking, self._bookings.believed())
         asked = replace(
             Asked.by(booking, "command", self._scene.now().source, starts=starts),

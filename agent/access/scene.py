@@ -6,7 +6,7 @@ What is not here: the rules (`booking.py`) and what is done about them (`decisio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from config.privacy import Policy
 from config.vocabulary import IGNITION, PLUGGED
@@ -20,7 +20,7 @@ from ..car.reading import Reading
 from ..car.state import CarState
 from ..car.under_way import OpenBooking, UnderWay
 from .booking import CarNow, Closing, How, Plan, Seen, Use, doors, soft
-from .choice import carried
+from .choice import carried, paid
 
 Stamp = Callable[[Instant], "tuple[list[int] | None, str]"]
 
@@ -88,16 +88,17 @@ class Scene:
             return None
         return coarse(fix.lat, fix.lon, self._policy.declared.precision_m)
 
-    def opening(self, booking: Booking, believed: Iterable[Booking]) -> OpenBooking:
+    def opening(self, booking: Booking, believed: Collection[Booking]) -> OpenBooking:
         """What an unlock by this token opens (`Known.opens`). believed: the stored tokens."""
         kind = booking.kind.name.lower()
+        paid_from_s, paid_to_s = paid(booking, believed)
         return OpenBooking(
             booking=booking.booking,
             token=booking.cti.hex(),
             holder=booking.confirmation.id.hex(),
             kind=kind,
-            paid_from_s=booking.paid_from_s,
-            paid_to_s=booking.paid_to_s,
+            paid_from_s=paid_from_s,
+            paid_to_s=paid_to_s,
             start=self.reading(),
             provisional=self._car.provisional(),
             place=self._place("start", kind),
