@@ -30,7 +30,7 @@ NEIGHBOUR_KEY = bytes(32)  # another car's
 class KeypadRules(PhoneRules):
     def __init__(self) -> None:
         super().__init__()
-        self.ended_by_code: dict[tuple[int, int], bool] = {}  # booking and day of codes that are used up: surely?
+        self.ended_by_code: set[tuple[int, int]] = set()  # booking and day of codes that may have ended one
 
     # --- codes of bookings
 
@@ -43,7 +43,8 @@ class KeypadRules(PhoneRules):
         look = self.look()
         same = [one for one in self.law.permits if (one.number, one.revision) == (it.number, it.revision)]
         named = [one for one in same if one.role in (DRIVER, AGENT) and one.stored != "no"]
-        close = [one for one in named if one.number == self.law.open or near(one, look)]
+        last = look.just_ended if self.law.open is None else self.law.open
+        close = [one for one in named if one.number == last or near(one, look)]
         mine = [one for one in close if by_code(self.law, one, kind, look)]
         surely = any(self.surely_there(one, look) for one in close)
         verdict = self.law.at_reader(mine, look) if surely or not mine else self.law.free(mine, look)
@@ -128,10 +129,7 @@ class KeypadRules(PhoneRules):
         law, look, resting = self.law, self.look(), self.tries.resting(self.bench.at())
         name, now_s = (number, day), self.bench.at()
         good = by_end_code(day, look) if number == law.open else Verdict.MUST_NOT
-        used = self.ended_by_code.get(name)
-        verdict = Verdict.MUST_NOT if look.moving or resting is Verdict.MUST or used else good
-        if used is False and verdict is Verdict.MUST:
-            verdict = Verdict.FREE
+        verdict = Verdict.MUST_NOT if look.moving or resting is Verdict.MUST else good
         shown, moves, cut = self.attempt(self.bench.type(codes.to_end(CODE_KEY, number, day)))
         ended = bool(moves) or law.open != self.bench.bookings._open
         if verdict is Verdict.MUST_NOT:
@@ -139,7 +137,7 @@ class KeypadRules(PhoneRules):
         elif verdict is Verdict.MUST and resting is Verdict.MUST_NOT and not cut:
             assert shown is not Feedback.REFUSED, f"a code of an end was refused: {self.why()}"
         if ended or cut:
-            self.ended_by_code[name] = bool(used) or (ended and not cut)
+            self.ended_by_code.add(name)
         self.follow(opens=set(), closes=verdict is not Verdict.MUST_NOT, moves=moves, cut=cut)
         if good is not Verdict.MUST and resting is not Verdict.MUST:
             surely = good is Verdict.MUST_NOT and resting is Verdict.MUST_NOT and name not in self.ended_by_code

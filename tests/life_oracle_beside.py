@@ -141,13 +141,14 @@ def tried(law: Law, number: int, day: int, look: Look) -> bool:
     """Whether the code of that day is one that the car compares now."""
     first = int(max(0.0, look.lo_s - NIGHT_S - 1) // DAY)
     last = int((look.lo_s + DAY if look.hi_s is None else look.hi_s) // DAY)
-    return number == law.open or first <= day <= min(last, first + 2)
+    last = look.just_ended if law.open is None else law.open
+    return number == last or first <= day <= min(last, first + 2)
 
 
 def slot_may(law: Law, it: Permit, look: Look) -> bool:
     if it.number == law.open:
         return look.place is not True or not law.barred(it)
-    return not law.barred(it) and law.timely(it, look)
+    return not law.barred(it) and (law.timely(it, look) or (law.may_fetch(it, look) and look.lo_s > it.exp))
 
 
 def slot_ends(law: Law, it: Permit, look: Look) -> tuple[int, int]:

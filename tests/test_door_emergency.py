@@ -108,3 +108,28 @@ async def test_a_used_one_is_forgotten_when_it_could_open_nothing_any_more(bench
     assert await bench.store.read("emergency/") == {}
     assert not bench.under.used
     assert bench.lock.moves == [LockAction.UNLOCK]
+
+
+async def test_a_car_that_nobody_has_is_locked_again_after_ten_minutes(bench: DoorBench) -> None:
+    await given(bench)
+    await bench.tap(BOB)
+    await bench.wait(590)
+    bench.say(door="yes")
+    await bench.wait(14)
+    assert bench.lock.moves == [LockAction.UNLOCK], "not while a door is open"
+    bench.park()
+    await bench.wait(4)
+    assert bench.lock.moves == [LockAction.UNLOCK, LockAction.LOCK]
+    last = (await bench.facts("access", event="intent"))[-1]
+    assert (last["via"], last["booking"]) == ("auto", None)
+    await bench.wait(4)
+    assert len(bench.lock.moves) == 2, "and tried once"
+
+
+async def test_a_car_that_somebody_has_is_not(bench: DoorBench) -> None:
+    await bench.book(7, ALICE, 0, 2 * HOUR)
+    await given(bench)
+    await bench.tap(BOB)
+    await bench.tap(ALICE)
+    await bench.wait(620)
+    assert bench.lock.moves == [LockAction.UNLOCK] * 2

@@ -60,7 +60,7 @@ async def test_r1_soft_flags_raise_their_alert_and_the_receipt_says_forced(bench
 
 
 @pytest.mark.parametrize("cut", [False, True])
-async def test_r1_it_is_accepted_once_also_after_a_cut_and_when_the_booking_is_opened_again(
+async def test_r1_it_ends_once_also_after_a_cut_and_again_what_was_opened_again(
     bench: DoorBench, cut: bool
 ) -> None:
     await stuck(bench)
@@ -71,10 +71,13 @@ async def test_r1_it_is_accepted_once_also_after_a_cut_and_when_the_booking_is_o
     assert await bench.type(end(7)) is Feedback.REFUSED
     assert await bench.tap(ALICE) is not Feedback.REFUSED, "its paid time runs"
     bench.say(door="yes")
+    assert await bench.tap(ALICE) is Feedback.REFUSED, "the contact sticks"
+    assert await bench.type(end(7)) is Feedback.ENDED, "or nothing at the car would end it"
+    assert bench.under.booking is None
     assert await bench.type(end(7)) is Feedback.REFUSED
-    assert bench.under.booking is not None
     refusals = await bench.facts("refused", via="code")
     assert [it["detail"]["reasons"] for it in refusals] == [["code_used"]] * 2
+    assert json.loads((await bench.store.read(FORCED))[FORCED]) == [{"booking": 7, "day": TODAY}]
     assert bench.door.status()["counters"]["code_wrong"] == 0, "it was no guess"  # type: ignore[index]
 
 

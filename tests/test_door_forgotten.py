@@ -11,9 +11,10 @@ import pytest
 from drivers.ports import Feedback, LockAction
 from keyless import code as codes
 from keyless.claims import Action, Role
-from tests.door_bench import ALICE, BOB, CODE_KEY, HOUR, DoorBench, the_bench  # noqa: F401 (fixtures)
+from tests.door_bench import ALICE, BOB, CODE_KEY, HOUR, T0, DoorBench, the_bench  # noqa: F401 (fixtures)
 from tests.phone_bench import PhoneBench, moves
 from tests.supply_bench import SETTLED_S, SupplyBench
+from tests.test_door_code import SLOT, slot
 
 LATE = HOUR + 60  # the paid time is over, grace is not
 LATER = HOUR + 3_600  # the token's own end is over as well
@@ -187,3 +188,29 @@ async def test_r15_the_card_stays_away(supplied: SupplyBench) -> None:
     await bench.wait(4)
     await bench.idle()
     assert (bench.relay.through, bench.relay.turns) == (False, turns)
+
+
+async def test_by_the_code_of_a_slot_that_ended_after_its_noon_it_is_no_wrong_code(bench: DoorBench) -> None:
+    assert await bench.type(slot()) is Feedback.OPENED
+    bench.clock.move(codes.hotline_end(SLOT) - T0 + 300)
+    bench.park()
+    assert await bench.type(slot()) is Feedback.ENDED
+    bench.clock.move(30)
+    bench.park()
+    assert await bench.type(slot()) is Feedback.OPENED
+    assert bench.under.booking is None
+    bench.clock.move(600)
+    bench.park()
+    assert await bench.type(slot()) is Feedback.REFUSED
+    assert bench.door.status()["counters"]["code_wrong"] == 1  # type: ignore[index]
+
+
+async def test_by_a_bookings_code_a_day_late_it_is_no_wrong_code(bench: DoorBench) -> None:
+    code = codes.booking_code(CODE_KEY, 7, 0)
+    await bench.book(7, ALICE)
+    assert await bench.type(code) is Feedback.OPENED
+    bench.clock.move(27 * HOUR)
+    bench.park()
+    assert await bench.type(code) is Feedback.ENDED
+    assert await bench.type(code) is Feedback.OPENED
+    assert bench.door.status()["counters"]["code_wrong"] == 0  # type: ignore[index]

@@ -139,7 +139,9 @@ class Decisions:
     async def _typed(self, typed: CodeEntered) -> Decided:
         """The count of wrong codes is on disk before anybody sees that this one was wrong."""
         scene, may_record = self._scene, self._spared("code", typed.at)
-        named = self._keypad.typed(typed.digits, scene.now(), scene.open_number, scene.under.ended)
+        named = self._keypad.typed(
+            typed.digits, scene.now(), scene.open_number, scene.under.ended, scene.car().just_ended
+        )  # fmt: skip
         if isinstance(named, Refusal):
             turn_away = self.refuse if may_record() else self._unrecorded
             return await turn_away("code", named, self._keypad.put())

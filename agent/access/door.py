@@ -17,10 +17,11 @@ from drivers.errors import DeviceError
 from drivers.ports import Clock, Feedback, LockAction, Reason
 from keyless.claims import Booking
 from keyless.refusal import Refusal
+from keyless.verify import JUST_ENDED
 
 from ..car.legs import Leg
 from ..car.state import Moving
-from ..car.under_way import BOOKING_KEY, ENDED_KEY, LEG_KEY, USED_KEY, OpenBooking
+from ..car.under_way import BOOKING_KEY, ENDED_KEY, JUST_ENDED_NS, LEG_KEY, USED_KEY, OpenBooking
 from ..sync import stored
 from ..sync.store import Fact, Store, StoreBroken
 from ..sync.together import together
@@ -227,14 +228,18 @@ class Door:
         open_ = self._scene.under.booking
         car = self._scene.car()
         asked = self._lockwork.remembered.lock_after
-        if asked is not None and may_lock_again(car):  # once: a dead relay is not tried for ever
-            self._lockwork.remembered = replace(self._lockwork.remembered, lock_after=None)
+        if asked is not None and self._may_lock(asked) and may_lock_again(car):
+            self._lockwork.remembered = replace(self._lockwork.remembered, lock_after=None)  # tried once
             await self._lockwork.move(LockAction.LOCK, replace(asked, via="auto", clock=self._scene.now().source))
         if open_ is not None and may_auto_close(open_, car, self._scene.now().lo_s, self._auto_close_s):
             log.info("booking %d was left open after its end; it is closed", open_.booking)
             asked = Asked.by_itself(open_, self._scene.now().source)
             plan = self._scene.plan(closes=self._scene.closing(How.AUTO_CLOSED))
             await self._lockwork.move(LockAction.LOCK, asked, plan)
+
+    def _may_lock(self, asked: Asked) -> bool:
+        """After an end its ten minutes say so (`may_lock_again`); after an emergency there are as many."""
+        return asked.note == JUST_ENDED or self.ticked_ns - self._lockwork.moved_ns >= JUST_ENDED_NS
 
     # --- shut
 

@@ -89,8 +89,9 @@ class Keypad:
         return {TRIES: json.dumps({"wrong": tries.wrong, "boot": tries.boot, "at_ns": tries.at_ns}).encode()}
 
     def used(self, end: Stored) -> dict[str, bytes]:
-        """For the vault, with the intent: this code, which stands for a forced end, does it once."""
-        self._forced = (*self._forced, Forced(end.booking, end.nbf // DAY_S))[-MOST_FORCED:]
+        """For the vault, with the intent: this code, which stands for a forced end, has done it."""
+        mine = Forced(end.booking, end.nbf // DAY_S)
+        self._forced = (*(it for it in self._forced if it != mine), mine)[-MOST_FORCED:]
         return {FORCED: msgspec.json.encode(self._forced)}
 
     def locked(self) -> bool:
@@ -102,10 +103,10 @@ class Keypad:
         self._alarm(LOCKED, self.locked())
 
     def typed(
-        self, digits: str, now: Interval, open_: int | None, ended: Set[int]
+        self, digits: str, now: Interval, open_: int | None, ended: Set[int], just_ended: int | None = None
     ) -> tuple[Stored, ...] | Refusal:
         """What these digits stand for; or why nothing, after which `put` belongs on the disk before any answer. ended:
-        see `Known`.
+        see `Known`. just_ended: see `UnderWay`; its driver fetches what he forgot, whenever that is.
         """
         if not self._key:
             return refused(Code.CODE, "this car has no code key, so it takes no codes")
@@ -115,30 +116,31 @@ class Keypad:
             return self._rests(now)
         if len(digits) != DIGITS:
             return refused(Code.CODE, f"a code has {DIGITS} digits")
-        found = self._named(digits, now, open_, ended)
+        found = self._named(digits, now, just_ended if open_ is None else open_, ended)
+        found = found or self._end(digits, now, open_)
         if not found and any(ends(self._key, digits, now, it.booking) == it.day for it in self._forced):
             return refused(Code.CODE, "this code has ended its booking already", reasons=["code_used"])
         return found or self._wrong(now)
 
     # --- inside
 
-    def _named(self, digits: str, now: Interval, open_: int | None, ended: Set[int]) -> tuple[Stored, ...]:
+    def _named(self, digits: str, now: Interval, last: int | None, ended: Set[int]) -> tuple[Stored, ...]:
         """Every booking near is compared, whichever it is, so that the time taken tells nothing."""
         found: list[Stored] = []
         for it in self._bookings.believed():
-            if within_a_day(it, now) or it.booking == open_:
+            if within_a_day(it, now) or it.booking == last:
                 kind = stands_for(self._key, digits, it)
                 if kind is not None:
                     found.append(Stored(it.booking, it.nbf, it.token, kind))
-        number = hotline_booking(self._key, digits, now, open_)
+        number = hotline_booking(self._key, digits, now, last)
         if number is not None:
             found += self._slot(number, now, ended)
-        return tuple(found) or self._end(digits, now, open_)
+        return tuple(found)
 
     def _end(self, digits: str, now: Interval, open_: int | None) -> tuple[Stored, ...]:
-        """R1: what ends the booking under way, where that code has not done so before."""
+        """R1: what ends the booking under way; again where its driver has opened it again, for what stuck may stick."""
         day = None if open_ is None else ends(self._key, digits, now, open_)
-        if open_ is None or day is None or Forced(open_, day) in self._forced:
+        if open_ is None or day is None:
             return ()
         return (Stored(open_, day * DAY_S, b"", CodeKind.END),)
 

@@ -26,8 +26,8 @@ _LOCKED: Final = {b"lock": True, b"unlock": False}
 
 class Remembered(Struct, frozen=True):
     """locked: as the lock was told last. may_start: whether who has the car may start it; `None` before the first
-    movement. lock_after: who unlocked it after his booking had ended, until it is locked or somebody else unlocks it;
-    it does not survive a start.
+    movement. lock_after: who unlocked it after his booking had ended, or in an emergency while nobody had it, until it
+    is locked or somebody else unlocks it; it does not survive a start.
     """
 
     locked: bool | None = None
@@ -58,7 +58,7 @@ class Remembered(Struct, frozen=True):
         if pending.action is LockAction.LOCK:
             return replace(found, locked=True, lock_after=None)
         if pending.action is LockAction.UNLOCK:
-            fetches = pending.asked.note == JUST_ENDED
+            fetches = pending.asked.note == JUST_ENDED or (pending.plan.uses is not None and now is None)
             return replace(found, locked=False, lock_after=pending.asked if fetches else None)
         if pending.action in (SwitchAction.IMMOBILISE, SwitchAction.RELEASE):
             return replace(found, immobilised=pending.action is SwitchAction.IMMOBILISE)
