@@ -269,3 +269,20 @@ async def test_d14_new_roots_wait_for_the_disk_for_their_key_set_would_be_lost_w
     assert await _taken(provisioning, tokens.rootset(ROOTS, SECOND, 1))
     assert await _taken(provisioning, keyset(5, SECOND))
     assert version(restarted(small)[0]) == 5
+
+
+async def test_d14_a_key_set_that_no_file_took_leaves_the_one_before_it_good(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk refuses it once, and takes what comes after it."""
+    provisioning = await revoking(desk)
+    with _failing(desk.folder, monkeypatch):
+        assert not await _taken(provisioning, two_keys(3, OTHER))
+    newer = tokens.revocations(OTHER, 6, [GONE, bytes(8)], NOW_S, NOW_S + 1000)
+    assert await _taken(provisioning, newer)
+    assert await _taken(provisioning, tokens.rootset(ROOTS, SECOND, 1))
+    again, after = restarted(desk)
+    assert version(again) == 2
+    assert "keyset" not in after.trouble
+    assert await _taken(after, keyset(3, SECOND))
+    assert version(restarted(desk)[0]) == 3

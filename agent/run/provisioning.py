@@ -70,6 +70,7 @@ class Provisioning:
         self._owner = accepted.whose(keyless.operator, keyless.roots)
         self._accepted = Accepted()
         self._noted: Accepted | None = None  # as it stands on the disk
+        self._stored = 0  # version: the highest key set's that a file has, or has had
         self.trouble: dict[str, str] = {}
         self.changed: Callable[[], None] = lambda: None
         self.timed: Callable[[bytes], Refusal | None] = self._untimed
@@ -86,12 +87,13 @@ class Provisioning:
             why = f"{accepted.ACCEPTED_FILE}: {error}"
             log.error("what was accepted cannot be read: %s", why)
         self._accepted = before or Accepted()
+        self._stored = self._accepted.version
         self._noted = before
         self._roots.load(self._accepted.roots)
         self._accepted = replace(self._accepted, roots=self._roots.accepted)
         self._authority.keyset = keyset = self._load_keyset()
         if keyset is not None and keyset.version > self._accepted.version:
-            self._accepted = replace(self._accepted, version=keyset.version)
+            self._accepted, self._stored = replace(self._accepted, version=keyset.version), keyset.version
         self._authority.revoked, self._authority.list_iat = self._accepted.ids, self._accepted.iat
         trouble = self._load_list()
         if before is None and trouble is not None:  # with our own record whole, the signed file is a second copy only
@@ -208,6 +210,8 @@ class Provisioning:
             for path in (self._folder / name for name in names):
                 if self._said(path) != found:
                     files.write_durably(path, data)
+                if isinstance(found, KeySet):
+                    self._stored = max(self._stored, found.version)
             self._note()
         except OSError as error:
             self._damaged(what, self._folder, f"what came cannot be written: {error}")
@@ -227,10 +231,11 @@ class Provisioning:
         return self._read_list(data, stored=True)
 
     def _note(self) -> None:
-        """Raises `OSError`."""
-        if self._accepted != self._noted:
-            accepted.write(self._folder, self._owner, self._accepted)
-            self._noted = self._accepted
+        """Raises `OSError`. A key set that no file took must not make the next start refuse the one that is there."""
+        told = replace(self._accepted, version=self._stored)
+        if told != self._noted:
+            accepted.write(self._folder, self._owner, told)
+            self._noted = told
 
     @staticmethod
     def _untimed(_: bytes) -> Refusal:
