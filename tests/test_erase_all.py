@@ -17,9 +17,20 @@ from agent.run.records import KEEP, UNDER_WAY, Records, erase_all
 from agent.sync import wiping, wire
 from agent.sync.store import StoreBroken
 from drivers.ports import BadgeTap, Feedback, LockAction
+from hil.badges import Card
 from keyless.claims import Action
 from tests.aging_bench import HERE, SECRET, VEHICLE, Box, the_box  # noqa: F401 (fixtures)
-from tests.door_bench import ALICE, HOUR, MALLORY, DoorBench, the_bench  # noqa: F401 (fixtures)
+from tests.door_bench import (  # noqa: F401 (fixtures)
+    ALICE,
+    HOUR,
+    MALLORY,
+    SUN_MASTER,
+    SUN_META,
+    DoorBench,
+    the_bench,
+)
+from tests.test_door_forced import end
+from tests.test_door_sun import PROVED, UID, shown
 from tests.test_wiping import WHEN, disk, everything, lived_in
 
 
@@ -115,6 +126,33 @@ async def test_r5_a_superseded_token_stays_so_through_erasing_everything(bench: 
     bench.park()
     await bench.door.book(old)
     assert await bench.tap(MALLORY) is Feedback.REFUSED
+
+
+async def test_a_used_reading_of_a_badge_stays_used_through_erasing_everything(bench: DoorBench) -> None:
+    card = Card.made(UID, SUN_META, SUN_MASTER)
+    await bench.book(7, None, confirmation=PROVED)
+    copied = card.read()
+    assert await shown(bench, copied) is Feedback.OPENED
+    await bench.off()
+    wiping.wipe(disk, WHEN, bench.folder / "boitier.db", bench.folder / "bookings", KEEP)
+    await bench.boot()
+    bench.park()
+    await bench.book(8, None, confirmation=PROVED)
+    assert await shown(bench, copied) is Feedback.REFUSED
+    assert await shown(bench, card.read()) is Feedback.OPENED
+
+
+async def test_a_used_code_stays_used_through_erasing_everything(bench: DoorBench) -> None:
+    await bench.book(7, ALICE)
+    await bench.tap(ALICE)
+    assert await bench.type(end(7)) is Feedback.ENDED
+    await bench.off()
+    wiping.wipe(disk, WHEN, bench.folder / "boitier.db", bench.folder / "bookings", KEEP)
+    await bench.boot()
+    bench.park()
+    await bench.book(7, ALICE)
+    assert await bench.tap(ALICE) is Feedback.OPENED
+    assert await bench.type(end(7)) is Feedback.REFUSED
 
 
 # --- the last act of the daemon, and by whom

@@ -19,7 +19,9 @@ from buffer.errors import StorageUnavailable
 from tests.aging_bench import HERE, SECRET, VEHICLE, Box, the_box  # noqa: F401 (fixtures)
 
 WHEN = When("0", 0, None, "none")
-KEPT = {"command/counter/aa": b"[7,9]", "revision/33": b"1", "receipt/number": b"7"}
+KEPT = {
+    "command/counter/aa": b"[7,9]", "revision/33": b"1", "receipt/number": b"7", "sun/0a": b"3", "access/forced": b"[]",
+}  # fmt: skip
 
 
 def disk(path: Path) -> Disk:

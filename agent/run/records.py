@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..access import decision_log
 from ..access.bookings import REVISION
+from ..access.keypad import FORCED
 from ..access.open_file import OpenFile
 from ..access.pending import PENDING
+from ..access.provers import COUNTER as READINGS
 from ..access.receipts import NUMBER
 from ..access.remote import COUNTER
 from ..car.under_way import BOOKING_KEY, USED_KEY
@@ -25,8 +27,9 @@ from ..sync.tags import DECISION_KEY
 if TYPE_CHECKING:
     from .app import House
 
-# Numbers, of no person: what was obeyed, superseded or given once never counts again.
-KEEP: Final = (COUNTER, REVISION, USED_KEY, NUMBER)
+# What was obeyed, superseded, read or given once never counts again. Two are of somebody, by a pseudonym: how often a
+# badge was read, and which bookings a code ended; a copied reading would open otherwise.
+KEEP: Final = (COUNTER, REVISION, USED_KEY, NUMBER, READINGS, FORCED)
 UNDER_WAY: Final = (
     "a booking is under way, or a movement of the lock has no outcome yet: whoever has the car could not open it any"
     " more; end it first, and let boitier run until then"
@@ -89,7 +92,7 @@ def may_wipe(waiting: int, aside: Sequence[Path], *, lose_unsent: bool) -> None:
 
 def erase_all(state: Path, disk: Callable[[Path], Disk], when: When, *, lose_unsent: bool) -> None:
     """P8: everything of people in a state folder, with nobody having the file open. The key set and the clock's floor
-    stay: they are of no person, and guard the door; so do numbers against replays. The vehicle key goes, since whoever
+    stay: they are of no person, and guard the door; so do numbers against replays (`KEEP`). The vehicle key goes, since whoever
     has the box next must not sign for this operator.
 
     All is asked again of the file: since the daemon was asked, something may have come to be there. Raises ValueError
@@ -99,8 +102,8 @@ def erase_all(state: Path, disk: Callable[[Path], Disk], when: When, *, lose_uns
     if wiping.begun(path):
         wiping.finish(path, state / "bookings")
     one = disk(path)
-    one.open(when)
     try:
+        one.open(when)
         waiting, aside = delivery.pending(one.database).facts, holdings.set_aside(path)
         vault = one.recall("")
     finally:

@@ -81,8 +81,10 @@ USES: Final[dict[str, tuple[str, str, str, bool]]] = {
     "box revision/": ("no superseded token opens again", "for good, also through `erase --all`", _NOBODY, False),
     "box emergency/": ("no emergency token opens twice", _REPLAY, _NOBODY, False),
     "box access/pending": (_DOOR, "until the lock has moved", _NOBODY, True),
-    "box access/forced": ("no code ends a booking twice", "until sixteen newer ones", _NOBODY, True),
-    "box sun/": ("no reading of a badge opens twice", "until `erase --all`", _NOBODY, True),
+    "box access/forced": (
+        "no code ends a booking twice", "until sixteen newer ones, also through `erase --all`", _NOBODY, True,
+    ),
+    "box sun/": ("no reading of a badge opens twice", "for good, also through `erase --all`", _NOBODY, True),
     "box command/counter/": ("no command is obeyed twice", _REPLAY, _NOBODY, False),
     "box near/counter/": ("a phone's command is not obeyed twice", "a day after the token ends", _NOBODY, False),
     "box command/result/": ("the same answer to the same command", "a day after the command's end", _NOBODY, False),
