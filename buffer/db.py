@@ -198,7 +198,7 @@ def open_or_replace(path: Path, max_bytes: int) -> Opened:
 
 def replace(path: Path, max_bytes: int, detail: str) -> Opened:
     """Set the file at `path` aside (nobody may have it open) and open a new one with new stream ids."""
-    rescued = _rescue(path)
+    rescued = readable_vault(path)
     try:
         quarantined = set_aside(path)
     except OSError as error:
@@ -226,18 +226,24 @@ def set_aside(path: Path) -> str | None:
     return Path(name).name if existed else None
 
 
-def _rescue(path: Path) -> dict[str, bytes]:
-    """The vault of a damaged file as far as it reads; facts are left for salvage, under their own stream id."""
-    found: dict[str, bytes] = {}
+def readable_vault(path: Path) -> dict[str, bytes]:
+    """The vault of a file that cannot be opened for writing, or is damaged, as far as it reads; also while another
+    process has it open. Facts are left for salvage, under their own stream id.
+    """
     if not path.is_file():
-        return found
-    with contextlib.suppress(sqlite3.Error, StorageError):
-        connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            found.update(vault.read(connection, ""))
-        finally:
-            connection.close()
-    return found
+        return {}
+    ways = ["mode=ro"]
+    with contextlib.suppress(OSError):
+        if not os.path.exists(f"{path}-wal") or os.path.getsize(f"{path}-wal") == 0:
+            ways.append("mode=ro&immutable=1")  # for want of room for an index of the log: there is no log to miss
+    for way in ways:
+        with contextlib.suppress(sqlite3.Error, StorageError):
+            connection = sqlite3.connect(f"file:{path}?{way}", timeout=1.0, uri=True)
+            try:
+                return vault.read(connection, "")
+            finally:
+                connection.close()
+    return {}
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from typing import Final
 # Extended codes that mean "this file cannot be read", as opposed to "this disk cannot be written".
 _UNREADABLE: Final = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS}
 _DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_FULL: Final = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}  # the index of the log has no room either
 _UNAVAILABLE: Final = {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_READONLY,
@@ -51,7 +52,7 @@ def sorted_out(error: sqlite3.Error) -> Exception:
     text = f"{error} ({getattr(error, 'sqlite_errorname', code)})"
     if code in _UNREADABLE or code & 0xFF in _DAMAGED:
         return StorageDamaged(text)
-    if code & 0xFF == sqlite3.SQLITE_FULL:
+    if code in _FULL:
         return StorageFull(text)
     if code & 0xFF in _UNAVAILABLE:
         return StorageUnavailable(text)

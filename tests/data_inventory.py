@@ -31,9 +31,9 @@ to users. Made by the code (`python -m tests.data_inventory`) and tested against
   are the settings': after the backend has said that it has the data, for a backend restored from a backup. How long the
   backend keeps what it got is for the operator's register.
 - Of one booking: `boitier buffer export --booking N` and `boitier buffer erase --booking N` (P9). Of everybody:
-  `boitier buffer erase --all` (P8). Of people it leaves two things, by a pseudonym: how often a badge that proves itself
-  was read (`sun/`), and which of the last sixteen bookings a code has ended, with the code's day (`access/forced`); a
-  copied reading or a used code would count again. Emptying the state folder takes them too.
+  `boitier buffer erase --all` (P8). Of people it leaves two things, by a pseudonym: how often a badge that proves
+  itself was read (`sun/`), and which of the last sixteen bookings a code has ended, with the code's day
+  (`access/forced`); a copied reading or a used code would count again. Emptying the state folder takes them too.
 - Over Bluetooth whoever stands beside the car is told the name of the day, the car's time and three version numbers; a
   driver whose key signed, what became of the wish and the receipt of it; anybody who asks, records sealed for the
   operator's backend ([keyless.md](keyless.md) sections 1.10 and 6). Nothing of it is kept but counters.

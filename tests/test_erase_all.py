@@ -29,7 +29,6 @@ from tests.door_bench import (  # noqa: F401 (fixtures)
     DoorBench,
     the_bench,
 )
-from tests.test_door_forced import end
 from tests.test_door_sun import PROVED, UID, shown
 from tests.test_wiping import WHEN, disk, everything, lived_in
 
@@ -140,19 +139,6 @@ async def test_a_used_reading_of_a_badge_stays_used_through_erasing_everything(b
     await bench.book(8, None, confirmation=PROVED)
     assert await shown(bench, copied) is Feedback.REFUSED
     assert await shown(bench, card.read()) is Feedback.OPENED
-
-
-async def test_a_used_code_stays_used_through_erasing_everything(bench: DoorBench) -> None:
-    await bench.book(7, ALICE)
-    await bench.tap(ALICE)
-    assert await bench.type(end(7)) is Feedback.ENDED
-    await bench.off()
-    wiping.wipe(disk, WHEN, bench.folder / "boitier.db", bench.folder / "bookings", KEEP)
-    await bench.boot()
-    bench.park()
-    await bench.book(7, ALICE)
-    assert await bench.tap(ALICE) is Feedback.OPENED
-    assert await bench.type(end(7)) is Feedback.REFUSED
 
 
 # --- the last act of the daemon, and by whom

@@ -86,12 +86,14 @@ class Door:
         self.counters = {"reader_lost": 0, "shut_out": 0}
 
     async def load(self) -> None:
-        """Once, before the door is armed. With the database broken the files are enough to open (D14)."""
+        """Once, before the door is armed. Of a database that takes nothing it is what can be read; with nothing to read
+        the files are enough to open (D14).
+        """
         try:
             vault = await self._store.read("")
         except StoreBroken:
             vault = {}
-        self._keypad.load(None if self._store.broken else vault)
+        self._keypad.load(None if self._store.broken and not vault else vault)
         under, had = self._scene.under, vault.get(BOOKING_KEY)
         under.booking = None if had is None else OpenBooking.from_bytes(had)
         if not vault:  # a first start, or the database is gone and cannot tell who has the car (R5)

@@ -91,8 +91,8 @@ def _handled(path: Path, size: int, vehicle: str, request: Mapping[str, object])
     from ..sync.tags import DECISION_KEY
 
     one = disk(path)
-    one.open(when)
     try:
+        one.open(when)
         if request["do"] == "decisions":
             return decision_log.answer(one.recall(DECISION_KEY), request)
         found = holdings.answer(one, when, request)

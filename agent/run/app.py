@@ -201,6 +201,14 @@ def _jitter() -> float:
     return random.random()
 
 
+async def _load_again(house: House) -> None:
+    """What the start could not read of the database, a new start reads (D14): two doors' memories are not mixed."""
+    await house.store.stale.wait()
+    await house.busy.idle()
+    log.warning("the database is whole and knows more than this start could read: ending, to load it from the start")
+    house.stop.set()
+
+
 async def run(chosen: Chosen) -> int:
     """Until SIGTERM or SIGINT (0), or until a vital part failed (1)."""
     stop = asyncio.Event()
@@ -215,7 +223,9 @@ async def run(chosen: Chosen) -> int:
     from .rest import Rest  # only now: what it imports is not on the way to an open door (D24)
 
     house.supervisor.add(Rest(house, at_ready), Stage.LOGIC)
+    again = asyncio.create_task(_load_again(house), name="end to load again")
     failed = await house.supervisor.watch(stop)
+    again.cancel()
     house.notifier.stopping(failed or "asked to stop")
     await house.supervisor.stop()
     for close in (house.lock.close, *house.closing):

@@ -92,8 +92,8 @@ def may_wipe(waiting: int, aside: Sequence[Path], *, lose_unsent: bool) -> None:
 
 def erase_all(state: Path, disk: Callable[[Path], Disk], when: When, *, lose_unsent: bool) -> None:
     """P8: everything of people in a state folder, with nobody having the file open. The key set and the clock's floor
-    stay: they are of no person, and guard the door; so do numbers against replays (`KEEP`). The vehicle key goes, since whoever
-    has the box next must not sign for this operator.
+    stay: they are of no person, and guard the door; so does what guards against replays (`KEEP`). The vehicle key
+    goes, since whoever has the box next must not sign for this operator.
 
     All is asked again of the file: since the daemon was asked, something may have come to be there. Raises ValueError
     with what to do, and nothing is gone then; StorageError, OSError.

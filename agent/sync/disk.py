@@ -11,9 +11,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from buffer import db, outbox, retention, vault
-from buffer.errors import StorageDamaged, StorageFull, StorageUnavailable
+from buffer.errors import StorageDamaged, StorageError, StorageFull, StorageUnavailable
 
 from . import facts, samples, tags
+from .known import Known
 from .record import Batch, Columns, Taken, When
 
 COLUMNS_KEY: Final = "store.columns"
@@ -31,12 +32,10 @@ class Disk:
         self._program = {"version": version, "car": car, "sqlite": db.SQLITE_VERSION}
         self._database: db.Database | None = None
         self._open: samples.Run | None = None
-        self._loaded = False
-        self._dropped: set[str] = set()
         self._before: tuple[str, int] | None = None  # stream and last fact, as the newest write began
         self._doubt: tuple[str, int] | None = None  # the same, of the oldest write whose outcome is unknown
         self.lived = tags.Lived()
-        self.vault: dict[str, bytes] = {}
+        self.known = Known()
         self.columns: Columns | None = None
         self.counts = dict.fromkeys(COUNTS, 0)
 
@@ -47,14 +46,33 @@ class Disk:
         return self._database
 
     @property
+    def vault(self) -> dict[str, bytes]:
+        """As it should be, whether or not a file took it."""
+        return self.known.values
+
+    @property
     def is_open(self) -> bool:
         return self._database is not None
 
     # --- opening and closing ---
 
     def open(self, when: When) -> db.Opened:
-        """Open what is there or a new one, and seal what the last boot left unsealed; also again, after a mishap."""
+        """Open what is there or a new one, and seal what the last boot left unsealed; also again, after a mishap.
+
+        Raises StorageFull or StorageUnavailable: the vault has what could be read all the same, and a full file stays
+        open, to be drained.
+        """
         self.close()
+        try:
+            return self._opened(when)
+        except StorageError as error:
+            if isinstance(error, StorageFull) and self._database is None and retention.drop_ballast(self.path):
+                return self.open(when)
+            if not self.known.loaded:
+                self.known.see(db.readable_vault(self.path))
+            raise
+
+    def _opened(self, when: When) -> db.Opened:
         opened = db.open_or_replace(self.path, self._max_bytes)
         try:
             return self._start(opened, when)
@@ -71,36 +89,40 @@ class Disk:
     def _start(self, opened: db.Opened, when: When) -> db.Opened:
         self._database = opened.database
         try:
-            with opened.database.write() as connection:
-                known = self._settle(connection, opened.rescued)
-                self.lived.begin(known.get(tags.LIVED_KEY), when)
-                if opened.created:
-                    self._introduce(connection, opened, known, when)
-                    if self._open is not None and (columns := Columns.from_bytes(known.get(COLUMNS_KEY))) is not None:
-                        # Its rows went away with the file; memory still has them.
-                        self._seal(connection, replace(self._open, columns=columns.number), when)
-                runs, odd = samples.join(outbox.groups(connection))
-                for run in runs:
-                    self._seal(connection, run, when)
-                outbox.clear_groups(connection)
+            try:
+                known, odd = self._begin(opened, when)
+            except StorageFull:
+                if not retention.make_room(opened.database, describe(when)):
+                    raise
+                known, odd = self._begin(opened, when)
+        except StorageFull:
+            if opened.rescued:  # the file that had it is set aside by now
+                self.known.see(opened.rescued)
+            raise
         except BaseException:
             self.close()
             raise
-        self._open, self._loaded, self.vault = None, True, known
-        self._dropped.clear()
+        self._open = None
+        self.known.settled(known)
         self.counts["odd_groups"] += odd
         self.columns = Columns.from_bytes(known.get(COLUMNS_KEY))
         return opened
 
-    def _settle(self, connection: db.Connection, rescued: dict[str, bytes]) -> dict[str, bytes]:
-        """Make file and memory say the same. Once a file was read, memory is the newer of the two."""
-        stored = vault.read(connection, "")
-        known = dict(self.vault) if self._loaded else rescued | stored | self.vault
-        for key in self._dropped:
-            known.pop(key, None)
-        changed = {key: value for key, value in known.items() if stored.get(key) != value}
-        vault.change(connection, changed, [key for key in stored if key not in known])
-        return known
+    def _begin(self, opened: db.Opened, when: When) -> tuple[dict[str, bytes], int]:
+        """The vault, and how many stored groups make no run."""
+        with opened.database.write() as connection:
+            known = self.known.settle(connection, opened.rescued)
+            self.lived.begin(known.get(tags.LIVED_KEY), when)
+            if opened.created:
+                self._introduce(connection, opened, known, when)
+                if self._open is not None and (columns := Columns.from_bytes(known.get(COLUMNS_KEY))) is not None:
+                    # Its rows went away with the file; memory still has them.
+                    self._seal(connection, replace(self._open, columns=columns.number), when)
+            runs, odd = samples.join(outbox.groups(connection))
+            for run in runs:
+                self._seal(connection, run, when)
+            outbox.clear_groups(connection)
+        return known, odd
 
     def _introduce(self, connection: db.Connection, opened: db.Opened, known: dict[str, bytes], when: When) -> None:
         """First facts of a new stream: why it begins, and the columns its samples refer to."""
@@ -163,8 +185,7 @@ class Disk:
             numbers = tuple(outbox.append_fact(connection, text, tags.of_fact(text, lived_ms)) for text in told)
         self._open = run
         self.counts["unrecorded"] += len(batch.facts) - len(told)
-        self.remember(batch)
-        self._dropped.clear()
+        self.known.written(batch)
         return numbers
 
     def _affordable(self, connection: db.Connection, texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -172,14 +193,6 @@ class Disk:
         if any(map(facts.lesser, texts)) and retention.usage(connection) > retention.LESSER_SHARE:
             return tuple(text for text in texts if not facts.lesser(text))
         return texts
-
-    def remember(self, batch: Batch) -> None:
-        """The vault as it should be; on its own, it is what is written once a file can be opened again."""
-        for key in batch.drop:
-            self.vault.pop(key, None)
-        self._dropped.update(batch.drop)
-        self._dropped.difference_update(batch.put)
-        self.vault.update(batch.put)
 
     def _flush(self, connection: db.Connection, batch: Batch) -> samples.Run | None:
         """Put the waiting rows on disk, sealing every run that is complete; the run that stays open."""

@@ -45,7 +45,8 @@ Stamp = Callable[[Instant], tuple[list[int] | None, str]]
 class Store:
     """stamp: wall interval and its source for an instant. version, car: for the `boot` fact of a stream begun while
     running.
-    fresh: set whenever there is something new to send; the sender clears it.
+    fresh: set whenever there is something new to send; the sender clears it. stale: the start knew less than the file
+    that is whole by now; who loaded from here has to load again.
     """
 
     name = "store"
@@ -64,7 +65,7 @@ class Store:
         self._riding: dict[str, bytes] = {}
         self._retry_ns, self._retry_s = 0, ROUND_S
         self._counts = dict.fromkeys(("commits", "facts", "failures", "acks", "odd_acks"), 0)
-        self.fresh = asyncio.Event()
+        self.fresh, self.stale = asyncio.Event(), asyncio.Event()
         self.broken, self.trouble, self.ticked_ns = False, "", 0
 
     # --- life ---
@@ -266,6 +267,8 @@ class Store:
             _log.warning("database whole again, %d kept facts written", len(kept))
         self.broken, self._retry_s = False, ROUND_S
         await self._commit(over)
+        if self._disk.known.stale:
+            self.stale.set()
 
     def _break(self, error: StorageError) -> None:
         """From now on in memory. A file that may be in an unknown state is closed, and opened anew later."""
@@ -283,7 +286,7 @@ class Store:
     def _keep(self, batch: Batch) -> None:
         for text in batch.facts:
             self._kept.add(text)
-        self._worker.submit(lambda: self._disk.remember(batch))
+        self._worker.submit(lambda: self._disk.known.remember(batch))
 
     def _take_rows(self) -> tuple[SampleRow, ...]:
         return self._waiting.take() if self._disk.columns is not None else ()  # or nobody said yet what they are

@@ -37,9 +37,11 @@ def wipe(disk: Callable[[Path], Disk], when: When, path: Path, folder: Path, kee
     what was obeyed or superseded once must never count again. Raises StorageError, OSError.
     """
     old = disk(path)
-    old.open(when)
-    kept = {key: value for prefix in keep for key, value in old.recall(prefix).items()}
-    old.close()
+    try:
+        old.open(when)
+        kept = {key: value for prefix in keep for key, value in old.recall(prefix).items()}
+    finally:
+        old.close()
     fresh = _fresh(path)
     with db.held(path):
         for file in _beside(fresh):  # of a cut before the mark was there
