@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from agent.sync.store import StoreBroken
 from drivers.ports import Feedback
-from keyless.claims import Booking
+from keyless import issue
+from keyless.claims import Booking, Claims, token_revocation_id
 from tests.door_bench import (  # noqa: F401 (fixtures)
     ALICE,
     BOB,
@@ -45,13 +47,13 @@ async def test_a_booking_that_was_never_revised_is_not_remembered_after_its_toke
     await bench.book(7, ALICE, 0, HOUR)
     await bench.door._bookings.purge(bench.at() + 5 * 86_400)
     assert not {name for name in await bench.store.read("") if name.startswith(("revision/", "token/"))}
-    assert not bench.door._bookings._revisions
+    assert not bench.door._bookings._revisions.highest
 
 
 async def test_the_memory_of_revisions_is_bounded_and_outlives_a_restart(
     bench: DoorBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.access.bookings.REVISED", 2)
+    monkeypatch.setattr("agent.access.revisions.REVISED", 2)
     for booking in (7, 8, 9, 10):
         await bench.book(booking, ALICE, 0, HOUR, revision=1)
     await bench.door._bookings.purge(bench.at())
@@ -60,6 +62,38 @@ async def test_the_memory_of_revisions_is_bounded_and_outlives_a_restart(
     assert set(await bench.store.read("revision/")) == {"revision/9", "revision/10"}
     await bench.cut()
     await bench.book(9, ALICE, 0, HOUR)
+    assert (await bench.facts("booking", event="refused"))[-1]["code"] == "superseded"
+
+
+async def a_cut_that_left_the_second_revision_in_its_file_alone(bench: DoorBench) -> Claims:
+    """The token that the file holds; what is stored whole is of the first revision."""
+    await bench.book(7, ALICE, 0, HOUR, revision=1)
+    later = bench.claims(7, ALICE, 0, HOUR / 2, revision=2)
+    (bench.folder / "bookings" / f"{later.cti.hex()}.cwt").write_bytes(issue.token(later, bench._issuer))
+    await bench.cut()
+    bench.park()
+    return later
+
+
+async def test_a_revision_of_which_a_cut_left_the_file_alone_counts_although_its_token_is_revoked(
+    bench: DoorBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = await a_cut_that_left_the_second_revision_in_its_file_alone(bench)
+    listed = replace(bench.believed(), revoked=frozenset({token_revocation_id(later.cti)}))
+    monkeypatch.setattr(bench, "believed", lambda: listed)
+    await bench.cut()
+    bench.park()
+    assert await bench.tap(ALICE) is Feedback.REFUSED
+    assert (await bench.facts("refused"))[-1]["code"] == "not_stored"
+
+
+async def test_a_revision_of_which_a_cut_left_the_file_alone_is_written_and_outlives_the_file(bench: DoorBench) -> None:
+    later = await a_cut_that_left_the_second_revision_in_its_file_alone(bench)
+    await bench.door._bookings.purge(bench.at())
+    assert await bench.store.read("revision/") == {"revision/7": b"2"}
+    (bench.folder / "bookings" / f"{later.cti.hex()}.cwt").unlink()
+    await bench.cut()
+    await bench.book(7, ALICE, 0, HOUR, revision=1)
     assert (await bench.facts("booking", event="refused"))[-1]["code"] == "superseded"
 
 

@@ -20,18 +20,17 @@ from keyless.token import token_hash
 from keyless.verify import KEPT_S, Situation, store_check
 
 from ..car.under_way import BOOKING_KEY, ENDED_KEY, UnderWay
-from ..sync import facts, stored
+from ..sync import facts
 from ..sync.store import Fact, Store, StoreBroken
 from .authority import Authority
 from .booking import CarNow, OpenNow
 from .choice import Stored, copied, outdated, revised, waiting, yielding
 from .deciding import Known
+from .revisions import REVISION, Revisions, rows
 
 log = logging.getLogger(__name__)
 
 TOKEN: Final = "token/"
-REVISION: Final = "revision/"
-REVISED: Final = 1_024  # bookings whose revision is remembered after their tokens are gone: some years of extensions
 MOST: Final = 512  # stored tokens; a car knows a week ahead, so this is a mistake or an attack
 OURS: Final = (Code.REVOKED, Code.SUPERSEDED, Code.EXPIRED)  # refused, and yet our operator's word about this car
 
@@ -55,7 +54,7 @@ class Bookings:
         self._tokens: dict[str, bytes] = {}
         self._believed: dict[str, Booking] = {}
         self._barred: dict[str, Claims] = {}  # stored and not believed now; kept like the others
-        self._revisions: dict[int, int] = {}  # above 0, which needs no memory
+        self._revisions = Revisions()
         self._recorded: set[str] = set()  # whose fact `stored` is in the database, or waits in memory for it
         self._unkept: set[str] = set()  # which no disk has taken yet
         self.counters = {"stored": 0, "refused": 0, "unreadable": 0, "damaged": 0}
@@ -69,7 +68,7 @@ class Bookings:
                 self._tokens[name.removeprefix(TOKEN)] = data
                 self._recorded.add(name.removeprefix(TOKEN))
             elif name.startswith(REVISION):
-                self._take_revision(name.removeprefix(REVISION), data)
+                self.counters["damaged"] += int(not self._revisions.take(name, data))
         try:
             paths = sorted(self.folder.glob("*.cwt"))
         except OSError:
@@ -78,14 +77,6 @@ class Bookings:
         for path in paths:
             self._take_file(path)
         self.judge()
-
-    def _take_revision(self, name: str, data: bytes) -> None:
-        booking, revision = stored.number(name), stored.number(data.decode("ascii", "replace"))
-        if booking is None or revision is None:
-            self.counters["damaged"] += 1
-            log.error("revision %s of booking %s cannot be read", data, ascii(name))
-        else:
-            self._revisions[booking] = revision
 
     def _take_file(self, path: Path) -> None:
         """One that cannot be read costs itself, not those after it."""
@@ -112,6 +103,8 @@ class Bookings:
             log.warning("stored booking %s is not believed now: %s", name, found.code)
             if found.claims is not None:
                 self._barred[name] = found.claims
+            if found.claims is not None and found.code is Code.REVOKED:  # and still the newest word about its booking
+                self._revisions.see(found.claims.booking, found.claims.revision)
         for name in self._outdated():
             self._barred[name] = self._believed.pop(name)
 
@@ -140,12 +133,14 @@ class Bookings:
         self._tokens[name] = token
         self._keep(name, found)
         gone = self._outdated()
-        put = {TOKEN + name: token} | self._follow(found)
-        if found.booking and found.revision:
-            put[f"{REVISION}{found.booking}"] = str(found.revision).encode()
+        revisions = self._revisions.unwritten(found.booking)
+        put = {TOKEN + name: token} | self._follow(found) | rows(revisions)
         self.counters["stored"] += int(not same)
         fact = None if same else Fact("booking", facts.booking("stored", found, None))
-        kept = await self._commit(fact, put, [TOKEN + old for old in gone]) or kept
+        written = await self._commit(fact, put, [TOKEN + old for old in gone])
+        if written:
+            self._revisions.written(revisions)
+        kept = written or kept
         self._recorded.add(name)
         if not kept:
             self._unkept.add(name)
@@ -163,15 +158,15 @@ class Bookings:
         old = [name for name, it in known.items() if it.exp + KEPT_S < lo_s and it.booking != self._open]
         gone = {*old, *self._outdated()}
         left = {it.booking for name, it in known.items() if name not in gone}
-        # Numbers rise, so the lowest are the oldest; a token that is stored still needs its booking's.
-        worn = sorted(self._revisions.keys() - left)[: max(0, len(self._revisions) - REVISED)]
+        worn = self._revisions.worn(left)
+        self._revisions.forget(worn)
+        fresh = self._revisions.unwritten()
         slots = {n for n in self._under.ended if hotline_slot(n) and hotline_end(n) + KEPT_S < lo_s}
-        if gone or worn or slots:
+        if gone or worn or slots or fresh:
             numbers = ({known[name].booking for name in gone} | slots) - left
             drop = [TOKEN + name for name in gone] + [f"{ENDED_KEY}{n}" for n in numbers]
-            for number in worn:
-                del self._revisions[number]
-            await self._commit(None, {}, drop + [f"{REVISION}{n}" for n in worn])
+            if await self._commit(None, rows(fresh), drop + [f"{REVISION}{n}" for n in worn]):
+                self._revisions.written(fresh)
             self._under.ended -= numbers
             for name in gone:
                 self._forget(name)
@@ -202,7 +197,7 @@ class Bookings:
             operator=authority.operator,
             now=now,
             open_booking=open_booking,
-            superseded=self._revisions,
+            superseded=self._revisions.highest,
             revoked=authority.revoked,
             list_iat=authority.list_iat,
             at_station=at_station,
@@ -251,11 +246,10 @@ class Bookings:
 
     def _keep(self, name: str, booking: Booking) -> None:
         self._believed[name] = booking
-        if booking.booking and booking.revision:  # number 0 is "no booking": nothing supersedes there
-            self._revisions[booking.booking] = max(booking.revision, self._revisions.get(booking.booking, 0))
+        self._revisions.see(booking.booking, booking.revision)
 
     def _outdated(self) -> list[str]:
-        return outdated(self._believed, self._revisions, self._open)
+        return outdated(self._believed, self._revisions.highest, self._open)
 
     def _follow(self, new: Booking) -> dict[str, bytes]:
         """What a new token changes of the booking under way: its own extends it, another's may shorten a slot."""

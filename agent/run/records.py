@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..access import decision_log
-from ..access.bookings import REVISION
 from ..access.keypad import FORCED
 from ..access.open_file import OpenFile
 from ..access.pending import PENDING
 from ..access.provers import COUNTER as READINGS
 from ..access.receipts import NUMBER
 from ..access.remote import COUNTER
+from ..access.revisions import REVISION
 from ..car.under_way import BOOKING_KEY, USED_KEY
 from ..sync import delivery, holdings, wiping
 from ..sync.disk import Disk
