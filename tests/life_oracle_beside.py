@@ -141,8 +141,8 @@ def tried(law: Law, number: int, day: int, look: Look) -> bool:
     """Whether the code of that day is one that the car compares now."""
     first = int(max(0.0, look.lo_s - NIGHT_S - 1) // DAY)
     last = int((look.lo_s + DAY if look.hi_s is None else look.hi_s) // DAY)
-    last = look.just_ended if law.open is None else law.open
-    return number == last or first <= day <= min(last, first + 2)
+    whose = look.just_ended if law.open is None else law.open
+    return number == whose or first <= day <= min(last, first + 2)
 
 
 def slot_may(law: Law, it: Permit, look: Look) -> bool:
