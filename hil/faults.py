@@ -133,6 +133,14 @@ class Rig:
 
         return await self.until(is_calm, CALM_S)
 
+    async def stored(self, kind: str, timeout_s: float = 90.0, **body: Any) -> None:
+        """Until the backend holds such a fact. The desk, which listens as anybody does, misses what an emptied broker
+        handed on before it was back.
+        """
+        async with asyncio.timeout(timeout_s):
+            while not self.held().of(kind, **body):
+                await asyncio.sleep(0.5)
+
     def told(self, pattern: str) -> list[str]:
         """Lines of the agent's log since the scenario began."""
         return [line for line in self.log[self._since :] if re.search(pattern, line)]

@@ -24,6 +24,7 @@ class CarRules(Issuing):
         super().__init__()
         self.readings: list[tuple[str, int, bytes]] = []
         self.counted: dict[str, int] = {}  # of each card the highest reading that surely counted
+        self.shown: dict[str, int] = {}  # and the highest that was shown: a cut may have left its count
 
     def at_reader(
         self, who: str, work: Coroutine[Any, Any, Feedback], mine: list[Permit], verdict: Verdict, look: Look
@@ -69,6 +70,9 @@ class CarRules(Issuing):
         seen = self.counted.get(name, 0)
         if counter <= seen:
             mine, verdict = [], Verdict.MUST_NOT
+        elif counter <= self.shown.get(name, 0):
+            verdict = self.law.free(mine, look)
+        self.shown[name] = max(counter, self.shown.get(name, 0))
         cut, moves = self.at_reader(name, self.bench.prove_card(message), mine, verdict, look)
         if moves or not cut:
             self.counted[name] = max(seen, counter)

@@ -51,7 +51,7 @@ async def test_a_killed_broker_and_one_that_comes_back_empty_lose_nothing(bench:
     status = await bench.until(lambda it: not it["link"]["connected"])
     assert status["link"]["trouble"]
     await bench.bench.broker.restart(empty=True)
-    await bench.desk.fact("booking", 90, booking=number, event="closed")
+    await bench.stored("booking", booking=number, event="closed")
     later = await bench.booked()  # the subscriptions are back as well
     await bench.bench.broker.restart(kill=True, empty=True)
     await bench.serves(later)
