@@ -234,6 +234,13 @@ class DoorBench:
         await self.until(lambda: len(self.reader.shown) > before)
         return self.reader.shown[-1]
 
+    async def dies_moving(self, presented: BadgeTap | CodeEntered) -> None:
+        """The power goes in the middle of the movement that this asks for."""
+        self.lock.mode = "cut"
+        self.reader.presented.put_nowait(presented)
+        await self.until(lambda: self.task is not None and self.task.done(), door_may_end=True)
+        self.lock.mode = "obeys"
+
     async def type(self, digits: str) -> Feedback:
         before = len(self.reader.shown)
         self.reader.presented.put_nowait(CodeEntered(digits, self.clock.now()))

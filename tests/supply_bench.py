@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from agent.access.choice import may_start_now
 from agent.access.switching import Held, SupplyFirst, Switching, supply_wanted
 from drivers.errors import DeviceError
 from drivers.fitted import SwitchAction
-from tests.door_bench import DoorBench
+from tests.door_bench import DoorBench, at_home
 
 SETTLED_S = 12
 
@@ -85,11 +86,15 @@ class SupplyBench(DoorBench):
         await self.door.wish(self.switching._follow)
 
 
+@contextlib.asynccontextmanager
+async def settled(it: SupplyBench) -> AsyncIterator[SupplyBench]:
+    """At home, for so long that the card's supply is as it shall be."""
+    async with at_home(it):
+        await it.wait(SETTLED_S)
+        yield it
+
+
 @pytest.fixture(name="bench")
 async def the_bench(tmp_path: Path) -> AsyncIterator[SupplyBench]:
-    it = SupplyBench(tmp_path)
-    await it.boot()
-    it.park()
-    await it.wait(SETTLED_S)
-    yield it
-    await it.off()
+    async with settled(SupplyBench(tmp_path)) as it:
+        yield it

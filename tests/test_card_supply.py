@@ -118,10 +118,7 @@ async def test_d19_the_supply_waits_until_it_is_known_what_became_of_the_lock(be
     await bench.book(7, ALICE)
     await bench.tap(ALICE)
     bench.park(home=False)
-    bench.lock.mode = "cut"
-    bench.reader.presented.put_nowait(BadgeTap(ALICE, bench.clock.now()))
-    await bench.until(lambda: bench.task is not None and bench.task.done(), door_may_end=True)
-    bench.lock.mode = "obeys"
+    await bench.dies_moving(BadgeTap(ALICE, bench.clock.now()))
     await bench.cut()
     await bench.wait(2)
     bench.say(locked="yes")

@@ -52,9 +52,7 @@ async def test_an_end_whose_lock_failed_keeps_it_away_over_restarts(bench: Suppl
 async def test_a_power_cut_in_the_middle_of_an_end_keeps_it_away(bench: SupplyBench) -> None:
     await bench.book(7, ALICE)
     await bench.tap(ALICE)
-    bench.lock.mode = "cut"
-    bench.reader.presented.put_nowait(BadgeTap(ALICE, bench.clock.now()))
-    await bench.until(lambda: bench.task is not None and bench.task.done(), door_may_end=True)
+    await bench.dies_moving(BadgeTap(ALICE, bench.clock.now()))
     bench.lock.mode = "gone"
     for _ in range(2):
         await after_a_cut(bench)

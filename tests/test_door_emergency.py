@@ -88,10 +88,7 @@ async def test_a_power_cut_in_the_movement_uses_it_up_unless_the_car_says_that_i
     bench: DoorBench,
 ) -> None:
     await given(bench)
-    bench.lock.mode = "cut"
-    bench.reader.presented.put_nowait(BadgeTap(BOB, bench.clock.now()))
-    await bench.until(lambda: bench.task is not None and bench.task.done(), door_may_end=True)
-    bench.lock.mode = "obeys"
+    await bench.dies_moving(BadgeTap(BOB, bench.clock.now()))
     await bench.cut()
     bench.park()
     await bench.wait(8)

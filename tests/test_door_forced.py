@@ -83,10 +83,7 @@ async def test_r1_it_ends_once_also_after_a_cut_and_again_what_was_opened_again(
 
 async def test_r1_a_power_cut_while_the_lock_moves_ends_it_and_uses_the_code_up(bench: DoorBench) -> None:
     await stuck(bench)
-    bench.lock.mode = "cut"
-    bench.reader.presented.put_nowait(CodeEntered(end(7), bench.clock.now()))
-    await bench.until(lambda: bench.task is not None and bench.task.done(), door_may_end=True)
-    bench.lock.mode = "obeys"
+    await bench.dies_moving(CodeEntered(end(7), bench.clock.now()))
     await bench.cut()
     bench.park()
     await bench.wait(8)

@@ -13,7 +13,7 @@ from keyless import code as codes
 from keyless.claims import Action, Role
 from tests.door_bench import ALICE, BOB, CODE_KEY, HOUR, T0, DoorBench, the_bench  # noqa: F401 (fixtures)
 from tests.phone_bench import PhoneBench, moves
-from tests.supply_bench import SETTLED_S, SupplyBench
+from tests.supply_bench import SupplyBench, settled
 from tests.test_door_code import SLOT, slot
 
 LATE = HOUR + 60  # the paid time is over, grace is not
@@ -171,12 +171,8 @@ async def test_a_phone_has_the_same(tmp_path: Path, at: float) -> None:
 
 @pytest.fixture(name="supplied")
 async def with_a_card(tmp_path: Path) -> AsyncIterator[SupplyBench]:
-    it = SupplyBench(tmp_path)
-    await it.boot()
-    it.park()
-    await it.wait(SETTLED_S)
-    yield it
-    await it.off()
+    async with settled(SupplyBench(tmp_path)) as it:
+        yield it
 
 
 async def test_r15_the_card_stays_away(supplied: SupplyBench) -> None:

@@ -18,10 +18,7 @@ from tests.fakes.door import Cut
 
 async def cut_while_moving(bench: DoorBench, uid: bytes) -> None:
     """The power goes between intent and outcome."""
-    bench.lock.mode = "cut"
-    bench.reader.presented.put_nowait(BadgeTap(uid, bench.clock.now()))
-    await bench.until(lambda: bench.task is not None and bench.task.done())
-    bench.lock.mode = "obeys"
+    await bench.dies_moving(BadgeTap(uid, bench.clock.now()))
     await bench.cut()
 
 

@@ -158,10 +158,7 @@ async def test_d19_an_intent_that_a_power_cut_left_gets_its_receipt(bench: DoorB
         await bench.tap(ALICE)
         bench.say(odometer=12.5)
     before = len(await signed(bench))
-    bench.lock.mode = "cut"
-    bench.reader.presented.put_nowait(BadgeTap(ALICE, bench.clock.now()))
-    await bench.until(lambda: bench.task is not None and bench.task.done(), door_may_end=True)
-    bench.lock.mode = "obeys"
+    await bench.dies_moving(BadgeTap(ALICE, bench.clock.now()))
     await bench.cut()
     bench.park()
     await bench.wait(6)

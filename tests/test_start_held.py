@@ -87,12 +87,7 @@ async def test_an_obeyed_command_moves_the_lock_once(bench: DoorBench) -> None:
 async def test_an_opening_that_was_cut_has_its_outcome_and_its_booking(bench: DoorBench) -> None:
     await bench.prove()
     await bench.book(7, ALICE)
-    bench.lock.mode = "cut"
-    bench.reader.presented.put_nowait(BadgeTap(ALICE, bench.clock.now()))
-    task = bench.task
-    assert task is not None
-    await bench.until(task.done, door_may_end=True)
-    bench.lock.mode = "obeys"
+    await bench.dies_moving(BadgeTap(ALICE, bench.clock.now()))
     await boot_held(bench)
     bench.say(locked="no")
     await bench.wait(12)

@@ -42,18 +42,18 @@ async def test_the_test_has_teeth_a_weakened_database_loses_what_was_acknowledge
 
 
 async def test_d12_d13_a_command_cut_at_any_point_moves_the_lock_once_at_most_and_is_answered(machine: str) -> None:
-    outcome = await ExactCuts(machine, ROUNDS, lambda text: print(text, flush=True)).play()
-    print(outcome.line())
-    if "BOITIER_CUTS" in os.environ:
-        results.keep(results.PAGE, "power cuts at exact points", outcome.line())
-    assert not outcome.findings, "\n".join(outcome.findings)
-    assert outcome.cuts == ROUNDS * len(ExactCuts.points)
+    await hold(ExactCuts(machine, ROUNDS, lambda text: print(text, flush=True)), "power cuts at exact points")
 
 
 async def test_d13_a_phones_command_cut_between_counter_and_relay_is_used_up(machine: str) -> None:
-    outcome = await PhoneCuts(machine, ROUNDS, lambda text: print(text, flush=True)).play()
+    await hold(PhoneCuts(machine, ROUNDS, lambda text: print(text, flush=True)), "power cuts of a phone's command")
+
+
+async def hold(cuts: ExactCuts, name: str) -> None:
+    """name: of its line among the results of long runs."""
+    outcome = await cuts.play()
     print(outcome.line())
     if "BOITIER_CUTS" in os.environ:
-        results.keep(results.PAGE, "power cuts of a phone's command", outcome.line())
+        results.keep(results.PAGE, name, outcome.line())
     assert not outcome.findings, "\n".join(outcome.findings)
-    assert outcome.cuts == ROUNDS * len(PhoneCuts.points)
+    assert outcome.cuts == ROUNDS * len(cuts.points)
