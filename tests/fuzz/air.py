@@ -23,7 +23,7 @@ from tests.fakes.clock import ManualClock, settle
 from tests.fakes.phones import StandInPort
 from tests.fuzz.published import published
 from tests.fuzz.signed import payloads
-from tests.fuzz.target import Target
+from tests.fuzz.target import Target, goes_on
 from tests.keyless_world import PHONE, situation, token
 
 LASTING: Final = Assembler(dict.fromkeys(COUNTERS, 0))  # one link for the whole run: nothing may pile up in it
@@ -62,6 +62,8 @@ def judge_near(data: bytes) -> bool:
 def judge_wish(data: bytes) -> bool:
     """data: what the holder signs."""
     read = near.read_command(data, TOKEN)
+    if isinstance(read, Refusal) and not goes_on(data):
+        return False
     found = near.believe_near(TOKEN, issue.sign1(data, PHONE, with_kid=False), situation(), (NONCE,), 4)
     if isinstance(read, Refusal):
         assert read.code in (Code.MALFORMED, Code.HOLDER)

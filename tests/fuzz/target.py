@@ -58,6 +58,13 @@ def abuse(longest: int) -> list[bytes]:
     return [b"", b"null", b"[]", b"{}", b"1e999", b"NaN", b'"\xff"', *(head[:1500] for head in long), *long]
 
 
+def goes_on(data: bytes) -> bool:
+    """Whether a payload that its reader has refused is signed and judged all the same: one in eight. Signing costs ten
+    times the reading, and the million would be spent on it.
+    """
+    return sum(data) % 8 == 0
+
+
 def find(name: str) -> str:
     """The module that holds a target. Raises `KeyError`."""
     return {one: module for module, names in TARGETS.items() for one in names}[name]

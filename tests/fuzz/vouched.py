@@ -10,7 +10,7 @@ from keyless.refusal import Code, Refusal
 from keyless.signature_only import MAX_MESSAGE, judge_sign1
 from tests.fuzz.published import published
 from tests.fuzz.signed import payload, payloads
-from tests.fuzz.target import Target
+from tests.fuzz.target import Target, goes_on
 from tests.keyless_world import ISSUER, KEYSET, NOW, OPERATOR, VEHICLE
 from tests.test_hil_parcels import EPHEMERAL, RECIPIENT, SECRET
 from tests.test_keyless_parcel import FACTS, content
@@ -44,6 +44,8 @@ def judge_time(data: bytes) -> bool:
 
 def judge_answer(data: bytes) -> bool:
     """data: what the backend signs."""
+    if isinstance(signed_time._read_answer(data), Refusal) and not goes_on(data):
+        return False
     found = _believe(issue.sign1(data, ISSUER))
     if isinstance(found, Refusal):
         assert found.code not in (Code.SIGNATURE, Code.ALG)
@@ -86,6 +88,8 @@ def judge_parcel(data: bytes) -> bool:
 
 def judge_content(data: bytes) -> bool:
     """data: what is inside of the seal, where anybody may have put it."""
+    if isinstance(parcel._believed(data, CAR.public, VEHICLE), Refusal) and not goes_on(data):
+        return False
     plain = (len(data).to_bytes(2, "big") + data).ljust(parcel.SIZES[2] - 48, b"\x00")
     sent = parcels.hpke_seal(plain, RECIPIENT, parcels.PURPOSE + VEHICLE, EPHEMERAL)
     found = parcel.opened(sent, SECRET, CAR.public, vehicle=VEHICLE)

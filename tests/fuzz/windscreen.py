@@ -36,10 +36,10 @@ def judge_sun(data: bytes) -> bool:
 def judge_digits(data: bytes) -> bool:
     typed = data.decode("latin-1")
     named = code.stands_for(KEY, typed, CLAIMS) is not None
-    slots = {code.hotline_booking(KEY, typed, now, None) for now in TIMES} - {None}
+    slot = code.hotline_booking(KEY, typed, TIMES[sum(data) % len(TIMES)], None)
     assert named == (CODES.get(typed) == CLAIMS.booking)
-    assert not slots or len(typed) == code.DIGITS
-    return named or bool(slots)
+    assert slot is None or len(typed) == code.DIGITS
+    return named or slot is not None
 
 
 TARGETS: Final = (
