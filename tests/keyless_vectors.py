@@ -14,6 +14,7 @@ from keyless.claims import Action, BadgeId, Booking, Claims, Interval, Role
 from keyless.guest import Guest
 from keyless.refusal import Refusal
 from keyless.token import read_remote
+from tests import keyless_vectors_disk, keyless_vectors_door
 from tests.keyless_vectors_unsigned import UNSIGNED
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs/vectors/keyless"
@@ -239,6 +240,11 @@ def _code(case: Case) -> Case:
     return {"accept": True, "code": None, "booking": slot, "kind": None}
 
 
+def _door(case: Case) -> Case:
+    asked = keyless_vectors_door if case["state"]["writes"] == "all" else keyless_vectors_disk
+    return asked.decided(case, keyset(case), _now(case["state"]))
+
+
 def _told(outcome: Any) -> Case:
     if isinstance(outcome, Refusal):
         return {"accept": False, "code": str(outcome.code)}
@@ -281,6 +287,7 @@ SIGNED: dict[str, Callable[[Case], Case]] = {
     "command.json": _command,
     "pair.json": _pair,
     "near.json": _near,
+    "door.json": _door,
     "keyset.json": _keyset,
     "rootset.json": _rootset,
     "revocations.json": _revocations,

@@ -97,13 +97,14 @@ def by_phone(wish: Action, known: Known) -> Verdict:
 def wished(booking: Booking, wish: Action, known: Known) -> Verdict:
     """UNLOCK, LOCK, END or RELEASE_CABLE, by a booking that is believed."""
     open_ = known.open_
-    if open_ is not None and open_.booking != booking.booking and not _is_emergency(booking):
-        if wish is Action.UNLOCK:
-            return _next_driver(booking, open_, known)
-        return Verdict(booking, refusal=occupied(booking, open_))
+    another = None if open_ is None or open_.booking == booking.booking or _is_emergency(booking) else open_
     if wish is Action.UNLOCK:
         again = _again(booking, known)
-        return Verdict(booking, refusal=again) if isinstance(again, Refusal) else _unlock(again, known)
+        if isinstance(again, Refusal):
+            return Verdict(booking, refusal=again)
+        return _unlock(again, known) if another is None else _next_driver(again, another, known)
+    if another is not None:
+        return Verdict(booking, refusal=occupied(booking, another))
     if wish is Action.LOCK:
         return _guarded(Verdict(booking, Action.LOCK), known)
     if wish is not Action.END and not (wish is Action.RELEASE_CABLE and known.cable):
