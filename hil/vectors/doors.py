@@ -231,19 +231,20 @@ def _chosen() -> list[Case]:
 
     paid, before, next_ = of(42, NOW - HOUR, NOW + HOUR), of(41, NOW - DAY, NOW - 60), of(43, NOW + 600, NOW + DAY)
     begins = of(43, NOW, NOW + DAY)
-    past, later = of(40, NOW - DAY, NOW - 3 * HOUR), of(44, NOW + DAY, NOW + 2 * DAY)
+    past, later = of(40, NOW - DAY, NOW - 3 * HOUR), of(44, NOW + 3 * DAY, NOW + 4 * DAY)
     both: Case = {"open_booking": 43, "open_paid_to": NOW + DAY}
     return [
         tap("of three the one whose paid time is now", [before, next_, paid], opened()),
         tap("of two whose paid time is now the one that began first", [begins, paid], opened()),
         tap("of two in their grace the earlier", [next_, before], opened(41)),
-        tap("paid time ends this second: the next is as good, and later", [of(42, NOW - HOUR, NOW), next_], opened()),
+        tap("paid time that ends this second is over: the earlier in its grace", [of(42, NOW - HOUR, NOW), before],
+            opened(41)),
         tap("paid time begins this second: before one in its late grace", [before, begins], opened(43)),
         tap("one that has ended comes last", [paid, next_], opened(43), ended=[42]),
         tap("the open booking comes first", [paid, next_], moved(UNLOCK, 43), **both),
         tap("the open booking comes first, also when it has ended once", [paid, next_], moved(UNLOCK, 43), ended=[43],
             **both),
-        tap("of two that are refused the one that may come", [past, later], no("too_early")),
+        tap("of two that are refused the one that may come, if farther off", [past, later], no("too_early")),
         tap("of two that are refused the open booking's", [later, of(42, NOW - HOUR, NOW + HOUR)], no("revoked"),
             open_booking=42, open_paid_to=NOW + HOUR, revoked=[tokens.derived(b"booking", bytes(7) + b"\x2a").hex()]),
         tap("the chosen one alone is judged further: occupied", [paid, next_], no("occupied", free_at=NOW + HOUR),
