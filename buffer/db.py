@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from . import schema, vault
 from .errors import StorageDamaged, StorageError, StorageUnavailable, sorted_out
+from .synced import sync_file, sync_folder
 
 Connection: TypeAlias = sqlite3.Connection  # for those who are handed one and must not open any
 PAGE_BYTES: Final = 1024  # D25: 40 % less written for a lone fact than 4 KiB
@@ -100,7 +101,17 @@ class Database:
         self._inode = os.stat(self.path).st_ino
         if created:
             sync_folder(self.path.parent)
+        self._sync_log()
         return created
+
+    def _sync_log(self) -> None:
+        """A killed process may have left commits that it did not live to sync, and they are read back as committed.
+        Nobody may be told of one that a power cut can still take back: its number would be given to something else.
+        """
+        log = Path(f"{self.path}-wal")
+        if os.path.exists(log) and os.path.getsize(log):
+            sync_file(log)
+            sync_folder(log.parent)
 
     def _pragmas(self, connection: sqlite3.Connection) -> None:
         """Set and assert: all but page_size and journal_mode belong to the connection and not to the file."""
@@ -278,21 +289,3 @@ def _made(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
-
-
-def sync_folder(folder: Path) -> None:
-    """Names that were made, changed or taken away survive a cut. Raises OSError."""
-    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def sync_file(path: Path) -> None:
-    """Raises OSError."""
-    _sync(path, os.O_RDONLY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

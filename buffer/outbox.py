@@ -62,7 +62,8 @@ class Acknowledged(Struct, frozen=True):
     """What an acknowledgement changed. known: the stream is one of ours. beyond: it claimed numbers that were never
     given out.
 
-    gone: numbers that the backend misses and that are no longer here, as spans; they need `dropped` facts.
+    gone: numbers that the backend misses and that are no longer here, as spans; they need `dropped` facts. have: all
+    that it has, as spans in order. reopened: it had some above its mark that it does not speak of any more.
     """
 
     known: bool
@@ -70,6 +71,8 @@ class Acknowledged(Struct, frozen=True):
     moved_back: bool = False
     beyond: bool = False
     gone: tuple[tuple[int, int], ...] = ()
+    have: tuple[tuple[int, int], ...] = ()
+    reopened: bool = False
 
 
 def append_fact(connection: sqlite3.Connection, body: str, tag: Tag | None = None) -> int:
@@ -208,7 +211,10 @@ def acknowledge(
     if now > before:
         _mark(connection, name, now, at_ms)
     progressed = now > before or (not back and ahead != behind)
-    return Acknowledged(True, progressed, back, beyond, _gone(connection, name, now, highest) if back else ())
+    have = tuple(merged([(1, now), *ahead]))
+    reopened = merged([*have, *behind]) != list(have)
+    gone = _gone(connection, name, now, highest) if back else ()
+    return Acknowledged(True, progressed, back, beyond, gone, have, reopened)
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -35,6 +37,50 @@ def test_every_open_asserts_what_durability_rests_on(path: Path) -> None:
 
 def test_d25_pages_are_1_kib(database: db.Database) -> None:
     assert pragma(database, "page_size") == 1024
+
+
+KILLED = f"""
+import os, signal, sys
+from pathlib import Path
+from buffer import db, outbox
+database = db.open_or_replace(Path(sys.argv[1]), {BIG}).database
+with database.write() as connection:
+    outbox.append_fact(connection, "on the disk")
+database.checkpoint()
+database.connection.execute("PRAGMA synchronous = OFF")  # a commit that is killed before its sync is over
+with database.write() as connection:
+    outbox.append_fact(connection, "in the kernel's memory")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_nothing_is_offered_that_a_power_cut_can_still_take_back(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed process did not live to sync is read back as committed. Told before it is synced, its number would
+    be given to another fact after a cut. `disk` has each file as it was when it was synced last."""
+    subprocess.run([sys.executable, "-c", KILLED, path], check=False, timeout=60)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    shutil.copy(path, disk)
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        real(descriptor)
+        if (file := Path(os.readlink(f"/proc/self/fd/{descriptor}"))).is_file():
+            shutil.copy(file, disk)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", fsync)
+        opened = db.open_or_replace(path, BIG).database
+    told = {row.n: row.body for row in outbox.next_facts(opened.connection, 0, 1 << 20, 10)}
+    after_a_cut = db.open_or_replace(disk / path.name, BIG).database
+    assert list(told.values()) == ["on the disk", "in the kernel's memory"]
+    add(after_a_cut)
+    held = {row.n: row.body for row in outbox.next_facts(after_a_cut.connection, 0, 1 << 20, 10)}
+    assert {n: held[n] for n in told} == told
+    for database in (opened, after_a_cut):
+        database.close()
 
 
 def test_every_table_is_strict_and_streams_never_reuse_a_number(database: db.Database) -> None:

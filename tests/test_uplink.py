@@ -8,10 +8,14 @@ import random
 from collections.abc import Awaitable
 from pathlib import Path
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from agent.sync import samples, wire
 from agent.sync.lane import AWAITED, Lane
 from agent.sync.store import Fact, SampleRow
 from agent.sync.uplink import WINDOW
+from buffer import outbox
 from drivers.errors import DeviceGone
 from tests.uplink_bench import (  # noqa: F401 (fixtures)
     TOPIC,
@@ -157,6 +161,36 @@ async def test_a_backend_that_is_away_does_not_cost_the_whole_backlog_again_and_
     assert bench.pipe.topics().count("samples") == AWAITED + 10
 
 
+async def test_d10_what_the_backend_took_out_of_order_frees_the_window_as_well(bench: Bench) -> None:
+    """One lost message must not hold up all that comes after it."""
+    await bench.blobs(AWAITED + 20)
+    await bench.start()
+    await bench.ack(0, (2, AWAITED), stream="samples")
+    assert bench.pipe.topics().count("samples") == AWAITED + 20
+
+
+async def test_the_oldest_message_is_sent_again_although_the_backend_gets_on_with_the_others(bench: Bench) -> None:
+    await bench.facts(1)
+    await bench.start()
+    for number in range(2, 8):
+        await bench.facts(1)
+        await bench.advance(7)
+        await bench.ack(0, (2, number))
+    assert bench.pipe.numbers().count(1) == 2
+
+
+async def test_what_a_later_word_of_the_backend_lacks_is_sent_again(bench: Bench) -> None:
+    for _ in range(3):
+        await bench.facts(1)
+    await bench.start()
+    await bench.ack(2, (3, 3))
+    await bench.advance(40)
+    assert bench.pipe.numbers() == [1, 2, 3]
+    await bench.ack(2)
+    await bench.advance(40)
+    assert bench.pipe.numbers() == [1, 2, 3, 3]
+
+
 async def test_a_new_stream_after_a_broken_database_is_sent_from_its_first_number(bench: Bench, tmp_path: Path) -> None:
     await bench.facts(3)
     await bench.start()
@@ -233,7 +267,7 @@ async def test_a_result_is_not_retained_and_comes_again_when_its_connection_was_
 def test_patience_doubles_to_ten_minutes_with_jitter() -> None:
     lane, now, waits = Lane(random.Random("x")), 0, []
     for _ in range(8):
-        lane.sent(1, now)
+        lane.sent([1], now)
         waits.append((lane.resend_at_ns - now) / 1e9)
         now = lane.resend_at_ns
         assert lane.overdue(now)
@@ -245,6 +279,16 @@ def test_patience_doubles_to_ten_minutes_with_jitter() -> None:
 def test_patience_runs_only_while_something_is_awaited() -> None:
     lane = Lane(random.Random("x"))
     assert not lane.overdue(10**18)
-    lane.sent(5, 0)
-    lane.acknowledged(5, 1)
+    lane.sent([5], 0)
+    lane.acknowledged([(1, 5)], False, 1)
     assert not lane.overdue(10**18)
+
+
+@given(st.sets(st.integers(1, 40)), st.integers(1, 7))
+def test_a_lane_awaits_what_was_sent_and_the_backend_does_not_have(have: set[int], size: int) -> None:
+    lane = Lane(random.Random("x"))
+    for first in range(1, 41, size):
+        lane.sent(range(first, min(first + size, 41)), 0)
+    lane.acknowledged(outbox.merged((n, n) for n in have), False, 1)
+    assert [n for batch in lane.awaited for n in batch] == [n for n in range(1, 41) if n not in have]
+    assert all(lane.awaited), "a batch of which nothing is awaited takes no place"

@@ -114,7 +114,7 @@ class Uplink:
             _log.warning("the backend went back to number %d: sending again from there", said.upto)
             lane.fresh()
         elif lane is not None and done.progressed:
-            lane.acknowledged(said.upto, self._clock.now().ns)
+            lane.acknowledged(done.have, done.reopened, self._clock.now().ns)
         self._store.fresh.set()
 
     def result(self, identity: str, code: str, why: str, number: int | None) -> None:
@@ -167,7 +167,7 @@ class Uplink:
             stream, rows = await self._store.next_facts(0, BATCH_BYTES, BATCH_FACTS)
         if not rows:
             return False
-        lane.sent(rows[-1].n, now.ns)
+        lane.sent([row.n for row in rows], now.ns)
         self._counts["facts"] += len(rows)
         payload = wire.facts(self._vehicle, stream, ((row.n, row.body) for row in rows))
         self._publish(wire.Kind.FACTS, payload, lost=lane.rewind)
@@ -182,7 +182,7 @@ class Uplink:
             stream, blobs = await self._store.next_samples(0)
         if not blobs:
             return False
-        lane.sent(blobs[0].n, now.ns)
+        lane.sent([blobs[0].n], now.ns)
         self._counts["samples"] += 1
         self._publish(wire.Kind.SAMPLES, blobs[0].body, lost=lane.rewind)
         return True

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from buffer import db
+from buffer import db, synced
 from drivers.local import files
 
 from .disk import Disk
@@ -54,7 +54,7 @@ def wipe(disk: Callable[[Path], Disk], when: When, path: Path, folder: Path, kee
             new.database.checkpoint()
         finally:
             new.close()
-        db.sync_file(fresh)
+        synced.sync_file(fresh)
         files.write_durably(f"{path}{MARK}", b"")
         _finish(path, folder)
 
@@ -72,9 +72,9 @@ def _finish(path: Path, folder: Path) -> None:
     if os.path.exists(fresh):
         for end in ("-wal", "-shm"):  # an old log must never be read into the new file
             Path(f"{path}{end}").unlink(missing_ok=True)
-        db.sync_folder(path.parent)
+        synced.sync_folder(path.parent)
         os.replace(fresh, path)
-        db.sync_folder(path.parent)
+        synced.sync_folder(path.parent)
     stored = [file for file in sorted(folder.glob("*")) if file.is_file()]
     also = [path.parent / name for name in ALSO]
     for file in (*stored, *set_aside(path), Path(f"{path}.ballast"), *_beside(fresh), *also):
@@ -84,9 +84,9 @@ def _finish(path: Path, folder: Path) -> None:
             wrong.append(error)
     for place in (folder, path.parent):
         with contextlib.suppress(FileNotFoundError):
-            db.sync_folder(place)
+            synced.sync_folder(place)
     Path(f"{path}{MARK}").unlink(missing_ok=True)  # or the next start would take what is new by then
-    db.sync_folder(path.parent)
+    synced.sync_folder(path.parent)
     if wrong:
         raise wrong[0]
 
