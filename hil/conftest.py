@@ -10,12 +10,19 @@ import pytest_asyncio
 
 from .faults import Rig
 
+# Begun first where files run side by side: the minutes of one begun last would be waited for by all the others.
+LONGEST = ("test_cuts", "test_faults", "test_demo", "test_car_days", "test_fuzz", "test_systemd_guest")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     text = "where scenarios run: host, guest, the channel of a real adapter, or auto (host where its kernel has CAN)"
     parser.addoption("--bench", default="auto", help=text)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
