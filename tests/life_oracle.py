@@ -154,7 +154,8 @@ class Law:
             if urgent and not own:
                 surely = len(mine) == 1 and mine[0].spent == "no" and self.kept(mine[0])
                 return Verdict.MUST if surely else Verdict.FREE
-            return self._own(own, look) if own else self.next_driver(mine, look)
+            fit = [it for it in mine if self.over(it, look, look.place is True) is not Verdict.MUST_NOT]
+            return self._own(own, look) if own else self.next_driver(fit, look)
         fetched = [it for it in mine if self.may_fetch(it, look)]
         if fetched:
             surely = all(self._whole(it) for it in mine) and any(self.kept(it) for it in fetched)

@@ -75,7 +75,9 @@ def wished(law: Law, it: Permit, wish: Wish, look: Look) -> Verdict:
     if look.moving:
         return Verdict.MUST_NOT
     if law.open is not None and law.open != it.number and not (wish.action == UNLOCK and law.is_urgent(it)):
-        return law.next_driver([it], look) if wish.action == UNLOCK else Verdict.MUST_NOT
+        if wish.action != UNLOCK:
+            return Verdict.MUST_NOT
+        return both(law.next_driver([it], look), law.over(it, look, look.place is True))
     if wish.action == UNLOCK and law.may_fetch(it, look):
         return Verdict.MUST
     if wish.action == UNLOCK:

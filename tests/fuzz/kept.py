@@ -1,6 +1,7 @@
 """What the box wrote itself and reads back: a damaged disk gives any bytes. The door starts all the same.
 
-Each input goes to every reader; it is accepted where one of them makes a value of it.
+An input goes to a quarter of the vault's readers, or to all of those of files; it is accepted where one of them makes a
+value of it.
 """
 
 from __future__ import annotations
@@ -135,8 +136,12 @@ VAULT: Final[tuple[Callable[[bytes], bool], ...]] = (
 )  # fmt: skip
 
 
+QUARTERS: Final = 4
+
+
 def judge_vault(data: bytes) -> bool:
-    return sum(reader(data) for reader in VAULT) > 0  # all of them are asked, not up to the first
+    """data: which quarter of the readers, then what lies there: each of them is asked."""
+    return sum(reader(data[1:]) for reader in VAULT[sum(data[:1]) % QUARTERS :: QUARTERS]) > 0
 
 
 # --- files of their own, with a check value: as they come, and with a right one
@@ -232,7 +237,10 @@ VALUES: Final = (
     b'{"code":"done","why":"x","until":1}', b"[5,7]", b'{"plugged":true,"turn":null,"unbooked":2}', b"12345",
     b'{"odometer":12.5,"locked":"yes","soc":null}', b'{"booking":42,"token":"%s","legs":2}' % CLAIMS.cti.hex().encode(),
 )  # fmt: skip
+CHOSEN: Final = [bytes([number]) + one for one in VALUES for number in range(QUARTERS)]
+SEEDS: Final = [one for one in CHOSEN if judge_vault(one)]
+assert {one[1:] for one in SEEDS} == set(VALUES), "no reader takes what the box itself wrote"
 TARGETS: Final = (
-    Target("vault", judge_vault, VALUES, 65_536, JSON_WORDS),
+    Target("vault", judge_vault, SEEDS, 65_536, JSON_WORDS),
     Target("files", judge_files, _written(), 65_536, JSON_WORDS),
 )

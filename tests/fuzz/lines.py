@@ -199,7 +199,7 @@ GPSD_WORDS: Final = (
     b'"class":"TPV"', b'"class":"SKY"', b'"device":', b'"time":"2026-02-29T24:60:60Z"', b'"mode":3', b'"lat":0', b"\n",
 )  # fmt: skip
 TARGETS: Final = (
-    Target("nmea", judge_nmea, (EPOCH, gga("101502") + ZDA), CHUNK, NMEA_WORDS, 200),
+    Target("nmea", judge_nmea, (EPOCH, gga("101502") + ZDA), CHUNK, NMEA_WORDS, 120),
     Target("gpsd", judge_gpsd, (TPV, TPV + TPV.replace(b":00.000Z", b":01Z")), MAX_LINE + 99, JSON_WORDS + GPSD_WORDS),
     Target("reader", judge_reader, (b"\x02010203040501\x0312345678#", b"\x0200112233440044\x031*23#"), CHUNK),
     Target("control", judge_control, (ASKED, ASKED[:16]), LINE_BYTES + 99, (*JSON_WORDS, b'"op":', b"\n"), 300),

@@ -4,6 +4,7 @@ may be believed. "Payload" targets sign the fuzzer's bytes with the right key, s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from agent.access import unbelieved
@@ -100,15 +101,19 @@ def judge_cbor(data: bytes) -> bool:
     return True
 
 
-def judge_token(data: bytes) -> bool:
+def judge_token(chosen: bytes) -> bool:
+    """chosen: how it is asked, then the token."""
+    which, data = sum(chosen[:1]) % 4, chosen[1:]
     outer = cose.read_sign1(data, limit=MAX_TOKEN, with_kid=True)
     if not isinstance(outer, Refusal):
         assert b"\xd2" + cbor.encode([outer.protected, {}, outer.payload, outer.signature]) == data
-    found = [verify.believe(data, each) for each in SITUATIONS] + [verify.store_check(data, SITUATIONS[0], kept=True)]
-    for one in found:
-        assert isinstance(one, Booking | Refusal)
-        assert data in SIGNED or (isinstance(one, Refusal) and one.claims is None), "believed without a signature"
-    return isinstance(found[0], Booking)
+    if which < len(SITUATIONS):
+        found = verify.believe(data, SITUATIONS[which])
+    else:
+        found = verify.store_check(data, SITUATIONS[0], kept=True)
+    assert isinstance(found, Booking | Refusal)
+    assert data in SIGNED or (isinstance(found, Refusal) and found.claims is None), "believed without a signature"
+    return isinstance(found, Booking)
 
 
 def judge_claims(data: bytes) -> bool:
@@ -118,9 +123,8 @@ def judge_claims(data: bytes) -> bool:
         return False
     assert write_claims(claims) == data
     signed = issue.sign1(data, ISSUER)
-    for each in SITUATIONS:
-        found = verify.believe(signed, each)
-        assert found.code is not Code.SIGNATURE if isinstance(found, Refusal) else _believable(found, claims)
+    found = verify.believe(signed, SITUATIONS[sum(data) % len(SITUATIONS)])
+    assert found.code is not Code.SIGNATURE if isinstance(found, Refusal) else _believable(found, claims)
     return True
 
 
@@ -229,10 +233,14 @@ def judge_revoked(data: bytes) -> bool:
     return True
 
 
+def asked(tokens: Iterable[bytes]) -> list[bytes]:
+    return [b"\0" + one for one in tokens]
+
+
 SOON: Final = Command(b"j" * 16, Action.END, 1 << 40, NOW + 5)
 TARGETS: Final = (
     Target("cbor", judge_cbor, (NESTED, bytes.fromhex("81818181818100"), KEYSET_BYTES), MAX_REMOTE),
-    Target("token", judge_token, TOKENS, MAX_TOKEN + 9, corpus=TOKENS_TOLD),
+    Target("token", judge_token, asked(TOKENS), MAX_TOKEN + 10, corpus=asked(TOKENS_TOLD)),
     Target("claims", judge_claims, [payload(one) for one in TOKENS], MAX_TOKEN - 100, corpus=payloads(TOKENS_TOLD)),
     Target(
         "command", judge_command, (COMMAND_PAYLOAD, write_command(PAIR[0], SOON)), MAX_COMMAND - 100,
