@@ -79,10 +79,13 @@ class Box:
         found = [samples.unseal(blob.body) for blob in blobs]
         return [one[1].booking for one in found if one is not None]
 
+    @property
+    def streams(self) -> dict[str, str]:
+        return self.store._disk.database.streams
+
     async def acknowledge(self, upto_fact: int, upto_run: int) -> None:
-        streams = self.store._disk.database.streams
-        await self.store.acknowledge(wire.Ack(streams["facts"], upto_fact))
-        await self.store.acknowledge(wire.Ack(streams["samples"], upto_run))
+        await self.store.acknowledge(wire.Ack(self.streams["facts"], upto_fact))
+        await self.store.acknowledge(wire.Ack(self.streams["samples"], upto_run))
 
 
 @pytest.fixture(name="box")

@@ -193,7 +193,7 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("garage", {"event": "off", "by": "time", "hours": None}),
     ("alarm", {"name": "supply_low", "event": "raised", "detail": {}}),
     ("alarm", {"name": "supply_low", "event": "cleared", "detail": {}}),
-    ("dropped", facts.dropped("samples", 11, 13, "no_room")),
+    ("dropped", facts.dropped("samples", 11, 13, "no_room", SAMPLES)),
     ("purged", {"why": "aged", "booking": None, "positions": 2, "samples": 3}),
 )
 

@@ -116,8 +116,8 @@ class Backend:
     def takes(self, facts: bytes) -> dict[str, Any]:
         """As a message of `up/facts`."""
         items = payload.read(f"boitier/v1/{VEHICLE.hex()}/up/facts", facts)
-        (stream,) = self.holdings.take(items, next(self._times))
-        return self.holdings.acknowledgement(stream)
+        (mark,) = self.holdings.commit(items, next(self._times))
+        return mark.acknowledgement
 
     def rows(self) -> list[tuple[int, str]]:
         with sqlite3.connect(self.path) as database:

@@ -24,7 +24,7 @@ def database(tmp_path: Path) -> Path:
     car.drives(9, "2026-11-30 20:00", "2026-12-01 08:00")
     path = tmp_path / "backend.db"
     holdings = Holdings(path)
-    holdings.take(car.facts, at("2026-12-02 00:00"))
+    holdings.commit(car.facts, at("2026-12-02 00:00"))
     holdings.close()
     return path
 

@@ -48,7 +48,8 @@ async def test_d11_what_the_backend_will_miss_is_told_with_why_and_the_purge_is_
     box.clock.move(8 * 86_400)
     await box.keeping().age()
     assert await box.facts("dropped") == [
-        facts.dropped("facts", 3, 3, "aged"), facts.dropped("samples", 2, 3, "aged"),
+        facts.dropped("facts", 3, 3, "aged", box.streams["facts"]),
+        facts.dropped("samples", 2, 3, "aged", box.streams["samples"]),
     ]  # fmt: skip
     assert await box.facts("purged") == [{"why": "aged", "booking": None, "positions": 1, "samples": 3}]
     counters = box.store.counters()
@@ -201,7 +202,7 @@ async def test_d11_a_backend_that_went_back_is_told_of_gaps_in_the_middle(box: B
     await box.store.ask(lambda disk, when: holdings.erase(disk, when, 33))
     assert await box.facts("dropped") == [], "it has them"
     await box.acknowledge(0, 0)
-    assert await box.facts("dropped") == [facts.dropped("facts", 3, 3, "purged")]
+    assert await box.facts("dropped") == [facts.dropped("facts", 3, 3, "purged", box.streams["facts"])]
 
 
 async def test_p9_everything_of_a_booking_is_handed_out_page_by_page(

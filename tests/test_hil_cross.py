@@ -99,8 +99,8 @@ def test_acknowledgement_has_the_golden_shape(tmp_path: Path) -> None:
     golden = json.loads((GOLDEN / "down-ack.json").read_text())["payload"]
     holdings = Holdings(tmp_path / "held.sqlite")
     story = [fact(n) for n in (*range(1, 13), 14, 15, 16)] + [{**fact(17), "at": None}]
-    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(*story, stream=golden["stream"])), 0)
-    found = holdings.acknowledgement((VEHICLE, golden["stream"]))
+    (mark,) = holdings.commit(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(*story, stream=golden["stream"])), 0)
+    found = mark.acknowledgement
     holdings.close()
     assert found == {**golden, "ranges": [[14, 17]]}  # a poison number counts as received
     assert found.keys() == golden.keys()
@@ -113,9 +113,9 @@ def test_samples_that_the_box_seals_are_read_back_to_the_step(tmp_path: Path) ->
     run = samples.Run(1, 33, BOOT, (NOW * 1000, NOW * 1000 + 400), "gnss", scaled)
     holdings = Holdings(tmp_path / "held.sqlite")
     layout = fact(1, "columns", names=names, steps=steps, units=["km", "degrees"])
-    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(layout)), 0)
+    holdings.commit(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(layout)), 0)
     sealed = samples.seal(VEHICLE, "c" * 16, 1, run)
-    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/samples", sealed), 0)
+    holdings.commit(payload.read(f"boitier/v1/{VEHICLE}/up/samples", sealed), 0)
     holdings.close()
     found = held.read(tmp_path / "held.sqlite", VEHICLE).samples
     assert [sample.at for sample in found] == [5_000, 6_000, 7_010]

@@ -107,8 +107,8 @@ def judged(
 ) -> Judgement:
     database = folder / "held.sqlite"
     holdings = Holdings(database)
-    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(*story)), T0)
-    holdings.take(payload.read(f"boitier/v1/{VEHICLE}/up/samples", driven(diary, seconds)), T0)
+    holdings.commit(payload.read(f"boitier/v1/{VEHICLE}/up/facts", facts(*story)), T0)
+    holdings.commit(payload.read(f"boitier/v1/{VEHICLE}/up/samples", driven(diary, seconds)), T0)
     holdings.close()
     return judge(diary, database, VEHICLE, [Expected(7, badge=BADGE)], last={"facts": last, "samples": 1})
 

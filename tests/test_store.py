@@ -200,4 +200,4 @@ async def test_d11_a_backend_that_went_back_too_far_is_told_what_will_never_come
     await store._tidy(check=False)
     done = await store.acknowledge(wire.Ack(stream, 2))
     assert done.moved_back
-    assert await bodies(store, "dropped") == [facts.dropped("facts", 3, 5, "purged")]
+    assert await bodies(store, "dropped") == [facts.dropped("facts", 3, 5, "purged", stream)]

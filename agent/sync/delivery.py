@@ -9,7 +9,7 @@ from buffer import outbox
 from buffer.db import Database
 
 from . import wire
-from .disk import describe
+from .disk import Disk
 from .record import When
 
 
@@ -32,11 +32,11 @@ def pending(database: Database) -> outbox.Pending:
         return outbox.pending(connection)
 
 
-def acknowledge(database: Database, said: wire.Ack, when: When) -> outbox.Acknowledged:
+def acknowledge(disk: Disk, said: wire.Ack, when: When) -> outbox.Acknowledged:
     at_ms = when.wall[1] if when.wall is not None else None
-    with database.write() as connection:
+    with disk.database.write() as connection:
         done = outbox.acknowledge(connection, said.stream, said.upto, said.ranges, said.poison, at_ms)
         for first, last in done.gone:
-            name = next(name for name, identity in database.streams.items() if identity == said.stream)
-            outbox.append_fact(connection, describe(when)(name, first, last, "purged"))
+            name = next(name for name, identity in disk.database.streams.items() if identity == said.stream)
+            outbox.append_fact(connection, disk.describe(when)(name, first, last, "purged"))
     return done

@@ -92,7 +92,7 @@ class Disk:
             try:
                 known, odd = self._begin(opened, when)
             except StorageFull:
-                if not retention.make_room(opened.database, describe(when)):
+                if not retention.make_room(opened.database, self.describe(when)):
                     raise
                 known, odd = self._begin(opened, when)
         except StorageFull:
@@ -167,7 +167,7 @@ class Disk:
         try:
             return self._write(batch)
         except StorageFull:
-            if tries <= 1 or not retention.make_room(self.database, describe(batch.when)):
+            if tries <= 1 or not retention.make_room(self.database, self.describe(batch.when)):
                 raise
         except StorageDamaged as error:
             if tries <= 1:
@@ -216,7 +216,7 @@ class Disk:
             outbox.clear_groups(connection)
             self.note_lived(connection, batch.when)
             if retention.usage(connection) > retention.SAMPLES_SHARE:
-                retention.thin(connection, describe(batch.when))
+                retention.thin(connection, self.describe(batch.when))
         if run is not None and fresh:
             outbox.add_group(connection, samples.group(run if sealed else replace(run, rows=tuple(fresh))))
         return run
@@ -259,6 +259,11 @@ class Disk:
         vault.change(connection, {COLUMNS_KEY: known[COLUMNS_KEY]}, ())
         return columns
 
+    def describe(self, when: When) -> retention.Describe:
+        """The fact that numbers will never come, as text."""
+        streams = self.database.streams
+        return lambda name, first, last, why: when.fact("dropped", facts.dropped(name, first, last, why, streams[name]))
+
     # --- housekeeping ---
 
     def tidy(self, when: When, keep_ms: int) -> None:
@@ -283,8 +288,3 @@ class Disk:
         """A read that proves the file and this thread alive."""
         with self.database.read() as connection:
             outbox.upto(connection, "facts")
-
-
-def describe(when: When) -> retention.Describe:
-    """The fact that numbers will never come, as text."""
-    return lambda stream, first, last, why: when.fact("dropped", facts.dropped(stream, first, last, why))

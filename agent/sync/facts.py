@@ -83,7 +83,7 @@ FORMS: Final = (
     Form("garage", "off", ("event", "by", "hours")),
     Form("alarm", "raised", ("name", "event", "detail")),
     Form("alarm", "cleared", ("name", "event", "detail")),
-    Form("dropped", "", ("stream", "from", "to", "why")),
+    Form("dropped", "", ("stream", "from", "to", "why", "stream_id")),
     Form("purged", "", ("why", "booking", "positions", "samples")),
 )
 FREE: Final = ("detail", "why", "note", "result")  # the keys whose values are texts for people
@@ -104,9 +104,9 @@ def problems(kind: str, body: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def dropped(stream: str, first: int, last: int, why: str) -> dict[str, object]:
+def dropped(stream: str, first: int, last: int, why: str, stream_id: str) -> dict[str, object]:
     """Body of the fact that numbers of a stream will never come (D11). stream: "facts" or "samples"."""
-    return {"stream": stream, "from": first, "to": last, "why": why}
+    return {"stream": stream, "from": first, "to": last, "why": why, "stream_id": stream_id}
 
 
 def refused(via: str, refusal: Refusal, claims: Claims | None = None, **more: object) -> dict[str, object]:

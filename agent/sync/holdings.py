@@ -20,7 +20,7 @@ from keyless.refusal import Refusal
 from keyless.token import MAX_TOKEN, read_claims
 
 from . import samples, stored, tags, wire
-from .disk import COLUMNS_KEY, Disk, describe
+from .disk import COLUMNS_KEY, Disk
 from .record import Columns, When
 
 PAGE_BYTES: Final = 256 * 1024
@@ -94,7 +94,7 @@ def _told(
     """D11: numbers that the backend will miss are told; and that something went is a record, without saying what."""
     for stream, spans in gone.open_.items():
         for first, last in spans:
-            outbox.append_fact(connection, describe(when)(stream, first, last, why))
+            outbox.append_fact(connection, disk.describe(when)(stream, first, last, why))
     facts, runs = (len(gone.numbers[name]) for name in BODIES)
     disk.counts[f"{why}_positions"] += facts
     disk.counts[f"{why}_samples"] += runs

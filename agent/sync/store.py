@@ -151,7 +151,7 @@ class Store:
 
     async def acknowledge(self, said: wire.Ack) -> Acknowledged:
         """Take the backend's word for what it has. Raises StoreBroken; the backend will say it again."""
-        done = await self.ask(lambda disk, when: delivery.acknowledge(disk.database, said, when))
+        done = await self.ask(lambda disk, when: delivery.acknowledge(disk, said, when))
         self._retry_ns = 0  # room may have become free
         self._counts["acks"] += 1
         self._counts["odd_acks"] += int(done.beyond or not done.known)

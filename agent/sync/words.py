@@ -145,6 +145,7 @@ MEANING: Final[dict[str, str]] = {
     "fact dropped.from": "first number that will never come",
     "fact dropped.to": "last one",
     "fact dropped.stream": "facts or samples",
+    "stream_id": "id of that stream",
     "fact receipt.event": "opened, paused, or how the booking ended",
     "number": "which receipt of this vehicle",
     "cose": "the receipt as signed: booking, hash of the token, times, odometer, charge, what was back in its place",

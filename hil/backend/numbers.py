@@ -6,13 +6,16 @@ What is not here: what the numbers stand for.
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 
 
 class Numbers:
     """Numbers from 1. Adjacent and overlapping ranges melt together."""
 
-    def __init__(self) -> None:
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self._ranges: list[tuple[int, int]] = []
+        for low, high in ranges:
+            self.add(low, high)
 
     def __contains__(self, n: int) -> bool:
         at = bisect_left(self._ranges, (n + 1, 0)) - 1
@@ -31,6 +34,10 @@ class Numbers:
             low, high = min(low, self._ranges[last][0]), max(high, self._ranges[last][1])
             last += 1
         self._ranges[first:last] = [(low, high)]
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        return list(self._ranges)
 
     @property
     def upto(self) -> int:

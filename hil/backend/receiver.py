@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from .ca import Identity
 from .holdings import Holdings
 from .pipe import Address, Pipe
 from .process import Child
+from .store import Mark, NotStored, Store
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
@@ -34,28 +34,30 @@ READY = "receiver ready"
 class Receiver(Pipe):
     """In a thread with start() and stop(), or in this one with run()."""
 
-    def __init__(self, address: Address, database: Path, *, announce: bool = False) -> None:
+    def __init__(
+        self, address: Address, database: Path, *, announce: bool = False, opens: Callable[[Path], Store] = Holdings
+    ) -> None:
         super().__init__(address, ["boitier/v1/+/up/#"])
         self._announce = announce
-        self._database = database
-        self._holdings: Holdings | None = None
+        self._database, self._opens = database, opens
+        self._store: Store | None = None
         self._waiting: list[MQTTMessage] = []
         self._since = 0.0
         self.counters: Counter[str] = Counter()
 
     def opened(self) -> None:
-        self._holdings = Holdings(self._database)
+        self._store = self._opens(self._database)
 
     def closed(self) -> None:
-        if self._holdings is not None:
-            self._holdings.close()
-            self._holdings = None
+        if self._store is not None:
+            self._store.close()
+            self._store = None
 
     def connected(self) -> None:
         # Marks are told at once: acknowledgements may have been lost, and a restored backup moves a mark back.
-        assert self._holdings is not None
-        for stream in self._holdings.streams:
-            self._tell(stream)
+        assert self._store is not None
+        for mark in self._store.marks():
+            self._tell(mark)
         if self._announce:
             print(READY, flush=True)
 
@@ -72,23 +74,22 @@ class Receiver(Pipe):
             self._commit()
 
     def _commit(self) -> None:
-        assert self._holdings is not None
+        assert self._store is not None
         group, self._waiting = self._waiting, []
         items = [item for message in group for item in payload.read(message.topic, bytes(message.payload))]
         try:
-            touched = self._holdings.take(items, time.time_ns() // 1_000_000)
-        except sqlite3.Error as error:  # a full disk: no PUBACK, so everything comes again on the next connection
+            marks = self._store.commit(items, time.time_ns() // 1_000_000)
+        except NotStored:  # a full disk: no PUBACK, so everything comes again on the next connection
             self.counters["failed"] += 1
-            raise ConnectionError(f"not stored: {error}") from error
-        for stream in sorted(touched):
-            self._tell(stream)
+            raise
+        for mark in marks:
+            self._tell(mark)
         for message in group:
             self.acknowledge(message)
         self.counters.update(groups=1, messages=len(group), bytes=sum(len(message.payload) for message in group))
 
-    def _tell(self, stream: tuple[str, str]) -> None:
-        assert self._holdings is not None
-        self.publish(f"boitier/v1/{stream[0]}/down/ack", payload.pack(self._holdings.acknowledgement(stream)))
+    def _tell(self, mark: Mark) -> None:
+        self.publish(f"boitier/v1/{mark.stream[0]}/down/ack", payload.pack(mark.acknowledgement))
 
 
 class ReceiverProcess:
