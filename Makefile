@@ -13,6 +13,7 @@ CUTS ?= 30
 MINUTES ?= 10
 RUNS ?= 1000000
 STEPS ?= 100000
+DISK_CUTS ?= 100000
 # Tests side by side: those that compute as many as there are cores; those with a machine of their own wait most of the time.
 TOGETHER := -n auto --dist worksteal
 BENCHES := -n 3 --dist loadfile --no-loadscope-reorder
@@ -23,7 +24,7 @@ export PYTHONPYCACHEPREFIX ?= $(CURDIR)/.cache/compiled
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv packages check lint test demo bench coverage fuzz test-cars test-cuts test-machine test-load test-radio mutants constraints clean
+.PHONY: help venv packages check lint test demo bench coverage fuzz test-cars test-cuts test-machine torture test-load test-radio mutants constraints clean
 
 help: ## this text
 	@echo 'boitier: the box in a shared car, and the bench that proves it.'
@@ -98,6 +99,9 @@ test-cuts: packages ## CUTS=30 power cuts at random moments, a third as many at 
 
 test-machine: venv ## STEPS=100000 of the key's life in any order, and every broken guard found
 	BOITIER_MACHINE_STEPS=$(STEPS) $(RUN) -m pytest tests/test_door_machine.py tests/test_door_machine_teeth.py -s
+
+torture: venv ## DISK_CUTS=100000 power cuts at every write of the store; disk full and failing at every place
+	BOITIER_DISK_CUTS=$(DISK_CUTS) $(RUN) -m pytest tests/test_store_cuts.py tests/test_store_every_statement.py -s
 
 test-load: packages ## a full bus read for MINUTES=10: nothing may be lost
 	@$(RUN) -m hil.benchmarks.loss $(MINUTES)

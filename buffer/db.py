@@ -17,14 +17,14 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
-from . import schema, vault
-from .errors import StorageDamaged, StorageError, StorageUnavailable, sorted_out
+from . import aside, outbox, schema
+from .errors import StorageDamaged, StorageUnavailable, sorted_out
 from .synced import sync_file, sync_folder
 
 Connection: TypeAlias = sqlite3.Connection  # for those who are handed one and must not open any
 PAGE_BYTES: Final = 1024  # D25: 40 % less written for a lone fact than 4 KiB
+CUT_OFF: Final = "set aside before, and nothing was stored since"
 SQLITE_VERSION: Final = sqlite3.sqlite_version
-_SUFFIXES: Final = ("", "-wal", "-shm")
 
 
 class Opened(Struct, frozen=True):
@@ -66,7 +66,7 @@ class Database:
             return self._open()
         except sqlite3.Error as error:
             self.close()
-            raise sorted_out(error) from error
+            raise _misfit(error) or sorted_out(error) from error
         except OSError as error:
             self.close()
             raise StorageUnavailable(str(error)) from error
@@ -81,6 +81,7 @@ class Database:
 
     def _open(self) -> bool:
         if not os.path.exists(self.path):
+            aside.finish(self.path)
             os.close(_made(self.path))  # SQLite gives its log the owner and mode of the file
         connection = sqlite3.connect(self.path, timeout=1.0, isolation_level=None, cached_statements=64)
         self._connection = connection
@@ -95,6 +96,7 @@ class Database:
             schema.migrate(connection, version)
         if not schema.tables(connection) >= schema.TABLES:
             raise StorageDamaged("tables are missing")
+        schema.probe(connection)
         self.streams = {row[0]: row[1] for row in connection.execute("SELECT name, id FROM streams")}
         if not {schema.FACTS, schema.SAMPLES} <= self.streams.keys():
             raise StorageDamaged("stream ids are missing")
@@ -158,11 +160,19 @@ class Database:
         except sqlite3.Error as error:
             raise sorted_out(error) from error
 
+    def is_unused(self) -> bool:
+        """Nothing was ever committed to it."""
+        with self.read() as connection:
+            return outbox.unused(connection)
+
     def quick_check(self) -> tuple[str, ...]:
         """SQLite's own findings, empty when sound. About 0.8 ms a megabyte: for after the start, never before it."""
         try:
             rows = self.connection.execute("PRAGMA quick_check(5)").fetchall()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
+            found = sorted_out(error)
+            if not isinstance(found, StorageDamaged):
+                raise found from error
             return (str(error),)
         return tuple(row[0] for row in rows if row[0] != "ok")
 
@@ -199,62 +209,50 @@ class Database:
 def open_or_replace(path: Path, max_bytes: int) -> Opened:
     """Open the file; set a damaged one aside and open a new one. Raises StorageFull or StorageUnavailable when
     neither works."""
-    database = Database(path, max_bytes)
-    try:
-        created = database.open()
-    except StorageDamaged as error:
-        return replace(path, max_bytes, str(error))
-    return Opened(database, created, None, "", {})
+    if aside.nothing_at(path):
+        database, created, unused = _new(path, max_bytes), True, True
+    else:
+        database = Database(path, max_bytes)
+        try:
+            created = database.open()
+            unused = database.is_unused()
+        except StorageDamaged as error:
+            database.close()
+            return replace(path, max_bytes, str(error))
+        except BaseException:
+            database.close()
+            raise
+    before = aside.newest(path) if unused else None
+    if before is None:
+        return Opened(database, created, None, "", {})
+    # The power went, or the disk refused, between setting that one aside and the first commit to this one.
+    return Opened(database, True, before.name, CUT_OFF, aside.readable_vault(before))
 
 
 def replace(path: Path, max_bytes: int, detail: str) -> Opened:
     """Set the file at `path` aside (nobody may have it open) and open a new one with new stream ids."""
-    rescued = readable_vault(path)
+    rescued = aside.readable_vault(path)
     try:
-        quarantined = set_aside(path)
+        quarantined = aside.set_aside(path)
     except OSError as error:
         raise StorageUnavailable(f"cannot set the damaged file aside: {error}") from error
+    return Opened(_new(path, max_bytes), True, quarantined, detail, rescued)
+
+
+def _new(path: Path, max_bytes: int) -> Database:
     database = Database(path, max_bytes)
     try:
         database.open()
     except StorageDamaged as error:
+        discard(path)
         raise StorageUnavailable(f"a new file is damaged at once: {error}") from error
-    return Opened(database, True, quarantined, detail, rescued)
+    return database
 
 
-def set_aside(path: Path) -> str | None:
-    """Rename the file with its log and index; the new name, or None where there was no file. Raises OSError."""
-    number = 1
-    while any(os.path.lexists(f"{path}.broken-{number}{suffix}") for suffix in _SUFFIXES):
-        number += 1
-    name = f"{path}.broken-{number}"
-    existed = os.path.lexists(path)
-    for suffix in _SUFFIXES:
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(f"{path}{suffix}", f"{name}{suffix}")
-    with contextlib.suppress(FileNotFoundError):  # the folder may be gone as well
-        sync_folder(path.parent)
-    return Path(name).name if existed else None
-
-
-def readable_vault(path: Path) -> dict[str, bytes]:
-    """The vault of a file that cannot be opened for writing, or is damaged, as far as it reads; also while another
-    process has it open. Facts are left for salvage, under their own stream id.
-    """
-    if not path.is_file():
-        return {}
-    ways = ["mode=ro"]
+def discard(path: Path) -> None:
+    """Take away a file that nothing was ever committed to, so that tries do not pile them up."""
     with contextlib.suppress(OSError):
-        if not os.path.exists(f"{path}-wal") or os.path.getsize(f"{path}-wal") == 0:
-            ways.append("mode=ro&immutable=1")  # for want of room for an index of the log: there is no log to miss
-    for way in ways:
-        with contextlib.suppress(sqlite3.Error, StorageError):
-            connection = sqlite3.connect(f"file:{path}?{way}", timeout=1.0, uri=True)
-            try:
-                return vault.read(connection, "")
-            finally:
-                connection.close()
-    return {}
+        aside.discard(path)
 
 
 @contextlib.contextmanager
@@ -273,6 +271,13 @@ def _lock(descriptor: int, path: Path) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise StorageUnavailable(f"{path} is in use by another process") from error
+
+
+def _misfit(error: sqlite3.Error) -> StorageDamaged | None:
+    """While opening, a name that our statements use and the file does not know is the file's fault: its schema is not
+    what its version says."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return StorageDamaged(str(error)) if code == sqlite3.SQLITE_ERROR else None
 
 
 def _made(path: Path) -> int:

@@ -121,6 +121,13 @@ def last(connection: sqlite3.Connection, stream: str) -> int:
     return int(row[0]) if row else 0
 
 
+def unused(connection: sqlite3.Connection) -> bool:
+    """Nothing was ever committed here."""
+    return not any(
+        connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in ("sqlite_sequence", "vault")
+    )
+
+
 def upto(connection: sqlite3.Connection, stream: str) -> int:
     """The backend's high-water mark."""
     return int(connection.execute("SELECT upto FROM streams WHERE name = ?", (stream,)).fetchone()[0])

@@ -17,6 +17,16 @@ TABLES: Final = frozenset({"streams", "facts", "samples", "groups", "ahead", "ma
 FACTS: Final = "facts"
 SAMPLES: Final = "samples"
 
+# What every day's statements name. A file whose own schema lost a name to a bad block opens, and takes none of them.
+_NAMED: Final = (
+    "name, id, upto FROM streams",
+    *(f"n, body, holds, booking, born, lived FROM {name}" for name in (FACTS, SAMPLES)),
+    "id, body FROM groups",
+    "stream, first, last FROM ahead",
+    "id, stream, upto, acked_at FROM marks",
+    "key, value FROM vault",
+)
+
 # AUTOINCREMENT: a number that was ever committed is not given out again, even after its row is purged.
 _MIGRATIONS: Final = {
     1: (
@@ -69,6 +79,12 @@ def migrate(connection: sqlite3.Connection, found: int) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def probe(connection: sqlite3.Connection) -> None:
+    """Raises sqlite3.OperationalError where a column is missing. Reads no row."""
+    for named in _NAMED:
+        connection.execute(f"SELECT {named} LIMIT 0")
 
 
 def tables(connection: sqlite3.Connection) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,30 @@ def test_a_file_in_the_place_of_the_folder_is_unavailable(path: Path) -> None:
     path.parent.write_text("")
     with pytest.raises(StorageUnavailable):
         db.open_or_replace(path, BIG)
+
+
+@pytest.mark.parametrize("name", ["upto", "holds", "acked_at", "last"])
+def test_a_schema_that_lost_a_name_is_damage_and_no_mistake_of_ours(path: Path, name: str) -> None:
+    """One bit of the first page: the file opens, is sound to SQLite, and takes none of our statements."""
+    opened = db.open_or_replace(path, BIG).database
+    add(opened)
+    opened.close()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET sql = replace(sql, ?, ?)", (f" {name} ", f" {name[:-1]}q "))
+    again = db.open_or_replace(path, BIG)
+    assert again.quarantined == "buffer.db.broken-1"
+    add(again.database)
+    again.database.close()
+
+
+def test_a_migration_that_does_not_fit_the_file_is_damage_too(path: Path) -> None:
+    db.open_or_replace(path, BIG).database.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    again = db.open_or_replace(path, BIG)
+    assert again.quarantined == "buffer.db.broken-1"
+    again.database.close()
 
 
 def fill(database: db.Database) -> int:

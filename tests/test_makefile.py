@@ -14,7 +14,7 @@ from hil import packages, setup
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGETS = ["help", "venv", "packages", "check", "lint", "test", "demo", "bench", "coverage", "test-cuts", "test-load"]
-TARGETS += ["test-radio", "fuzz", "test-machine", "mutants"]
+TARGETS += ["test-radio", "fuzz", "test-machine", "mutants", "torture"]
 
 
 def make(*words: str) -> str:

@@ -22,7 +22,7 @@ from agent.run import app
 from agent.run.supervisor import Actuation
 from agent.sync.known import Known
 from agent.sync.record import StoreBroken
-from buffer import db
+from buffer import aside, db, vault
 from drivers.ports import BadgeTap, Feedback
 from keyless.claims import Action, Role
 from tests.door_bench import ALICE, BOB, HOUR, DoorBench, the_bench  # noqa: F401 (fixtures)
@@ -58,7 +58,7 @@ async def whole(bench: DoorBench) -> None:
 
 def unreadable(patch: pytest.MonkeyPatch) -> None:
     """Not even for a look."""
-    patch.setattr(db, "readable_vault", lambda _: {})
+    patch.setattr(aside, "readable_vault", lambda _: {})
 
 
 # --- the file is in use
@@ -180,7 +180,7 @@ def test_p8_what_was_erased_meanwhile_does_not_come_back(tmp_path: Path) -> None
     """Whoever had the file may have erased everything of people."""
     opened = db.open_or_replace(tmp_path / "a.db", 1 << 20).database
     with opened.write() as connection:
-        db.vault.change(connection, {"sun/1": b"3"}, ())
+        vault.change(connection, {"sun/1": b"3"}, ())
     known = Known()
     known.see({"sun/1": b"3", "booking/ended/7": b"1"})
     with opened.write() as connection:

@@ -10,7 +10,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from buffer import db, outbox, retention, vault
+from buffer import aside, db, outbox, retention, vault
 from buffer.errors import StorageDamaged, StorageError, StorageFull, StorageUnavailable
 
 from . import facts, samples, tags
@@ -69,7 +69,7 @@ class Disk:
             if isinstance(error, StorageFull) and self._database is None and retention.drop_ballast(self.path):
                 return self.open(when)
             if not self.known.loaded:
-                self.known.see(db.readable_vault(self.path))
+                self.known.see(aside.last_vault(self.path))
             raise
 
     def _opened(self, when: When) -> db.Opened:
@@ -78,7 +78,8 @@ class Disk:
             return self._start(opened, when)
         except StorageDamaged as error:  # the first pages were whole, one that is needed now is not
             if opened.created:
-                raise
+                db.discard(self.path)
+                raise StorageUnavailable(f"a new file is damaged at once: {error}") from error
             return self._start(db.replace(self.path, self._max_bytes, str(error)), when)
 
     def set_aside(self, when: When, detail: str) -> db.Opened:
@@ -95,12 +96,11 @@ class Disk:
                 if not retention.make_room(opened.database, self.describe(when)):
                     raise
                 known, odd = self._begin(opened, when)
-        except StorageFull:
+        except BaseException as error:
             if opened.rescued:  # the file that had it is set aside by now
                 self.known.see(opened.rescued)
-            raise
-        except BaseException:
-            self.close()
+            if not isinstance(error, StorageFull):
+                self.close()
             raise
         self._open = None
         self.known.settled(known)
