@@ -87,6 +87,9 @@ bench: packages ## the numbers of docs/benchmarks.md, measured on this machine
 coverage: venv ## branches of keyless/ that no test takes: there may be none
 	$(RUN) -m coverage run --branch --source=keyless --data-file=.cache/coverage -m pytest tests/test_keyless_*.py tests/test_hil_cross.py
 	$(RUN) -m coverage report --data-file=.cache/coverage --show-missing --fail-under=100
+	@$(RUN) -m coverage report --data-file=.cache/coverage | \
+	  awk '/^TOTAL/ {print $$2 " statements and " $$4 " branches, " $$6 " taken"}' | \
+	  xargs -I{} $(RUN) -m hil.results 'branches of keyless' '{}'
 
 fuzz: venv ## RUNS=1000000 made-up inputs for every parser of bytes from outside, or for ARGS="nmea gpsd" (make test: 20,000)
 	$(RUN) -m tests.fuzz $(ARGS) --runs $(RUNS)

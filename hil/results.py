@@ -1,8 +1,12 @@
-"""The page with the last counts of the long tests: `docs/results.md`, one line for each, with date and commit."""
+"""The page with the last counts of the long tests: `docs/results.md`, one line for each, with date and commit.
+
+`python -m hil.results NAME RESULT` keeps one from a command line.
+"""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,3 +48,7 @@ def keep(page: Path, name: str, result: str) -> None:
     last = max((at for at, old in enumerate(kept) if old.startswith("|")), default=len(kept) - 1)
     kept.insert(last + 1, line)
     page.write_text("\n".join(kept) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    keep(PAGE, *sys.argv[1:3])
