@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,16 +31,17 @@ MEMORY: Final = Path("/dev/shm")
 LONG: Final = 1_000_000  # inputs from which on the count is worth keeping
 
 
-def run(name: str, runs: int, seed: int, *, progress: bool = False) -> dict[str, Any]:
-    """The report of one target; "wrong" says what was found, or `None`."""
+def run(names: Sequence[str], runs: int, seed: int, *, progress: bool = False) -> list[dict[str, Any]]:
+    """The report of each target; "wrong" says what was found, or `None`. progress: of the only one."""
     REPORTS.mkdir(parents=True, exist_ok=True)
-    report = REPORTS / f"{name}.json"
-    report.unlink(missing_ok=True)
-    argv = [sys.executable, "-m", "tests.fuzz.one", name, "--runs", str(runs), "--seed", str(seed)]
+    reports = {name: REPORTS / f"{name}.json" for name in names}
+    for report in reports.values():
+        report.unlink(missing_ok=True)
+    argv = [sys.executable, "-m", "tests.fuzz.one", *names, "--runs", str(runs), "--seed", str(seed)]
     with (
         tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as place,
         subprocess.Popen(
-            [*argv, "--report", str(report)],
+            [*argv, "--reports", str(REPORTS)],
             cwd=results.ROOT,
             env={**os.environ, "TMPDIR": place},
             stdout=subprocess.DEVNULL,
@@ -49,9 +51,11 @@ def run(name: str, runs: int, seed: int, *, progress: bool = False) -> dict[str,
         ) as process,
     ):
         said = _follow(process, runs, progress=progress)
-    if report.exists():
-        return dict(json.loads(report.read_text()))
-    return {"target": name, "runs": 0, "wrong": f"ended by itself, exit {process.returncode}: {' '.join(said)}"}
+    ended = f"ended by itself, exit {process.returncode}: {' '.join(said)}"
+    return [
+        json.loads(report.read_text()) if report.exists() else {"target": name, "runs": 0, "wrong": ended}
+        for name, report in reports.items()
+    ]
 
 
 def _follow(process: subprocess.Popen[str], runs: int, *, progress: bool) -> list[str]:
@@ -93,7 +97,7 @@ def main() -> int:
     for name in options.names or NAMES:
         print(f"{name:12} ", end="", flush=True)
         began = time.monotonic()
-        report = run(name, options.runs, options.seed, progress=True)
+        [report] = run([name], options.runs, options.seed, progress=True)
         line = summary(report, options.seed, time.monotonic() - began)
         print(f" FOUND:\n{report['wrong']}\n{line}" if report["wrong"] else f" {line}", flush=True)
         if options.runs >= LONG:
