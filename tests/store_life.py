@@ -107,6 +107,8 @@ class Life:
     async def acknowledge(self, name: str, upto: int, *ranges: tuple[int, int]) -> None:
         stream = self.stream(name)
         self.gone.update(serial for serial, place in self.durable.items() if place[0] == stream and place[1] <= upto)
+        if name == "samples":  # and may be purged one day
+            self.erased.update(self.sampled)
         await self.store.acknowledge(wire.Ack(stream, upto, ranges))
 
     async def thin(self) -> None:

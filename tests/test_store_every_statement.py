@@ -106,6 +106,30 @@ async def test_a_check_that_finds_the_disk_full_sets_nothing_aside(
     assert names(tmp_path) == ["records.db", "records.db.lock"]
 
 
+async def test_a_file_that_is_damaged_on_a_full_disk_keeps_its_vault_through_a_restart(
+    shm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(shm / "records.db", old=False)
+    await life.open()
+    await life.commit(1, {"command/counter/aa": b"[7,9]"})
+    await life.store.close()
+    with contextlib.closing(sqlite3.connect(life.path)) as connection:
+        connection.execute("DROP TABLE streams")
+    with Uses(1, "full", once=False).under(monkeypatch):
+        for _ in range(2):
+            life.store = life.fresh()
+            with pytest.raises(StoreBroken):
+                await life.open()
+            assert await life.store.read("") == life.vault
+            await life.store.close()
+    life.store = life.fresh()
+    await life.open()
+    await life.store.close()
+    held = Held(life.path)
+    assert held.own_vault() == life.vault
+    assert {("boot", "new_stream"), ("alarm", "database_broken")} <= held.told
+
+
 async def test_a_disk_that_damages_every_file_is_not_filled_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

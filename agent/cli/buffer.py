@@ -1,6 +1,7 @@
 """`boitier buffer show|export|erase|inventory`: what the car holds of people, handed out or erased, without a network.
 
-What is not here: the way to the records (`reach.py`), and what a step of erasing does (`agent/sync/holdings.py`).
+What is not here: the way to the records (`reach.py`), what a step of erasing does (`agent/sync/holdings.py`), and
+files that were set aside (`salvage.py`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Final
 import click
 
 from .reach import NotReached, Reach, asked
+from .salvage import salvage
 
 BACK_S: Final = 10.0  # the unit starts again after a second; a slow card may take a while
 MIB: Final = 1 << 20
@@ -44,6 +46,9 @@ def buffer(ctx: click.Context, config: Path | None, socket: Path | None) -> None
     ctx.obj = Reach(config, socket)
 
 
+buffer.add_command(salvage)
+
+
 @buffer.command(epilog=EXITS)
 @as_json
 @click.pass_obj
@@ -65,7 +70,7 @@ def show(reach: Reach, as_json: bool) -> None:
         click.echo(f"{found['samples']['unsealed']:>8} samples not sealed yet")
     click.echo(f"{len(found['vault']):>8} kinds of small values: {', '.join(found['vault'])}")
     for name in found["set_aside"]:
-        click.echo(f"         {name}: set aside after a mishap, kept for salvage; `erase --all` takes it away")
+        click.echo(f"         {name}: set aside after a mishap, see `salvage`; `erase --all` takes it away")
     if found["gone"]:
         click.echo("gone since the start: " + ", ".join(f"{count} {name}" for name, count in found["gone"].items()))
 
@@ -93,7 +98,7 @@ def export(reach: Reach, booking: int | None, out: Path | None) -> None:
     if out is None:
         click.echo(text)
     else:
-        _write(out, text)
+        written(out, text)
         click.echo(f"{out}: {len(told['facts'])} facts, {len(told['samples'])} runs of samples")
     if not (told["facts"] or told["samples"] or told["vault"]):
         click.echo(f"Nothing is held of booking {booking}.", err=True)
@@ -199,7 +204,7 @@ def _afresh(reach: Reach, before: Mapping[str, str]) -> bool:
         asyncio.run(clock.sleep(0.2))
 
 
-def _write(out: Path, text: str) -> None:
+def written(out: Path, text: str) -> None:
     """For the one who asked, and nobody else: mode 0600, never over another file."""
     import os
 

@@ -20,7 +20,8 @@ FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 EXITS: Final = (
-    "Exit codes: 0 good, 1 a finding, 2 wrong use. All but run, car plot, token keyset and buffer export have --json."
+    "Exit codes: 0 good, 1 a finding, 2 wrong use. All but run, car plot, token keyset, buffer export and salvage have"
+    " --json."
 )
 
 
