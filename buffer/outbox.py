@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from msgspec import Struct
 
@@ -18,12 +18,16 @@ MARK_MS: Final = 3_600_000  # marks are kept by the hour, so that an acknowledge
 MAX_SPANS: Final = 500  # kept a stream, of whatever an acknowledgement says: 1,000 in all
 MAX_CLAIMS: Final = 1000  # looked at of its ranges, and of its poison
 _NEVER: Final = (1 << 63) - 1  # above any number
+UNREADABLE: Final = 1  # set aside: the disk damaged it, and it is not offered any more
+REFUSED: Final = 2  # set aside: the backend could not read it
 POSITION: Final = "position"
 SAMPLE: Final = "sample"
 
 
 class FactRow(Struct, frozen=True):
-    """n: its number. body: JSON object text without the number."""
+    """n: its number. body: JSON object text without the number; bytes that the disk made no text stand in it as lone
+    surrogates.
+    """
 
     n: int
     body: str
@@ -63,7 +67,8 @@ class Acknowledged(Struct, frozen=True):
     given out.
 
     gone: numbers that the backend misses and that are no longer here, as spans; they need `dropped` facts. have: all
-    that it has, as spans in order. reopened: it had some above its mark that it does not speak of any more.
+    that it has, as spans in order. reopened: it had some above its mark that it does not speak of any more. refused:
+    numbers that it could not read, said for the first time.
     """
 
     known: bool
@@ -73,6 +78,7 @@ class Acknowledged(Struct, frozen=True):
     gone: tuple[tuple[int, int], ...] = ()
     have: tuple[tuple[int, int], ...] = ()
     reopened: bool = False
+    refused: tuple[int, ...] = ()
 
 
 def append_fact(connection: sqlite3.Connection, body: str, tag: Tag | None = None) -> int:
@@ -86,7 +92,20 @@ def append_fact(connection: sqlite3.Connection, body: str, tag: Tag | None = Non
 
 def texts(connection: sqlite3.Connection, after: int) -> tuple[str, ...]:
     """Of every fact above a number, acknowledged or not."""
-    return tuple(row[0] for row in connection.execute("SELECT body FROM facts WHERE n > ?", (after,)))
+    found = connection.execute("SELECT CAST(body AS BLOB) FROM facts WHERE n > ?", (after,))
+    return tuple(_text(row[0]) for row in found)
+
+
+def put_aside(connection: sqlite3.Connection, name: str, numbers: Iterable[int], why: int) -> tuple[int, ...]:
+    """Keep rows for salvage: they are neither purged nor thinned, and go only with what people ask to be erased. Those
+    of them that were not aside before for as good a reason.
+    """
+    mark = f"UPDATE {name} SET aside = ? WHERE n = ? AND coalesce(aside, ?) > ?"
+    return tuple(n for n in numbers if connection.execute(mark, (why, n, _NEVER, why)).rowcount)
+
+
+def _text(body: bytes | None) -> str:
+    return (body or b"").decode("utf-8", "surrogateescape")
 
 
 def seal(connection: sqlite3.Connection, build: Callable[[int], bytes], tag: Tag | None = None) -> int:
@@ -138,25 +157,27 @@ def next_facts(connection: sqlite3.Connection, after: int, limit_bytes: int, lim
     rows: list[FactRow] = []
     room = limit_bytes
     for number, body in _open(connection, FACTS, after, limit_rows):
-        room -= len(body) + 16
+        room -= len(body or b"") + 16
         if rows and room < 0:
             break
-        rows.append(FactRow(number, body))
+        rows.append(FactRow(number, _text(body)))
     return tuple(rows)
 
 
 def next_samples(connection: sqlite3.Connection, after: int, limit_rows: int) -> tuple[SampleBlob, ...]:
     """Sealed blobs above `after` that are not acknowledged, oldest first."""
-    return tuple(SampleBlob(number, body) for number, body in _open(connection, SAMPLES, after, limit_rows))
+    return tuple(SampleBlob(number, body or b"") for number, body in _open(connection, SAMPLES, after, limit_rows))
 
 
-def _open(connection: sqlite3.Connection, name: str, after: int, limit: int) -> Iterator[tuple[int, Any]]:
+def _open(connection: sqlite3.Connection, name: str, after: int, limit: int) -> Iterator[tuple[int, bytes | None]]:
     """Number and body of rows not acknowledged: from gap to gap between the spans, so that no table of spans however
-    odd makes a search of every row for every span."""
+    odd makes a search of every row for every span. The body comes as bytes, whatever the disk made of it."""
     start = max(after, upto(connection, name))
     for first, last_one in [*spans(connection, name), (_NEVER, _NEVER)]:
         found = connection.execute(
-            f"SELECT n, body FROM {name} WHERE n > ? AND n < ? ORDER BY n LIMIT ?", (start, first, limit)
+            f"SELECT n, CAST(body AS BLOB) FROM {name} WHERE n > ? AND n < ? AND aside IS NOT {UNREADABLE}"
+            " ORDER BY n LIMIT ?",
+            (start, first, limit),
         )
         for row in found:
             yield row
@@ -174,8 +195,9 @@ def pending(connection: sqlite3.Connection) -> Pending:
 
 def _count(connection: sqlite3.Connection, name: str) -> int:
     mark = upto(connection, name)
+    counting = f"SELECT count(*) FROM {name} WHERE n BETWEEN ? AND ? AND aside IS NOT {UNREADABLE}"
     every, *done = (
-        int(connection.execute(f"SELECT count(*) FROM {name} WHERE n BETWEEN ? AND ?", span).fetchone()[0])
+        int(connection.execute(counting, span).fetchone()[0])
         for span in [(mark + 1, _NEVER), *spans(connection, name)]
     )
     return every - sum(done)
@@ -221,7 +243,8 @@ def acknowledge(
     have = tuple(merged([(1, now), *ahead]))
     reopened = merged([*have, *behind]) != list(have)
     gone = _gone(connection, name, now, highest) if back else ()
-    return Acknowledged(True, progressed, back, beyond, gone, have, reopened)
+    refused = put_aside(connection, name, poison[:MAX_CLAIMS], REFUSED)
+    return Acknowledged(True, progressed, back, beyond, gone, have, reopened, refused)
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -259,7 +282,7 @@ def _mark(connection: sqlite3.Connection, name: str, mark: int, at_ms: int | Non
 def _gone(connection: sqlite3.Connection, name: str, mark: int, highest: int) -> tuple[tuple[int, int], ...]:
     """Numbers above the mark that are neither here nor there: purged long ago, thinned, or gone for somebody's sake."""
     found, expected = list[tuple[int, int]](), mark + 1
-    kept = connection.execute(f"SELECT n FROM {name} WHERE n > ?", (mark,)).fetchall()
+    kept = connection.execute(f"SELECT n FROM {name} WHERE n > ? AND aside IS NOT {UNREADABLE}", (mark,)).fetchall()
     have = merged([*((row[0], row[0]) for row in kept), *spans(connection, name)])
     for first, last_one in [*have, (highest + 1, highest + 1)]:
         if first > expected:

@@ -26,30 +26,34 @@ class Page(Generic[Body]):
 
 
 def held(connection: sqlite3.Connection, name: str) -> dict[str, Any]:
-    """rows, bytes: of bodies. positions: rows that hold any. oldest_ms: the oldest row that ages, where its time is
-    known; undated: how many of those have none.
+    """rows, bytes: of bodies. aside: rows kept for salvage. positions: rows that hold any. oldest_ms: the oldest row
+    that ages, where its time is known; undated: how many of those have none.
     """
-    rows, size = connection.execute(f"SELECT count(*), coalesce(sum(length(body)), 0) FROM {name}").fetchone()
+    rows, size, aside = connection.execute(
+        f"SELECT count(*), coalesce(sum(length(body)), 0), count(aside) FROM {name}"
+    ).fetchone()
     ages = connection.execute(
         f"SELECT min(born), count(*) - count(born), count(*) FILTER (WHERE holds = ?) FROM {name}"
         " WHERE holds IS NOT NULL",
         (POSITION,),
     ).fetchone()
-    return {"rows": rows, "bytes": size, "positions": ages[2], "oldest_ms": ages[0], "undated": ages[1]}
+    return {"rows": rows, "bytes": size, "aside": aside, "positions": ages[2], "oldest_ms": ages[0], "undated": ages[1]}
 
 
 def fact(connection: sqlite3.Connection, number: int) -> str | None:
-    row = connection.execute("SELECT body FROM facts WHERE n = ?", (number,)).fetchone()
-    return None if row is None else str(row[0])
+    row = connection.execute("SELECT CAST(body AS BLOB) FROM facts WHERE n = ?", (number,)).fetchone()
+    return None if row is None else (row[0] or b"").decode(errors="backslashreplace")
 
 
 def facts_of(connection: sqlite3.Connection, booking: int, after: int, limit_bytes: int) -> Page[str]:
     """Facts that name a booking, anywhere in their body, oldest first; at least one if there is any."""
     named = re.compile(rf'"booking":{booking}[,}}]')
     found = connection.execute(
-        f"SELECT n, body FROM {FACTS} WHERE n > ? AND instr(body, ?) ORDER BY n", (after, f'"booking":{booking}')
+        f"SELECT n, CAST(body AS BLOB) FROM {FACTS} WHERE n > ? AND instr(body, ?) ORDER BY n",
+        (after, f'"booking":{booking}'),
     )
-    return _page(((n, body) for n, body in found if named.search(body)), after, limit_bytes)
+    texts = ((n, (body or b"").decode(errors="backslashreplace")) for n, body in found)
+    return _page(((n, body) for n, body in texts if named.search(body)), after, limit_bytes)
 
 
 def samples_of(connection: sqlite3.Connection, booking: int, after: int, limit_bytes: int) -> Page[bytes]:

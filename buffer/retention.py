@@ -60,11 +60,12 @@ def purge(connection: sqlite3.Connection, now_ms: int, keep_ms: int, limit: int 
 
 def thin(connection: sqlite3.Connection, describe: Describe) -> int:
     """Inside a transaction: make room. Acknowledged samples go first, then a tenth of the waiting ones, oldest first,
-    with a fact that says so; acknowledged facts go last, waiting facts never. The number of rows deleted.
+    with a fact that says so; acknowledged facts go last, waiting facts and what is set aside never. The number of rows
+    deleted.
     """
     deleted = _delete(connection, SAMPLES, outbox.upto(connection, SAMPLES), THIN_ROWS)
     if not deleted:
-        waiting = connection.execute("SELECT n FROM samples ORDER BY n").fetchall()
+        waiting = connection.execute("SELECT n FROM samples WHERE aside IS NULL ORDER BY n").fetchall()
         if waiting:
             oldest, newest = waiting[0][0], waiting[min(max(1, len(waiting) // THIN_PART), THIN_ROWS) - 1][0]
             deleted = _delete(connection, SAMPLES, newest, THIN_ROWS)
@@ -118,5 +119,6 @@ def _ballast(path: Path) -> Path:
 
 def _delete(connection: sqlite3.Connection, name: str, mark: int, limit: int) -> int:
     return connection.execute(
-        f"DELETE FROM {name} WHERE n IN (SELECT n FROM {name} WHERE n <= ? ORDER BY n LIMIT ?)", (mark, limit)
+        f"DELETE FROM {name} WHERE n IN (SELECT n FROM {name} WHERE n <= ? AND aside IS NULL ORDER BY n LIMIT ?)",
+        (mark, limit),
     ).rowcount

@@ -12,7 +12,7 @@ import os
 import sqlite3
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 TABLES: Final = frozenset({"streams", "facts", "samples", "groups", "ahead", "marks", "vault"})
 FACTS: Final = "facts"
 SAMPLES: Final = "samples"
@@ -20,7 +20,7 @@ SAMPLES: Final = "samples"
 # What every day's statements name. A file whose own schema lost a name to a bad block opens, and takes none of them.
 _NAMED: Final = (
     "name, id, upto FROM streams",
-    *(f"n, body, holds, booking, born, lived FROM {name}" for name in (FACTS, SAMPLES)),
+    *(f"n, body, holds, booking, born, lived, aside FROM {name}" for name in (FACTS, SAMPLES)),
     "id, body FROM groups",
     "stream, first, last FROM ahead",
     "id, stream, upto, acked_at FROM marks",
@@ -54,6 +54,9 @@ _MIGRATIONS: Final = {
         "CREATE INDEX facts_aging ON facts (holds, born, lived, booking) WHERE holds IS NOT NULL",
         "CREATE INDEX samples_aging ON samples (holds, born, lived, booking)",
     ),
+    # Why a row is kept for salvage: see `outbox.UNREADABLE` and `outbox.REFUSED`. Of the release before they are as all
+    # others.
+    3: tuple(f"ALTER TABLE {table} ADD COLUMN aside INTEGER" for table in ("facts", "samples")),
 }
 
 

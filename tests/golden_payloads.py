@@ -195,6 +195,7 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("alarm", {"name": "supply_low", "event": "cleared", "detail": {}}),
     ("dropped", facts.dropped("samples", 11, 13, "no_room", SAMPLES)),
     ("purged", {"why": "aged", "booking": None, "positions": 2, "samples": 3}),
+    ("damaged", facts.damaged("facts", 9, 9, STREAM)),
 )
 
 STATE: dict[str, object] = {

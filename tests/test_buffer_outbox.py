@@ -168,6 +168,23 @@ def test_pending_counts_what_the_backend_lacks(database: db.Database) -> None:
     assert outbox.pending(database.connection) == outbox.Pending(3, 0, 10, 0)
 
 
+def test_rows_set_aside_are_neither_offered_nor_purged_nor_thinned(database: db.Database) -> None:
+    add(database, 4)
+    with database.write() as connection:
+        outbox.seal(connection, lambda n: b"s" * 500)
+        outbox.put_aside(connection, "samples", [1], outbox.UNREADABLE)
+        assert outbox.put_aside(connection, "facts", [1, 2, 9], outbox.REFUSED) == (1, 2)
+        assert outbox.put_aside(connection, "facts", [1, 3], outbox.UNREADABLE) == (1, 3)
+        assert outbox.put_aside(connection, "facts", [1, 3], outbox.REFUSED) == ()
+    assert offered(database) == [2, 4], "what the backend refused it may ask for again"
+    assert outbox.pending(database.connection) == outbox.Pending(2, 0, 4, 1)
+    ack(database, 4, at_ms=0)
+    with database.write() as connection:
+        assert retention.thin(connection, lambda *_: "d") == 1
+        assert retention.purge(connection, 10**12, 0) == 0
+    assert ack(database, 0).gone == ((1, 1), (3, 4))
+
+
 def test_purge_keeps_rows_for_their_days_and_never_what_is_open(database: db.Database) -> None:
     day = 86_400_000
     add(database, 10)

@@ -50,6 +50,29 @@ def test_the_release_before_reads_and_writes_a_migrated_file(path: Path) -> None
     opened.close()
 
 
+def test_rows_that_are_kept_for_salvage_are_as_all_others_to_the_release_before(path: Path) -> None:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    for number in (1, 2):
+        for statement in schema._MIGRATIONS[number]:
+            connection.execute(statement)
+    connection.executemany("INSERT INTO streams (name, id) VALUES (?, ?)", [("facts", "a" * 16), ("samples", "b" * 16)])
+    connection.execute("INSERT INTO facts (body) VALUES ('{}'), ('damaged'), ('{}')")
+    connection.execute("PRAGMA user_version = 2")
+    connection.commit()
+    connection.close()
+    opened = db.open_or_replace(path, BIG)
+    assert (opened.created, opened.quarantined) == (False, None)
+    with opened.database.write() as writing:
+        assert outbox.put_aside(writing, "facts", [2], outbox.UNREADABLE) == (2,)
+    assert outbox.pending(opened.database.connection).facts == 2
+    opened.database.close()
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT n FROM facts WHERE n > 0 AND n < 9 ORDER BY n LIMIT 9").fetchall()
+    assert found == [(1,), (2,), (3,)]
+    connection.close()
+
+
 async def test_p5_p9_samples_of_the_release_before_go_like_all_others(tmp_path: Path) -> None:
     box = Box(old(tmp_path / "state" / "records.db"))
     await box.store.open()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.backend.numbers import Numbers
-from hil.backend.payload import Blob, Fact, Poison, pack, read, unpack
+from hil.backend.payload import Blob, Fact, Item, Poison, pack, read, unpack
 from tests.hil_backend import BOOT, STREAM, VEHICLE, fact, facts
 
 TOPIC = f"boitier/v1/{VEHICLE}/up/facts"
@@ -59,6 +59,49 @@ def test_message_that_cannot_be_placed_is_poison_without_a_number(change: dict[s
     (item,) = read(TOPIC, json.dumps(value).encode())
     assert isinstance(item, Poison)
     assert item.n is None
+
+
+def damaged(*at: int, count: int = 3, end: bytes = b"") -> list[Item]:
+    """What is read of facts from 1 on, compressed or not, of which those have a byte that JSON has not."""
+    listed = [json.dumps(fact(n), separators=(",", ":")).encode() for n in range(1, count + 1)]
+    listed = [text.replace(b'"kind"', b'"\xffind"') if n in at else text for n, text in enumerate(listed, 1)]
+    head = f'{{"v":1,"vehicle":"{VEHICLE}","stream":"{STREAM}","facts":['.encode()
+    text = head + b",".join(listed) + (end or b"]}")
+    return read(TOPIC, zlib.compress(text) if len(text) > 512 else text)
+
+
+@pytest.mark.parametrize("count", [3, 9])
+@pytest.mark.parametrize("at", [(1,), (2,), (3,), (1, 2), (1, 2, 3)])
+def test_a_row_that_a_disk_damaged_is_poison_and_spoils_no_other(at: tuple[int, ...], count: int) -> None:
+    items = damaged(*at, count=count)
+    assert [item.n for item in items if isinstance(item, Poison)] == list(at)
+    assert [item.n for item in items if isinstance(item, Fact)] == [n for n in range(1, count + 1) if n not in at]
+    whole = read(TOPIC, facts(*(fact(n) for n in range(1, count + 1))))
+    assert all(item in whole for item in items if isinstance(item, Fact)), "the same as in a message that reads"
+
+
+@pytest.mark.parametrize("items", [damaged(2, end=b"]"), damaged(2, end=b","), damaged(2, count=200)])
+def test_a_message_that_was_cut_off_or_is_none_of_a_car_is_not_taken_for_damaged_rows(items: list[Item]) -> None:
+    (item,) = items
+    assert isinstance(item, Poison)
+    assert item.n is None
+
+
+def sealed(count: int) -> bytes:
+    value = {"v": 1, "vehicle": VEHICLE, "stream": STREAM, "n": 7, "columns": 1, "booking": None, "boot": BOOT, "at": 5}
+    noise = [n * n * 7919 % 104729 for n in range(count)]
+    return pack({**value, "wall": None, "source": "none", "t": [0] * count, "c": [noise]})
+
+
+@pytest.mark.parametrize("count", [20, 200])
+def test_a_run_that_a_disk_damaged_is_poison_with_its_number_where_that_reads(count: int) -> None:
+    good = sealed(count)
+    for at in range(len(good)):
+        (item,) = read(TOPIC.replace("facts", "samples"), good[:at] + bytes([good[at] ^ 0x55]) + good[at + 1 :])
+        if good[0] == 0x78:
+            assert isinstance(item, Poison), "it carries a checksum"
+        if at > 110 and isinstance(item, Poison):
+            assert (item.stream, item.n) == (STREAM, 7)
 
 
 def test_blob_is_kept_byte_for_byte() -> None:

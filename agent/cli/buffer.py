@@ -66,6 +66,8 @@ def show(reach: Reach, as_json: bool) -> None:
             f"{part['rows']:>8} {what}, {part['bytes'] / 1024:.0f} KiB; {part['waiting']} wait for the backend;"
             f" {part['positions']} with positions; {ages}"
         )
+        if part["aside"]:
+            click.echo(f"{part['aside']:>8} of them read no more, here or for the backend, and are kept for salvage")
     if found["samples"]["unsealed"]:
         click.echo(f"{found['samples']['unsealed']:>8} samples not sealed yet")
     click.echo(f"{len(found['vault']):>8} kinds of small values: {', '.join(found['vault'])}")

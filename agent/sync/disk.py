@@ -20,7 +20,7 @@ from .record import Batch, Columns, Taken, When
 COLUMNS_KEY: Final = "store.columns"
 COUNTS: Final = (
     "set_aside", "odd_samples", "odd_groups", "unrecorded",
-    "aged_positions", "aged_samples", "erased_positions", "erased_samples",
+    "aged_positions", "aged_samples", "erased_positions", "erased_samples", "record_damaged", "record_refused",
 )  # fmt: skip
 
 

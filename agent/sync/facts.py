@@ -1,15 +1,18 @@
 """The catalogue of facts: every kind, its forms, and the keys of its body. Who writes which fact when, is its
 writer's business.
 
-Nothing checks a fact on its way out: a wrong body must still arrive. The catalogue is for the tests and for
+Nobody looks into a body on its way out: a wrong one must still arrive. The catalogue is for the tests and for
 docs/contract.md. Only its free texts are cut, since strangers have a say in them.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from keyless.claims import Claims
@@ -84,10 +87,13 @@ FORMS: Final = (
     Form("alarm", "raised", ("name", "event", "detail")),
     Form("alarm", "cleared", ("name", "event", "detail")),
     Form("dropped", "", ("stream", "from", "to", "why", "stream_id")),
+    Form("damaged", "", ("stream", "from", "to", "stream_id")),
     Form("purged", "", ("why", "booking", "positions", "samples")),
 )
 FREE: Final = ("detail", "why", "note", "result")  # the keys whose values are texts for people
 MOST_TEXT: Final = 120
+BEGINS: Final = '{"kind":"'  # every stored text; its number goes before that
+_KIND: Final = re.compile("[a-z_]{1,40}")  # also of a later release, whose records an older one may have to send
 KINDS: Final = tuple(dict.fromkeys(form.kind for form in FORMS))
 
 
@@ -107,6 +113,31 @@ def problems(kind: str, body: Mapping[str, object]) -> tuple[str, ...]:
 def dropped(stream: str, first: int, last: int, why: str, stream_id: str) -> dict[str, object]:
     """Body of the fact that numbers of a stream will never come (D11). stream: "facts" or "samples"."""
     return {"stream": stream, "from": first, "to": last, "why": why, "stream_id": stream_id}
+
+
+def damaged(stream: str, first: int, last: int, stream_id: str) -> dict[str, object]:
+    """Body of the fact that the disk damaged numbers of a stream: they stay in the box, and will never come."""
+    return {"stream": stream, "from": first, "to": last, "stream_id": stream_id}
+
+
+def whole(text: str) -> bool:
+    """Whether a stored text still is a fact. In a message one that is not would spoil all others."""
+    try:
+        told = msgspec.convert(json.loads(text.encode()), _Told)
+    except (ValueError, RecursionError):  # of which bytes that are no text are one
+        return False
+    return text.startswith(BEGINS) and _KIND.fullmatch(told.kind) is not None
+
+
+class _Told(Struct, frozen=True):
+    """The fields of a fact, of the types they were written as."""
+
+    kind: str
+    boot: str
+    at: int
+    wall: tuple[int, int] | None
+    source: str
+    body: dict[str, Any]
 
 
 def refused(via: str, refusal: Refusal, claims: Claims | None = None, **more: object) -> dict[str, object]:

@@ -73,6 +73,14 @@ def unseal(payload: bytes) -> tuple[int, Run] | None:
     return None if run is None else (value["n"], run)
 
 
+def whole(payload: bytes, stream: str, number: int) -> bool:
+    """Whether a stored payload still is what was sealed under that number. What is compressed carries a checksum."""
+    value = wire.unpack(payload)
+    if value is None or (value.get("stream"), value.get("n")) != (stream, number):
+        return False
+    return payload[:1] == wire.ZLIB or _read(value) is not None
+
+
 def group(run: Run) -> bytes:
     """Rows that are durable but not sealed yet: the same fields, without identity."""
     return wire.text(_fields(run) | {"t": _deltas([at for at, _ in run.rows]), "c": _columns(run)}).encode()

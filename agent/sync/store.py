@@ -166,11 +166,11 @@ class Store:
 
     async def next_facts(self, after: int, limit_bytes: int, limit_rows: int = 50) -> tuple[str, tuple[FactRow, ...]]:
         """Stream id, and facts above `after` that the backend lacks, oldest first. Raises StoreBroken."""
-        return await self.ask(lambda disk, _: delivery.next_facts(disk.database, after, limit_bytes, limit_rows))
+        return await self.ask(lambda disk, when: delivery.next_facts(disk, when, after, limit_bytes, limit_rows))
 
     async def next_samples(self, after: int, limit_rows: int = 1) -> tuple[str, tuple[SampleBlob, ...]]:
         """Stream id, and sealed blobs above `after` that the backend lacks, oldest first. Raises StoreBroken."""
-        return await self.ask(lambda disk, _: delivery.next_samples(disk.database, after, limit_rows))
+        return await self.ask(lambda disk, when: delivery.next_samples(disk, when, after, limit_rows))
 
     async def pending(self) -> Pending:
         return await self.ask(lambda disk, _: delivery.pending(disk.database))

@@ -20,6 +20,7 @@ from msgspec import Struct
 VERSION: Final = 1
 PREFIX: Final = "boitier/v1"
 PLAIN_BYTES: Final = 512  # D8: what is longer is compressed
+ZLIB: Final = b"\x78"  # its first byte; that of JSON is 0x7B
 _STREAM: Final = re.compile("[0-9a-f]{16}")  # any other text never reaches the database
 MOST_BYTES: Final = 1 << 20  # an honest payload is far smaller; a compressed bomb is not
 
@@ -97,7 +98,7 @@ def unpack(payload: bytes) -> dict[str, Any] | None:
     """The JSON object in a payload; `None` when it is none, or longer than 1 MiB."""
     data = payload
     try:
-        if payload[:1] == b"\x78":
+        if payload[:1] == ZLIB:
             engine = zlib.decompressobj()
             data = engine.decompress(payload, MOST_BYTES)
             if not engine.eof or engine.unused_data:

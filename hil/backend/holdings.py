@@ -151,16 +151,16 @@ class Holdings:
         return [stream, *self._dropped(fact, received)]
 
     def _dropped(self, fact: Fact, received: _Received) -> list[Stream]:
-        """D11: numbers that the vehicle says it dropped count as received."""
+        """D11: numbers that the vehicle says it dropped, or its disk damaged, count as received."""
         name, low, high = (fact.body.get(key) for key in ("stream", "from", "to"))
-        if fact.kind != "dropped" or name not in ("facts", "samples"):
+        if fact.kind not in ("dropped", "damaged") or name not in ("facts", "samples"):
             return []
         if not (isinstance(low, int) and isinstance(high, int) and 0 < low <= high < MOST):
             return []
         stream = fact.body.get("stream_id")
         if not (isinstance(stream, str) and ID.fullmatch(stream)):  # of an older car
             stream = fact.stream if name == "facts" else self._newest_run(fact.vehicle)
-        row = (fact.vehicle, stream, low, high, str(fact.body.get("why")))
+        row = (fact.vehicle, stream, low, high, str(fact.body.get("why", fact.kind)))
         self._db.execute("INSERT INTO dropped VALUES(?,?,?,?,?)", row)
         if stream == UNNAMED:
             return []

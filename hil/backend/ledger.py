@@ -115,6 +115,8 @@ def _streams(judgement: Judgement, held: Holding, last: dict[str, int] | None) -
         judgement.row(f"{kind}, numbered", f"{max(count, highest)}", f"{total} without a gap", faults)
     faults = [f"{stream}: number {n} came with two contents" for stream, n in held.conflicts]
     faults += [f"unreadable: {why} ({topic})" for topic, why in held.poison]
+    for body in (fact.body for fact in held.of("damaged")):
+        faults.append(f"damaged in the car: {body.get('stream')} {body.get('from')} to {body.get('to')}")
     judgement.row("records twice or unreadable", "0", str(len(faults)), faults)
 
 

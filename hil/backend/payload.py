@@ -5,6 +5,7 @@ What is not here: storing it. Written from the contract alone, not from the prog
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import zlib
@@ -17,6 +18,12 @@ ID: Final = re.compile(r"[0-9a-f]{16}")
 COMMAND: Final = re.compile(r"[0-9a-f]{32}")
 KIND: Final = re.compile(r"[a-z_]{1,40}")
 SOURCES: Final = ("signed", "gnss", "holdover", "none")
+HEAD: Final = re.compile(rb'\{"v":1,"vehicle":"([0-9a-f]{16})","stream":"([0-9a-f]{16})",')
+FACTS: Final = re.compile(rb'"facts":\[')
+EACH: Final = re.compile(rb'\{"n":([0-9]{1,15}),')
+RUN: Final = re.compile(rb'"n":([0-9]{1,15}),')
+HEAD_BYTES: Final = 200  # has the head, and a run's number
+MOST_FACTS: Final = 150  # a message has
 TOPIC: Final = re.compile(r"boitier/v1/([0-9a-f]{16})/up/(facts|samples|state|result)")
 
 
@@ -109,6 +116,9 @@ def read(topic: str, payload: bytes) -> list[Item]:
     vehicle, leaf = place.groups()
     try:
         value = unpack(payload)
+    except _Bad as error:
+        return _apart(topic, vehicle, payload, str(error))
+    try:
         _need(isinstance(value, dict) and value.get("v") == 1, "not a version 1 object")
         _need(value.get("vehicle") == vehicle, "vehicle differs from the topic")
         match leaf:
@@ -133,6 +143,53 @@ def _facts(topic: str, vehicle: str, value: dict[str, Any]) -> list[Item]:
     _need(isinstance(facts, list), "no list of facts")
     assert isinstance(facts, list)
     return [_fact(topic, vehicle, stream, fact) for fact in facts]
+
+
+def _apart(topic: str, vehicle: str, payload: bytes, why: str) -> list[Item]:
+    """A message that is no JSON, as a car sends one whose disk damaged a stored row: facts one by one, a run by its
+    number, so that the one row holds up no other. The order of the keys is the contract's.
+    """
+    text = _inflated(payload)
+    head = HEAD.match(text)
+    if head is None or head[1].decode() != vehicle:
+        return [Poison(topic, why, payload, vehicle)]
+    stream = head[2].decode()
+    if topic.endswith("/samples") and (run := RUN.match(text, head.end())):
+        return [Poison(topic, why, payload, vehicle, stream, int(run[1]))]
+    facts = FACTS.match(text, head.end()) if topic.endswith("/facts") else None
+    starts = list(EACH.finditer(text, facts.end())) if facts is not None else []
+    if not 0 < len(starts) <= MOST_FACTS or text[-2:] != b"]}":  # without its end it is not a row that is damaged
+        return [Poison(topic, why, payload, vehicle)]
+    ends = [start.start() - 1 for start in starts[1:]] + [len(text) - 2]
+    return [
+        _piece(topic, vehicle, stream, int(start[1]), text[start.start() : end])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _piece(topic: str, vehicle: str, stream: str, n: int, text: bytes) -> Item:
+    try:
+        return _fact(topic, vehicle, stream, unpack(text))
+    except _Bad as error:
+        return Poison(topic, str(error), text, vehicle, stream, n)
+
+
+def _inflated(payload: bytes) -> bytes:
+    """The text of a payload; of a damaged compressed one its beginning, as far as it unpacks."""
+    if payload[:1] != b"\x78":
+        return payload
+    inflater, text = zlib.decompressobj(), b""
+    with contextlib.suppress(zlib.error):
+        text = inflater.decompress(payload, LIMIT)
+    if inflater.eof:
+        return text
+    inflater, text = zlib.decompressobj(), b""
+    with contextlib.suppress(zlib.error):
+        for at in range(len(payload)):
+            text += inflater.decompress(payload[at : at + 1], HEAD_BYTES)
+            if len(text) >= HEAD_BYTES:
+                break
+    return text
 
 
 def _fact(topic: str, vehicle: str, stream: str, fact: Any) -> Item:
