@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from buffer import db, outbox, retention, vault
+from buffer.errors import StorageError
 from tests.buffer_bench import (  # noqa: F401 (fixtures)
     ack,
     add,
@@ -234,7 +235,7 @@ def test_quota_full_makes_room_by_giving_up_samples_and_keeps_every_fact(tmp_pat
                 outbox.seal(connection, lambda n: b"s" * 900)
                 outbox.append_fact(connection, "f" * 100)
             facts += 1
-        except db.StorageError:
+        except StorageError:
             assert retention.make_room(opened, lambda *a: "d")
             dropped += 1
     assert dropped > 3
