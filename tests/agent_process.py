@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import secrets
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agent.sync import forms
 from drivers.errors import DeviceGone
 from drivers.local.control import ask
 from hil import tokens
@@ -152,6 +156,7 @@ class Box:
         return self._log.read_text(encoding="utf-8")
 
     def close(self) -> None:
+        """What the daemon wrote is as the contract says, whatever the test was about."""
         if self.process is not None:
             if self.process.poll() is None:
                 self.process.kill()
@@ -159,6 +164,15 @@ class Box:
         self._notify.close()
         for wire in (self.gnss, self.reader, self.relay):
             wire.close()
+        wrong = self.misshapen()
+        assert not wrong, f"facts are not as the contract says: {wrong}"
+
+    def misshapen(self) -> list[str]:
+        """What is wrong with the facts on the disk; nothing where a test has damaged the database."""
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(self.state / "records.db")) as db:
+            written = [json.loads(row[0]) for row in db.execute("SELECT body FROM facts ORDER BY n")]
+            return [wrong for fact in written for wrong in forms.problems(fact["kind"], fact["body"])]
+        return []
 
 
 def sentence(body: str) -> bytes:

@@ -16,11 +16,13 @@ from config.settings import Buffer
 from config.vocabulary import LATITUDE, LONGITUDE, SOC
 from drivers.ports import Instant
 from tests.fakes.clock import ManualClock
+from tests.golden_payloads import BODIES
 
 VEHICLE = "8f3a52c0d1e4b796"  # also of `tests/agent_process.py`
 NAMES, STEPS, UNITS = (SOC, LATITUDE, LONGITUDE), (0.5, 1e-5, 1e-5), ("percent", "degrees", "degrees")
 T0 = 1_795_000_000_000
 HERE = (48.43123, 0.08865)
+BILL = next(body for kind, body in BODIES if (kind, body.get("event")) == ("booking", "closed"))
 SECRET = b'"lat":48.43123'
 PLACE = {"lat": HERE[0], "lon": HERE[1], "precision_m": 100}
 
@@ -66,7 +68,7 @@ class Box:
 
     async def bill(self, booking: int, event: str = "end") -> None:
         """A fact that bills, and one with coordinates."""
-        bill = Fact("booking", {"event": "closed", "booking": booking})
+        bill = Fact("booking", {**BILL, "booking": booking})
         await self.store.commit((bill, Fact("position", {"event": event, "booking": booking, **PLACE})))
 
     async def facts(self, kind: str) -> list[dict[str, object]]:

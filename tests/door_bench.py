@@ -31,7 +31,7 @@ from agent.car.journey import Journey
 from agent.car.state import CarState
 from agent.car.under_way import UnderWay
 from agent.run.supervisor import Actuation
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 from agent.sync.store import Store, StoreBroken
 from config.privacy import KindPolicy, Policy, Work
 from config.settings import Booking, Keyless, Lock, Settings, Station, Vehicle
@@ -116,7 +116,8 @@ class DoorBench:
         self.clock = ManualClock(boot=f"{number:016x}")
         self.reader = StandInReader()
         self.store = Store(
-            self.folder / "boitier.db", self.clock, self.stamp, VEHICLE.hex(), self.settings.buffer
+            self.folder / "boitier.db", self.clock, self.stamp, VEHICLE.hex(), self.settings.buffer,
+            version="1.0", car="zoe-ph1",
         )  # fmt: skip
         with contextlib.suppress(StoreBroken):  # and a start goes on without it (D14)
             await self.store.open()

@@ -1,5 +1,5 @@
 """Golden payloads from fixed input, one of each kind and one fact of each form. `python -m tests.golden_payloads`
-writes them anew.
+writes those of this version anew; what was released stays beside them (docs/contract.md, "How this contract grows").
 
 A golden file is what goes over the wire, in a readable envelope: the payload is the compact JSON of `payload`,
 compressed above 512 bytes, or the bytes of `hex`.
@@ -10,20 +10,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from agent.sync import facts, samples, wire
-from keyless import issue
-from tests import golden_receipts
+from agent.sync import facts, samples, schema, wire
+from tests import golden_receipts, golden_tokens
 from tests.golden_receipts import VEHICLE, WALL
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract" / "golden"
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract" / "golden" / f"v{wire.VERSION}"
 
 STREAM = "51aa0c9d77e3f012"
 SAMPLES = "c03e7d1842b6aa95"
 BOOT = "b0070000000000a1"
-TOKEN = "d28443a10127a0"  # only its beginning: what a token is, is not this contract's business
-COMMAND_ID = "00112233445566778899aabbccddeeff"
+COMMAND_ID = golden_tokens.COMMAND_ID.hex()
 HOLDER = "0a1b2c3d4e5f6071"
-CTI = "7f6e5d4c3b2a1908"
+CTI = golden_tokens.CTI.hex()
 ACCESS = "5e5e5e5e00000001"
 
 
@@ -209,7 +207,7 @@ STATE: dict[str, object] = {
     "odometer_km": 48255.1,
     "plugged": "yes",
     "locked": "yes",
-    "booking": 36,  # of a kind that this car's settings track: there is no position without one
+    "booking": "staff",  # a kind that this car's settings track: there is no position without one
     "position": [48.43123, 0.08865],
     "alarms": [],
     "revocation": {"delay_s": 5400, "by": "list"},
@@ -247,7 +245,6 @@ def ack(said: wire.Ack) -> bytes:
 
 def payloads() -> dict[wire.Kind, bytes]:
     """One payload of every kind."""
-    token = bytes.fromhex(TOKEN)
     return {
         wire.Kind.FACTS: wire.facts(VEHICLE, STREAM, fact_rows()),
         wire.Kind.SAMPLES: samples.seal(VEHICLE, SAMPLES, 7, RUN),
@@ -255,15 +252,15 @@ def payloads() -> dict[wire.Kind, bytes]:
         wire.Kind.WILL: wire.will(VEHICLE),
         wire.Kind.RESULT: wire.result(VEHICLE, COMMAND_ID, "done", "read back", 14),
         wire.Kind.ACK: ack(wire.Ack(STREAM, 12, ((14, 16),), (17,))),
-        wire.Kind.BOOK: token,
-        wire.Kind.COMMAND: issue.remote(token, token),
-        wire.Kind.TRUST: bytes.fromhex("83") + token,
+        wire.Kind.BOOK: golden_tokens.BOOKING,
+        wire.Kind.COMMAND: golden_tokens.COMMAND,
+        wire.Kind.TRUST: golden_tokens.KEYSET,
         wire.Kind.CONFIG: b"",
     }
 
 
 def name_of(kind: wire.Kind) -> str:
-    return kind.value.replace("/", "-").replace("#", "-") + ".json"
+    return schema.name_of(kind) + ".json"
 
 
 def file_of(kind: wire.Kind, payload: bytes) -> bytes:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from agent.access import decision_record
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 from agent.sync.store import Store
 from tests import receipt_rules
 

@@ -33,7 +33,7 @@ from agent.car.reading import Reading
 from agent.car.state import Moving
 from agent.car.stations import Where
 from agent.car.under_way import OpenBooking, UnderWay
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 from tests.test_legs import leg, reading
 
 HOME = Where(True, "home")

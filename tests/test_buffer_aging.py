@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agent.sync import facts, holdings, samples, tags
+from agent.sync import facts, forms, holdings, samples, tags
 from agent.sync.disk import Disk
 from agent.sync.holdings import Keep
 from agent.sync.keeping import DAY_MS
@@ -17,7 +17,7 @@ from agent.sync.record import Columns, When
 from agent.sync.store import SampleRow
 from buffer import aging
 from buffer.outbox import POSITION, SAMPLE
-from tests.aging_bench import HERE, NAMES, PLACE, SECRET, T0, UNITS, Box, the_box  # noqa: F401 (fixtures)
+from tests.aging_bench import BILL, HERE, NAMES, PLACE, SECRET, T0, UNITS, Box, the_box  # noqa: F401 (fixtures)
 
 # --- by age
 
@@ -33,10 +33,10 @@ async def test_p5_r26_positions_and_samples_go_by_age_although_never_sent_and_wh
     assert (done.facts, done.samples) == (1, 1)
     assert await box.bookings() == [33], "the run without a position stays for the longer time"
     assert await box.facts("position") == []
-    assert await box.facts("booking") == [{"event": "closed", "booking": 33}]
+    assert await box.facts("booking") == [{**BILL, "booking": 33}]
     box.clock.move(23 * 86_400)
     assert (await box.keeping().age()).samples == 1
-    assert await box.facts("booking") == [{"event": "closed", "booking": 33}], "R26"
+    assert await box.facts("booking") == [{**BILL, "booking": 33}], "R26"
 
 
 async def test_d11_what_the_backend_will_miss_is_told_with_why_and_the_purge_is_a_record(box: Box) -> None:
@@ -55,7 +55,7 @@ async def test_d11_what_the_backend_will_miss_is_told_with_why_and_the_purge_is_
     counters = box.store.counters()
     assert (counters["aged_positions"], counters["aged_samples"]) == (1, 3)
     for body in await box.facts("purged"):
-        assert facts.problems("purged", body) == ()
+        assert forms.problems("purged", body) == ()
 
 
 async def test_p5_a_long_stock_goes_in_small_steps(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:

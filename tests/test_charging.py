@@ -12,7 +12,7 @@ from agent.car import cable
 from agent.car.cable import Cable
 from agent.car.charging import CONFIRM_MS, Charge, agreed, step
 from agent.car.look import Look
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 from tests.test_legs import reading
 
 S = 1_000

@@ -17,7 +17,7 @@ from agent.car.look import Look
 from agent.car.reading import Reading
 from agent.car.state import Moving
 from agent.car.under_way import BOOKING_KEY, LEG_KEY, Course, OpenBooking
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 from tests.test_legs import reading
 
 WALL0 = 1_800_000_000_000 - 9 * 3_600_000

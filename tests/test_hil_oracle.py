@@ -75,17 +75,22 @@ def a_day() -> tuple[Diary, list[dict[str, Any]]]:
         return {"n": 0, "kind": kind, "boot": BOOT, "at": ms, "wall": wall, "source": "gnss", "body": body}
 
     start, end = reading(T0 + 11_200, diary), reading(T0 + 71_200, diary)
-    key, ours = {"via": "badge", "booking": 7}, {"booking": 7, "booking_kind": "private", "holder": "a" * 16}
+    who: dict[str, Any] = {"booking": 7, "token": "b" * 32, "holder": "a" * 16}
+    key: dict[str, Any] = {**who, "via": "badge", "command": None, "clock": "gnss", "note": None}
+    done: dict[str, Any] = {"outcome": "done", "booking": 7, "why": "read back", "resolved_at_boot": False}
     bill = {"how": "ended", "start": start, "end": end, "km": 12.0, "energy_kwh": 0.0, "duration_ms": 60_000}
+    more = {"soft": [], "hard_overridden": [], "distance": None, "legs": 0, "stops": 0, "unseen_ms": 0}
+    sums = dict.fromkeys(("energy_used_kwh", "energy_recovered_kwh"))
+    booted = {"version": "0.1.0", "car": "zoe-ph1", "sqlite": None, "why": "start", "quarantined": None}
     story = [
         at(10_100, "access", event="intent", access="a" * 16, action="unlock", **key),
-        at(11_200, "access", event="outcome", access="a" * 16, action="unlock", outcome="done", booking=7),
-        at(11_250, "booking", event="opened", start=start, **ours),
+        at(11_200, "access", event="outcome", access="a" * 16, action="unlock", **done),
+        at(11_250, "booking", event="opened", start=start, booking_kind="private", **who),
         at(70_100, "access", event="intent", access="b" * 16, action="lock", **key),
-        at(71_200, "access", event="outcome", access="b" * 16, action="lock", outcome="done", booking=7),
-        at(71_250, "booking", event="closed", booking=7, **bill),
+        at(71_200, "access", event="outcome", access="b" * 16, action="lock", **done),
+        at(71_250, "booking", event="closed", booking=7, **bill, **more, **sums),
         at(20_000, "columns", names=["Vehicle.TraveledDistance"], steps=[0.01], units=["km"]),
-        at(5_000, "boot", vehicle_key=tokens.raw_public(CAR_KEY).hex()),
+        at(5_000, "boot", **booted, vehicle_key=tokens.raw_public(CAR_KEY).hex()),
         at(11_250, "receipt", **receipt(1, "opened", start, None)),
         at(71_250, "receipt", **receipt(2, "ended", start, end)),
     ]
@@ -118,6 +123,24 @@ def test_honest_day_agrees(tmp_path: Path) -> None:
     assert judgement.findings == []
     assert all(row.agrees for row in judgement.rows)
     assert any("12.0 km" in row.holds for row in judgement.rows)
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "words"),
+    [
+        (6, {"kmh": 1}, "Additional properties are not allowed"),
+        (6, {"soft": "none"}, 'soft: "none" is not of type'),
+        (6, {"event": "shut"}, "no schema names this kind or event"),
+        (3, {"start": {"odometer_km": 1}}, '"soc_percent" is a required property'),
+    ],
+)
+def test_what_no_schema_names_is_found(tmp_path: Path, number: int, change: dict[str, Any], words: str) -> None:
+    diary, story = a_day()
+    story[number - 1]["body"].update(change)
+    judgement = judged(tmp_path, diary, story)
+    assert any(words in finding for finding in judgement.findings if finding.startswith("held against the schemas"))
+    row = next(row for row in judgement.rows if row.what == "held against the schemas")
+    assert (row.happened, row.holds, row.agrees) == ("11", "10 as the schemas say", False)
 
 
 @pytest.mark.parametrize("number", range(1, 11))

@@ -20,7 +20,7 @@ from agent.car.look import Look
 from agent.car.reading import LATE_MS, dated
 from agent.car.state import Moving
 from agent.car.under_way import Course, OpenBooking
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 from tests.test_course import CLOSES, DAY, OPENS, Box, killed
 from tests.test_legs import look, reading
 

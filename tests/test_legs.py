@@ -17,7 +17,7 @@ from agent.car.reading import Reading, carried, completed, driven_km, duration_m
 from agent.car.state import Moving
 from agent.car.watched import BRIDGED_MS, Watched
 from agent.sync import stored
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 
 
 def reading(at: int = 0, km: float | None = 100.0, boot: str = "aa" * 8, **changes: Any) -> Reading:

@@ -95,7 +95,7 @@ def test_the_cars_figures_and_standing_alarms_as_the_contract_writes_them(car: C
     }  # fmt: skip
     ours = STATE.keys() - {"facts", "samples", "pending", "time_question"}
     assert state(car, "private", None, True, (), REVOCATION).keys() == ours
-    shown = {**{name: STATE[name] for name in ours}, "booking": "staff"}
+    shown = {name: STATE[name] for name in ours}
     assert state(car, "staff", Place(48.43123, 0.08865, 1), True, (), REVOCATION) == shown
     assert [state(car, None, None, it, (), REVOCATION)["locked"] for it in (True, False, None)] == ["yes", "no", None]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agent.car.pauses import Pauses
 from agent.car.privacy import place, track
-from agent.sync.facts import problems
+from agent.sync.forms import problems
 from config.privacy import KindPolicy, Policy
 from drivers.ports import Fix, Instant
 from tests.door_bench import ALICE, T0, DoorBench, the_bench  # noqa: F401 (fixtures)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent.access import receipts
 from agent.access.receipts import NUMBER, NUMBER_FILE, Receipts
 from agent.car.inputs import Sensed
-from agent.sync.facts import SIGNED
+from agent.sync import forms, shapes
 from config.vocabulary import IGNITION
 from drivers.ports import BadgeTap, Feedback, LockAction
 from keyless import receipt
@@ -278,7 +278,7 @@ def test_whatever_the_car_tells_the_receipt_can_be_read(odometer: Any, soc: Any,
 
 
 def test_the_contract_names_every_event() -> None:
-    assert [it.name.lower() for it in Event] == list(SIGNED)
+    assert [it.name.lower() for it in Event] == list(forms.events(shapes.Receipt))
 
 
 async def test_a_lock_from_afar_of_the_open_booking_is_a_pause(bench: DoorBench) -> None:

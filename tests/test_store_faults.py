@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.sync import facts
+from agent.sync import forms
 from agent.sync.store import Fact, SampleRow, Store, StoreBroken
 from config.settings import Buffer
 from tests.fakes.clock import ManualClock
@@ -74,7 +74,7 @@ async def test_a_corrupt_file_at_start_is_set_aside_with_boot_and_alarm_facts(ma
     (alarm,) = await bodies(store, "alarm")
     assert (boot["why"], boot["quarantined"]) == ("new_stream", "buffer.db.broken-1")
     assert (alarm["name"], alarm["event"]) == ("database_broken", "raised")
-    assert facts.problems("boot", boot) == facts.problems("alarm", alarm) == ()
+    assert forms.problems("boot", boot) == forms.problems("alarm", alarm) == ()
 
 
 async def test_a_file_that_breaks_under_way_is_replaced_and_the_fact_is_stored_in_the_new_one(

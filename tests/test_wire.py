@@ -1,9 +1,7 @@
-"""Payloads and the contract: what goes over the wire, that it comes back the same, and that page, goldens and code
-agree."""
+"""What goes over the wire, and that it comes back the same; the contract is `test_contract.py`."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import tarfile
@@ -15,96 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from agent.sync import facts, samples, wire
+from agent.sync import samples, wire
 from tests import golden_payloads as golden
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "contract.md"
 VEHICLE = golden.VEHICLE
-
-
-# --- the contract ----------------------------------------------------------------------------------------------------
-
-
-def test_every_kind_has_one_golden_payload_and_there_are_no_others() -> None:
-    files = {file.name for file in golden.FOLDER.iterdir()}
-    assert files == {golden.name_of(kind) for kind in wire.Kind}
-    assert golden.payloads().keys() == set(wire.Kind)
-
-
-@pytest.mark.parametrize("kind", list(wire.Kind))
-def test_golden_files_are_what_the_code_makes_of_fixed_input(kind: wire.Kind) -> None:
-    payload = golden.payloads()[kind]
-    assert (golden.FOLDER / golden.name_of(kind)).read_bytes() == golden.file_of(kind, payload)
-
-
-@pytest.mark.parametrize("kind", [kind for kind in wire.Kind if kind.value.startswith("up/")])
-def test_golden_files_give_back_the_bytes_on_the_wire(kind: wire.Kind) -> None:
-    value = json.loads((golden.FOLDER / golden.name_of(kind)).read_bytes())["payload"]
-    payload = golden.payloads()[kind]
-    plain = zlib.decompress(payload) if payload[0] == 0x78 else payload
-    assert wire.text(value).encode() == plain
-
-
-def test_the_goldens_hold_one_fact_of_every_form_with_exactly_its_keys() -> None:
-    forms = {(kind, str(body.get("event", ""))) for kind, body in golden.BODIES}
-    assert forms == {(form.kind, form.event) for form in facts.FORMS}
-    assert [facts.problems(kind, body) for kind, body in golden.BODIES] == [()] * len(golden.BODIES)
-
-
-def test_r26_no_fact_but_position_carries_coordinates() -> None:
-    for form in facts.FORMS:
-        assert ("lat" in form.keys) is (form.kind == "position")
-    assert not {"position", "lat", "lon"} & set(facts.READING)
-
-
-def test_r27_the_golden_state_shows_no_position_outside_of_a_booking() -> None:
-    private = {body["booking"] for kind, body in golden.BODIES if body.get("booking_kind") == "private"}
-    assert golden.STATE["position"] is None or golden.STATE["booking"] not in {None, *private}
-
-
-def test_the_page_names_every_topic_and_golden_file() -> None:
-    page = PAGE.read_text()
-    for kind in wire.Kind:
-        assert f"| `{kind.value.partition('#')[0]}` |" in page
-        assert f"(contract/golden/{golden.name_of(kind)})" in page
-    assert f"`{wire.PREFIX}/{{vehicle}}/`" in page
-
-
-def test_the_page_shows_payloads_as_the_code_makes_them() -> None:
-    blocks = [part.split("\n```")[0] for part in PAGE.read_text().split("```json\n")[1:]]
-    made = [wire.unpack(payload) for payload in golden.payloads().values()]
-    listed, *others = made
-    whole = [wire.text(value) for value in others if value is not None]
-    assert listed is not None
-    single = [wire.text(fact) for fact in listed["facts"]]
-    assert set(blocks) <= {*whole, *single}
-    assert set(whole) <= set(blocks)
-    assert any(block in single for block in blocks)
-
-
-def test_the_page_lists_every_form_of_fact_with_its_keys() -> None:
-    page = PAGE.read_text()
-    rows = [line for line in page.split("\n") if line.startswith("| `") and line.count("|") == 4]
-    wanted = [
-        f"| `{form.kind}` | {f'`{form.event}`' if form.event else ''} | {' '.join(f'`{key}`' for key in form.keys)} |"
-        for form in facts.FORMS
-    ]
-    assert rows == wanted
-    assert " ".join(f"`{key}`" for key in facts.READING) in page
-
-
-def test_the_catalogue_names_what_is_wrong_with_a_body() -> None:
-    assert facts.problems("nonsense", {}) == ("no such fact: nonsense",)
-    assert facts.problems("access", {"event": "shrug"}) == ("no such fact: access shrug",)
-    assert facts.problems("alarm", {"name": "x", "event": "raised", "more": 1}) == (
-        "alarm raised: detail is missing",
-        "alarm raised: more is not in the contract",
-    )
-    reading = golden.reading(1, 1.0, 50.0)
-    del reading["wall"]
-    assert facts.problems("plug", {"event": "plugged", "booking": None, "reading": reading}) == (
-        "plug reading: wall is missing",
-    )
 
 
 # --- envelopes -------------------------------------------------------------------------------------------------------

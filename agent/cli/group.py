@@ -14,6 +14,7 @@ FAMILIES: Final[dict[str, tuple[str, str, str]]] = {
     "check": ("agent.cli.check", "check", "Settings, car, devices, backend: what is missing and what to do."),
     "buffer": ("agent.cli.buffer", "buffer", "What the car holds of people: look, hand out, erase."),
     "car": ("agent.cli.car", "car", "Car models: list, show, check; decode or plot a recording."),
+    "contract": ("agent.cli.contract", "contract", "The wire to the backend: decode a payload, print a schema."),
     "garage": ("agent.cli.garage", "garage", "Keep the box quiet while the car is in a garage."),
     "gnss": ("agent.cli.gnss", "gnss", "Decode a log of the satellite receiver."),
     "token": ("agent.cli.token", "token", "Issue, inspect and verify booking tokens."),

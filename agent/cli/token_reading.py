@@ -56,8 +56,8 @@ def inspect(token: str, as_json: bool) -> None:
     """What a token says of itself; NOTHING is verified. TOKEN: a file, `-`, or hex or base64url text."""
     data = read_bytes(token)
     outer, claims = read_token(data, as_json)
-    said = {"verified": False, "bytes": len(data), "alg": outer.alg, "kid": outer.kid.hex(), "claims": _claims(claims)}
-    say(said, as_json)
+    said = {"verified": False, "bytes": len(data), "alg": outer.alg, "kid": outer.kid.hex()}
+    say(said | {"claims": plain_claims(claims)}, as_json)
 
 
 def read_token(data: bytes, as_json: bool) -> tuple[cose.Sign1, values.Claims]:
@@ -103,16 +103,17 @@ def verify_(
     )  # fmt: skip
     decision = verify.believe(read_bytes(token), situation)
     if isinstance(decision, Refusal):
-        claims = None if decision.claims is None else _claims(decision.claims)
+        claims = None if decision.claims is None else plain_claims(decision.claims)
         texts = {language: saying.said(decision, language) for language in saying.LANGUAGES}
         detail = dict(decision.detail)
         say({"accept": False, "code": decision.code, "claims": claims, "detail": detail, "said": texts}, as_json)
         raise SystemExit(1)
     detail = {"note": decision.note, "ignored": decision.ignored}
-    say({"accept": True, "code": None, "claims": _claims(decision), "detail": detail}, as_json)
+    say({"accept": True, "code": None, "claims": plain_claims(decision), "detail": detail}, as_json)
 
 
-def _claims(claims: values.Claims) -> dict[str, object]:
+def plain_claims(claims: values.Claims) -> dict[str, object]:
+    """What a token says, as JSON: bytes in hex, words for numbers."""
     holder = claims.confirmation
     plain = {name: getattr(claims, name) for name in ("iss", "exp", "nbf", "iat", "booking", "revision", "actions")}
     return plain | {

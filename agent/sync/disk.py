@@ -130,8 +130,7 @@ class Disk:
             self.counts["set_aside"] += 1
             boot = self._program | {"why": "new_stream", "vehicle_key": None}
             outbox.append_fact(connection, when.fact("boot", boot | {"quarantined": opened.quarantined}))
-            alarm = {"name": "database_broken", "event": "raised", "detail": opened.detail}
-            outbox.append_fact(connection, when.fact("alarm", alarm))
+            outbox.append_fact(connection, when.alarm("database_broken", "raised", opened.detail))
         if (columns := Columns.from_bytes(known.get(COLUMNS_KEY))) is not None:
             self._columns(connection, columns, known, when)
 

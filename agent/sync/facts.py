@@ -1,8 +1,7 @@
-"""The catalogue of facts: every kind, its forms, and the keys of its body. Who writes which fact when, is its
-writer's business.
+"""Bodies of facts that several writers share, the bound on free texts, since strangers have a say in those, and whether
+a stored text still is a fact. The catalogue of all facts is `forms.py`.
 
-Nobody looks into a body on its way out: a wrong one must still arrive. The catalogue is for the tests and for
-docs/contract.md. Only its free texts are cut, since strangers have a say in them.
+Nobody looks into a body on its way out: a wrong one must still arrive.
 """
 
 from __future__ import annotations
@@ -18,96 +17,10 @@ from msgspec import Struct
 from keyless.claims import Claims
 from keyless.refusal import Refusal
 
-
-class Form(Struct, frozen=True):
-    """One kind of fact, or one event of it (event "" where the kind has only one form). keys: all of them, always
-    present."""
-
-    kind: str
-    event: str
-    keys: tuple[str, ...]
-
-
-READING: Final = (
-    "odometer_km", "soc_percent", "energy_kwh", "range_km", "plugged", "at_station", "boot", "at", "wall",
-)  # fmt: skip
-READINGS: Final = ("start", "end", "reading", "plug_in", "unplug")
-FLOWS: Final = ("energy_used_kwh", "energy_recovered_kwh", "stops", "unseen_ms")
-LEG: Final = ("start", "end", "km", "energy_kwh", "duration_ms", "distance", *FLOWS)
-PLACE: Final = ("event", "booking", "lat", "lon", "precision_m")
-LOCATED: Final = ("event", "booking", "booking_kind", "role", "holder", "token", "command", "found")
-CHARGE: Final = ("event", "booking", "station", "charge_point", "plug_in", "start")
-
-SIGNED: Final = ("opened", "paused", "ended", "auto_closed", "takeover", "forced")
-
-FORMS: Final = (
-    Form("boot", "", ("version", "car", "sqlite", "why", "quarantined", "vehicle_key")),
-    Form("columns", "", ("names", "steps", "units")),
-    Form(
-        "access",
-        "intent",
-        ("event", "access", "via", "action", "booking", "token", "holder", "command", "clock", "note"),
-    ),
-    Form("access", "outcome", ("event", "access", "action", "booking", "outcome", "why", "resolved_at_boot")),
-    Form("refused", "", ("via", "code", "booking", "holder", "detail")),
-    Form("booking", "stored", ("event", "booking", "revision", "token", "booking_kind", "from", "to", "code")),
-    Form("booking", "refused", ("event", "booking", "revision", "token", "booking_kind", "from", "to", "code")),
-    Form("booking", "opened", ("event", "booking", "token", "holder", "booking_kind", "start")),
-    Form(
-        "booking", "closed",
-        (
-            "event", "booking", "how", "soft", "hard_overridden", "start", "end", "km", "energy_kwh", "duration_ms",
-            "distance", "legs", *FLOWS,
-        ),
-    ),
-    *(Form("receipt", event, ("event", "booking", "number", "cose")) for event in SIGNED),
-    Form("leg", "opened", ("event", "booking", "leg", "start")),
-    Form("leg", "closed", ("event", "booking", "leg", *LEG)),
-    Form("unbooked_leg", "opened", ("event", "leg", "start")),
-    Form("unbooked_leg", "closed", ("event", "leg", *LEG)),
-    Form("plug", "plugged", ("event", "booking", "reading")),
-    Form("plug", "unplugged", ("event", "booking", "reading")),
-    Form("charge", "started", CHARGE),
-    Form(
-        "charge",
-        "closed",
-        (*CHARGE, "end", "unplug", "why", "energy_kwh", "mean_kw", "pauses", "paused_ms", "unseen_ms"),
-    ),
-    Form("position", "start", PLACE),
-    Form("position", "end", PLACE),
-    Form("position", "theft", PLACE),
-    Form("position", "assistance", PLACE),
-    Form("pause", "began", ("event", "booking")),
-    Form("pause", "ended", ("event", "booking")),
-    Form("located", "theft", LOCATED),
-    Form("located", "assistance", LOCATED),
-    Form("command", "", ("id", "action", "result")),
-    Form("garage", "on", ("event", "by", "hours")),
-    Form("garage", "off", ("event", "by", "hours")),
-    Form("alarm", "raised", ("name", "event", "detail")),
-    Form("alarm", "cleared", ("name", "event", "detail")),
-    Form("dropped", "", ("stream", "from", "to", "why", "stream_id")),
-    Form("damaged", "", ("stream", "from", "to", "stream_id")),
-    Form("purged", "", ("why", "booking", "positions", "samples")),
-)
 FREE: Final = ("detail", "why", "note", "result")  # the keys whose values are texts for people
 MOST_TEXT: Final = 120
 BEGINS: Final = '{"kind":"'  # every stored text; its number goes before that
 _KIND: Final = re.compile("[a-z_]{1,40}")  # also of a later release, whose records an older one may have to send
-KINDS: Final = tuple(dict.fromkeys(form.kind for form in FORMS))
-
-
-def problems(kind: str, body: Mapping[str, object]) -> tuple[str, ...]:
-    """What is wrong with a fact's body, in words; empty when it is as the contract says."""
-    forms = [form for form in FORMS if form.kind == kind and form.event in ("", body.get("event"))]
-    if not forms:
-        return (f"no such fact: {kind} {body.get('event', '')}".rstrip(),)
-    found = _differences(f"{kind} {forms[0].event}".rstrip(), forms[0].keys, body)
-    for name in READINGS:
-        reading = body.get(name)
-        if isinstance(reading, Mapping):
-            found += _differences(f"{kind} {name}", READING, reading)
-    return tuple(found)
 
 
 def dropped(stream: str, first: int, last: int, why: str, stream_id: str) -> dict[str, object]:
@@ -193,8 +106,3 @@ def lesser(text: str) -> bool:
     return text.startswith(('{"kind":"refused",', '{"kind":"plug",')) or (
         text.startswith('{"kind":"booking",') and '"body":{"event":"refused",' in text
     )
-
-
-def _differences(what: str, keys: tuple[str, ...], body: Mapping[str, object]) -> list[str]:
-    found = [f"{what}: {key} is missing" for key in keys if key not in body]
-    return found + [f"{what}: {key} is not in the contract" for key in body if key not in keys]

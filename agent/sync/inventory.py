@@ -1,8 +1,9 @@
 """The inventory: every data point, what it is for, how long it stays, who gets it, whether it is about a person.
 
-The keys come from where they are written (`facts.py`, the sampler's columns, …), and what is said of them from
-`words.py`. docs/data-inventory.md is this as a page, and `boitier buffer inventory --json` as data. What is not here:
-enforcing any of it (`holdings.py`, `buffer/retention.py`).
+The keys come from the shapes of what is written (`forms.py`, `payloads.py`, the sampler's columns, …), and what is said
+of them from `words.py`. docs/data-inventory.md is this as a page, `boitier buffer inventory --json` as data, and the
+schemas of the contract say the same (`schema.py`). What is not here: enforcing any of it (`holdings.py`,
+`buffer/retention.py`).
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Final
 
 from config.vocabulary import LATITUDE, LONGITUDE, VOCABULARY
 
-from . import facts
-from .words import BOX, MEANING, RESULT, RUN, STATE, USES
+from . import forms, payloads
+from .words import BOX, MEANING, USES
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +47,15 @@ SAMPLES: Final = "samples"
 
 def keys(columns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Where and name of everything that is written. columns: of samples, as the sampler has them."""
-    yield from (("fact", key) for key in ("n", "kind", "boot", "at", "wall", "source", "body"))
+    yield from (("fact", key) for key in forms.keys(payloads.SentFact))
     seen: dict[tuple[str, str], None] = {}
-    for form in facts.FORMS:
+    for form in forms.FORMS:
         seen.update(dict.fromkeys((f"fact {form.kind}", key) for key in form.keys))
     yield from seen
-    yield from ((READING, key) for key in facts.READING)
-    yield from ((SAMPLES, key) for key in (*RUN, *columns))
-    yield from (("state", key) for key in STATE)
-    yield from (("result", key) for key in RESULT)
+    yield from ((READING, key) for key in forms.READING)
+    yield from ((SAMPLES, key) for key in (*forms.keys(payloads.Samples), *columns))
+    yield from (("state", key) for key in forms.keys(payloads.State))
+    yield from (("result", key) for key in forms.keys(payloads.Result))
     yield from (("box", key) for key in BOX)
 
 

@@ -53,6 +53,10 @@ class When(Struct, frozen=True):
     def fact(self, kind: str, body: Mapping[str, object]) -> str:
         return wire.fact(kind, self.boot, self.at_ms, self.wall, self.source, facts.bounded(body))
 
+    def alarm(self, name: str, event: str, why: str) -> str:
+        """One of the store's own. event: "raised" or "cleared"."""
+        return self.fact("alarm", {"name": name, "event": event, "detail": {"why": why}})
+
 
 class Taken(Struct, frozen=True):
     """One sample as it came from the sampler, with the moment it carries."""

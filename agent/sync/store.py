@@ -256,7 +256,7 @@ class Store:
         self._retry_ns = now_ns + round(self._retry_s * 1e9)
         when = self._when()
         await self._reading(lambda: self._disk.open(when))
-        over = Batch(when, (when.fact("alarm", {"name": "storage", "event": "cleared", "detail": self.trouble}),))
+        over = Batch(when, (when.alarm("storage", "cleared", self.trouble),))
         while kept := self._kept.take():
             try:
                 await self._worker.do(functools.partial(self._disk.write_kept, Batch(when, kept)))
@@ -277,7 +277,7 @@ class Store:
         if not self.broken:
             self.broken = True
             self._retry_ns = self._clock.now().ns + round(self._retry_s * 1e9)
-            self._kept.add(self._when().fact("alarm", {"name": "storage", "event": "raised", "detail": self.trouble}))
+            self._kept.add(self._when().alarm("storage", "raised", self.trouble))
             _log.error("database broken: %s", error)
         # A full disk can still be read and drained.
         if not isinstance(error, StorageFull):

@@ -1,20 +1,12 @@
 """What the inventory says of each key: meanings, purposes, retention, recipients. No key is decided here.
 
-What is not here: which keys there are (`facts.py`, `inventory.py`), but for those of the payloads that have no list of
-their own.
+What is not here: which keys there are (`forms.py`, `payloads.py`), but for those of the box's own disk.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-RUN: Final = ("v", "vehicle", "stream", "n", "columns", "booking", "boot", "at", "wall", "source", "t", "c")
-STATE: Final = (
-    "v", "vehicle", "online", "at", "wall", "facts", "samples", "pending", "soc", "range_km", "range_computed",
-    "odometer_km", "plugged", "locked", "booking", "position", "alarms", "time_question",
-    "revocation",
-)  # fmt: skip
-RESULT: Final = ("v", "vehicle", "id", "result", "fact")
 BOX: Final = (
     "booking/open", "booking/ended/", "leg/open", "charge/open", "journey/last", "car/last", "car/supply",
     "car/consumption", "car/garage", "privacy/pause", "token/", "revision/", "emergency/", "decision/",

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..diary import Diary
 from ..report import Row
-from . import coverage, expected_bills, journeys, locks, receipts
+from . import contract, coverage, expected_bills, journeys, locks, receipts
 from .held import HeldFact, Holding, read
 from .journeys import Fine, middle
 from .placing import held_facts
@@ -85,6 +85,7 @@ def judge(
     tolerance = tolerance or Tolerance()
     held, judgement = read(database, vehicle), Judgement()
     _streams(judgement, held, last)
+    judgement.row("held against the schemas", *contract.compare(database, vehicle))
     _locks(judgement, held, diary, tolerance)
     for expected in bookings:
         _booking(judgement, held, diary, expected, tolerance)
