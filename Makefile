@@ -72,6 +72,7 @@ lint: venv ## ruff, mypy --strict, import-linter
 
 test: packages ## everything but the long forms: lint, unit tests, the bench in the guest
 	@$(RUN) -m hil.packages systemd gpsd dbus browser
+	@$(RUN) -m hil.node
 	@$(MAKE) --no-print-directory lint
 	$(RUN) -m pytest -m "not guest and not slow" --ignore=tests/inside $(TOGETHER)
 	$(RUN) -m pytest -m "guest or slow" $(BENCHES) hil/scenarios tests --ignore=tests/inside

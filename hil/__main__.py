@@ -8,6 +8,7 @@ USAGE = """usage: python -m hil COMMAND [OPTIONS]
 
   demo   one working day of a shared Zoé, told and compared (python -m hil demo --help)
   up     a bench to play with: drive, break things, tap badges (python -m hil up --help)
+  play   a broker, and a car that speaks until a backend has committed it: for whoever writes one
   do     one command for the bench that runs, from another terminal (python -m hil do help)
 """
 
@@ -23,6 +24,10 @@ def main() -> int:
             from . import prompt
 
             return prompt.main(rest)
+        case ["play", *rest]:
+            from . import play
+
+            return play.main(rest)
         case ["do", *rest]:
             from . import remote
 
