@@ -5,6 +5,7 @@ Synchronous and used by one thread only; waiting, bounding and remembering for l
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Final
 
@@ -90,6 +91,9 @@ class Disk:
     def _start(self, opened: db.Opened, when: When) -> db.Opened:
         self._database = opened.database
         try:
+            if self.known.loaded:  # after a mishap: no later sync writes what a failed one left in the log
+                with contextlib.suppress(StorageFull):
+                    opened.database.checkpoint()
             try:
                 known, odd = self._begin(opened, when)
             except StorageFull:
