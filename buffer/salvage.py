@@ -24,12 +24,14 @@ Body = TypeVar("Body", str, bytes)
 @dataclass(frozen=True, slots=True)
 class Stream(Generic[Body]):
     """id: "" where it cannot be read. rows: bodies by number. last: highest number that was given out, as far as
-    anything tells. waiting: of the rows, those that the backend had not said it has; all, where its word is not read.
+    anything tells. upto: the backend's mark, 0 where it is not read. waiting: of the rows, those that the backend had
+    not said it has.
     """
 
     id: str
     rows: dict[int, Body]
     last: int
+    upto: int
     waiting: tuple[int, ...]
 
     @property
@@ -108,4 +110,4 @@ def _stream(found: _Found, name: str, table: dict[int, set[Body]]) -> Stream[Bod
     identity, mark = next(iter(told)) if len(told) == 1 else ("", 0)
     spans = outbox.merged(found.ahead.get(name, []))
     waiting = tuple(n for n in sure if n > mark and not any(a <= n <= b for a, b in spans))
-    return Stream(identity, sure, max([found.given.get(name, 0), mark, *sure]), waiting)
+    return Stream(identity, sure, max([found.given.get(name, 0), mark, *sure]), mark, waiting)

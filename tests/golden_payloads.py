@@ -18,6 +18,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "docs" / "contract" / "golden" / 
 
 STREAM = "51aa0c9d77e3f012"
 SAMPLES = "c03e7d1842b6aa95"
+OLD_STREAM = "7a91c5d30e8842bf"
 BOOT = "b0070000000000a1"
 COMMAND_ID = golden_tokens.COMMAND_ID.hex()
 HOLDER = "0a1b2c3d4e5f6071"
@@ -192,6 +193,14 @@ BODIES: tuple[tuple[str, dict[str, object]], ...] = (
     ("alarm", {"name": "supply_low", "event": "raised", "detail": {}}),
     ("alarm", {"name": "supply_low", "event": "cleared", "detail": {}}),
     ("dropped", facts.dropped("samples", 11, 13, "no_room", SAMPLES)),
+    (
+        "salvaged",
+        {"event": "record", "stream_id": OLD_STREAM, "n": 7, "record": {
+            "kind": "plug", "boot": BOOT, "at": 1000, "wall": None, "source": "none",
+            "body": {"event": "plugged", "booking": None, "reading": None},
+        }},
+    ),
+    ("salvaged", {"event": "done", "stream_id": OLD_STREAM, "from": 1, "to": 9, "count": 1, "missing": 2}),
     ("purged", {"why": "aged", "booking": None, "positions": 2, "samples": 3}),
     ("damaged", facts.damaged("facts", 9, 9, STREAM)),
 )

@@ -19,7 +19,7 @@ from ..access.receipts import NUMBER
 from ..access.remote import COUNTER
 from ..access.revisions import REVISION
 from ..car.under_way import BOOKING_KEY, USED_KEY
-from ..sync import delivery, holdings, wiping
+from ..sync import delivery, holdings, salvaging, wiping
 from ..sync.disk import Disk
 from ..sync.record import When
 from ..sync.tags import DECISION_KEY
@@ -49,6 +49,8 @@ class Records:
         store = self._house.store
         if request.get("do") == "decisions":
             return decision_log.answer(await store.read(DECISION_KEY), request)
+        if request.get("do") == "salvaged":
+            return await self._salvaged(request)
         if request.get("do") != "show":
             await store.commit(seal=True)  # what is in memory or lies open belongs to it
         found: dict[str, Any] = await store.ask(functools.partial(holdings.answer, request=request))
@@ -56,6 +58,13 @@ class Records:
         found["under_way"] = under.booking if under is not None else None
         found["gone"] = {name: counters[name] for name in counters if name.startswith(("aged_", "erased_"))}
         return found
+
+    async def _salvaged(self, request: Mapping[str, object]) -> dict[str, Any]:
+        """Records of a database that was set aside, read by whoever asks: from here on they are ours to deliver."""
+        store, told = self._house.store, salvaging.taken(request)
+        if why := await store.ask(lambda disk, when: salvaging.refusal(disk, request["stream"])):
+            raise ValueError(why)
+        return {"stored": len(await store.commit(told))}
 
     async def _erase_all(self, *, lose_unsent: bool) -> dict[str, Any]:
         """Only checks, and asks the house to stop: files are taken away when nobody has them open any more.

@@ -45,7 +45,8 @@ SHAPES: Final[tuple[tuple[str, type[Body]], ...]] = (
     ("plug", shapes.Plug), ("charge", shapes.ChargeStarted), ("charge", shapes.ChargeClosed),
     ("position", shapes.Position), ("pause", shapes.Pause), ("located", shapes.Located),
     ("command", shapes.CommandDone), ("garage", shapes.Garage), ("alarm", shapes.Alarm), ("dropped", shapes.Dropped),
-    ("damaged", shapes.Damaged), ("purged", shapes.Purged),
+    ("damaged", shapes.Damaged), ("salvaged", shapes.Salvaged), ("salvaged", shapes.SalvagedAll),
+    ("purged", shapes.Purged),
 )  # fmt: skip
 
 

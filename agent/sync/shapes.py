@@ -266,6 +266,22 @@ class Damaged(Body):
     stream_id: u.Id
 
 
+class Salvaged(Body):
+    event: Literal["record"]
+    stream_id: u.Id
+    n: u.Number
+    record: dict[str, Any]  # a fact without its number
+
+
+class SalvagedAll(Body):
+    event: Literal["done"]
+    stream_id: u.Id
+    from_: u.Number = field(name="from")
+    to: u.Count
+    count: u.Count
+    missing: u.Count
+
+
 class Purged(Body):
     why: Annotated[Literal["aged", "erased", "erased_all"], u.MORE]
     booking: u.Count | None

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from . import payload
 from .numbers import Numbers
 from .payload import ID, Blob, Fact, Item, Poison, Result, State
 from .store import Mark, NotStored, Stream
@@ -148,6 +149,8 @@ class Holdings:
             return [stream]
         counts["facts"] += 1
         received[stream].add(fact.n)
+        if (inner := payload.salvaged(fact)) is not None:  # its stream is no car's any more: nobody waits for a word
+            self._fact(inner, received, counts, now_ms)
         return [stream, *self._dropped(fact, received)]
 
     def _dropped(self, fact: Fact, received: _Received) -> list[Stream]:

@@ -208,6 +208,20 @@ def _fact(topic: str, vehicle: str, stream: str, fact: Any) -> Item:
         return Poison(topic, str(error), item.encode(), vehicle, stream, n)
 
 
+def salvaged(fact: Fact) -> Fact | None:
+    """The fact of an older stream that a fact `salvaged` carries, as if it had come under that stream; `None` for one
+    that does not read: its own bearer is stored all the same, so nothing is lost."""
+    body = fact.body
+    if fact.kind != "salvaged" or body.get("event") != "record" or not isinstance(body.get("record"), dict):
+        return None
+    try:
+        stream = _ident(body, "stream_id")
+    except _Bad:
+        return None
+    inner = _fact("", fact.vehicle, stream, {"n": body.get("n"), **body["record"]})
+    return inner if isinstance(inner, Fact) else None
+
+
 def _blob(topic: str, vehicle: str, value: dict[str, Any], payload: bytes) -> Item:
     stream, n = _ident(value, "stream"), _number(value, "n", low=1)
     try:
