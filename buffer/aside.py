@@ -63,7 +63,7 @@ def readable_vault(path: Path) -> dict[str, bytes]:
     """The vault of a file that cannot be opened for writing, or is damaged, as far as it reads; also while another
     process has it open. Facts are left for salvage, under their own stream id.
     """
-    if not path.is_file():
+    if not path.is_file() or nothing_at(path):  # beside an empty file even a reader would remove the log
         return {}
     ways = ["mode=ro"]
     with contextlib.suppress(OSError):
@@ -83,6 +83,14 @@ def last_vault(path: Path) -> dict[str, bytes]:
     """Of the file; where there is none yet, of the one that was set aside for it."""
     before = newest(path) if nothing_at(path) else None
     return readable_vault(before or path)
+
+
+def lost_its_pages(path: Path) -> bool:
+    """A file without a byte whose log has some: SQLite would remove the log, and what was committed with it."""
+    try:
+        return nothing_at(path) and path.is_file() and os.path.getsize(f"{path}-wal") > 0
+    except OSError:
+        return False
 
 
 def nothing_at(path: Path) -> bool:

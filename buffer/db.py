@@ -83,6 +83,7 @@ class Database:
         if not os.path.exists(self.path):
             aside.finish(self.path)
             os.close(_made(self.path))  # SQLite gives its log the owner and mode of the file
+        self._inode = os.stat(self.path).st_ino
         connection = sqlite3.connect(self.path, timeout=1.0, isolation_level=None, cached_statements=64)
         self._connection = connection
         created = not schema.tables(connection)
@@ -100,7 +101,6 @@ class Database:
         self.streams = {row[0]: row[1] for row in connection.execute("SELECT name, id FROM streams")}
         if not {schema.FACTS, schema.SAMPLES} <= self.streams.keys():
             raise StorageDamaged("stream ids are missing")
-        self._inode = os.stat(self.path).st_ino
         if created:
             sync_folder(self.path.parent)
         self._sync_log()
@@ -191,6 +191,14 @@ class Database:
             os.close(self._lock)
             self._lock = -1
 
+    def discard(self) -> None:
+        """Close, and take away the file that nothing was ever committed to, so that tries do not pile them up. One that
+        took its place stays."""
+        self.close()
+        with contextlib.suppress(OSError, StorageUnavailable), held(self.path):
+            if os.stat(self.path).st_ino == self._inode:
+                aside.discard(self.path)
+
     def _same_file(self) -> None:
         """A file that was removed or replaced still takes writes, into nowhere."""
         try:
@@ -209,6 +217,8 @@ class Database:
 def open_or_replace(path: Path, max_bytes: int) -> Opened:
     """Open the file; set a damaged one aside and open a new one. Raises StorageFull or StorageUnavailable when
     neither works."""
+    if aside.lost_its_pages(path):
+        return replace(path, max_bytes, "the file is empty and its log is not")
     if aside.nothing_at(path):
         database, created, unused = _new(path, max_bytes), True, True
     else:
@@ -244,15 +254,9 @@ def _new(path: Path, max_bytes: int) -> Database:
     try:
         database.open()
     except StorageDamaged as error:
-        discard(path)
+        database.discard()
         raise StorageUnavailable(f"a new file is damaged at once: {error}") from error
     return database
-
-
-def discard(path: Path) -> None:
-    """Take away a file that nothing was ever committed to, so that tries do not pile them up."""
-    with contextlib.suppress(OSError):
-        aside.discard(path)
 
 
 @contextlib.contextmanager

@@ -69,7 +69,14 @@ def salvage(
 ) -> Salvaged:
     """is_fact, is_run, is_group: whether a body is whole; of a run of samples with that number. Raises OSError."""
     found = _Found()
-    for number, values in rows(pages(path.read_bytes(), _log(path))):
+    log = _log(path)
+    try:
+        file = path.read_bytes()
+    except FileNotFoundError:
+        if not log:
+            raise
+        file = b""
+    for number, values in rows(pages(file, log)):
         match values:
             case (None, str(body), *_) if 0 < number < MOST and is_fact(body):
                 found.facts.setdefault(number, set()).add(body)

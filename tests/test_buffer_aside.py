@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from buffer import aside, db, outbox, vault
+from buffer import aside, db, outbox, salvage, vault
 from tests.buffer_bench import BIG, add, the_path  # noqa: F401 (fixtures)
 
 VAULT = {"command/counter/aa": b"[7,9]"}
@@ -94,6 +94,25 @@ def test_the_newest_of_ten_files_set_aside_is_the_tenth(path: Path) -> None:
     assert aside.last_vault(path) == {}
     path.unlink()
     assert aside.last_vault(path) == VAULT
+
+
+def test_a_file_that_lost_all_its_bytes_is_set_aside_with_its_log(path: Path) -> None:
+    used(path)
+    path.write_bytes(b"")
+    opened = db.open_or_replace(path, BIG)
+    assert (opened.created, opened.quarantined) == (True, "buffer.db.broken-1")
+    opened.database.close()
+    found = salvage.salvage(path.with_name("buffer.db.broken-1"), lambda _: True, lambda *_: True, lambda _: True)
+    assert set(range(6, 11)) <= found.facts.rows.keys()
+
+
+def test_a_file_that_took_the_place_of_a_new_one_is_not_taken_away(path: Path) -> None:
+    new = db.open_or_replace(path, BIG).database
+    other = path.with_name("other.db")
+    other.write_bytes(b"somebody's")
+    os.replace(other, path)
+    new.discard()
+    assert path.read_bytes() == b"somebody's"
 
 
 def test_a_log_of_nobody_is_not_read_into_a_new_file(path: Path) -> None:

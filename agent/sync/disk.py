@@ -79,7 +79,7 @@ class Disk:
             return self._start(opened, when)
         except StorageDamaged as error:  # the first pages were whole, one that is needed now is not
             if opened.created:
-                db.discard(self.path)
+                opened.database.discard()
                 raise StorageUnavailable(f"a new file is damaged at once: {error}") from error
             return self._start(db.replace(self.path, self._max_bytes, str(error)), when)
 
