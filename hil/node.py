@@ -55,7 +55,7 @@ def provide() -> bool:
     for name in ("package.json", "package-lock.json", ".npmrc"):
         shutil.copy(WANTED / name, FOLDER / name)
     where = {**os.environ, "PATH": f"{Path(npm).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    get = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    get = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline", "--loglevel=error"]
     if subprocess.run(get, cwd=FOLDER, env=where, check=False).returncode != 0:
         return False
     (FOLDER / "installed").touch()

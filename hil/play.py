@@ -88,7 +88,7 @@ async def play(folder: Path, port: int | None, *, once: bool) -> None:
     try:
         while not car.done:
             await asyncio.sleep(0.05)
-        print("All is committed; it would be said no more.", flush=True)
+        print("All is committed: the car falls silent.", flush=True)
         if not once:
             await asyncio.Event().wait()
     finally:

@@ -81,8 +81,6 @@ BROKEN = {
     "an operation that does what no operation does": ("action: send", "action: shout"),
     "a message that is not there": ("messages/ack'", "messages/nak'"),
     "a schema that is not there": ("schemas/up-facts.json", "schemas/none.json"),
-    "security of another kind": ("type: X509", "type: trust"),
-    "a quality of service that MQTT does not have": ("qos: 1\n        retain: false", "qos: 7\n        retain: false"),
 }
 
 
