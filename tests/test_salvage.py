@@ -166,6 +166,35 @@ def test_what_is_in_the_log_alone_comes_back_also_without_the_file(tmp_path: Pat
     assert salvaging.read(hot.path).facts.rows == {}
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_of_a_damaged_log_as_much_counts_as_sqlite_itself_believes(seed: int, tmp_path: Path) -> None:
+    """A frame that is torn, or of a commit that was not finished, ends it: nothing behind it was ever reported."""
+    hot, dice = made(tmp_path, seed, hot=True), random.Random(seed)
+    log = hot.path.with_name(f"{hot.path.name}-wal")
+    raw = bytearray(log.read_bytes())
+    at = dice.randrange(len(raw))
+    if seed % 2:
+        raw[at] ^= 1 << dice.randrange(8)
+    else:
+        del raw[at:]
+    log.write_bytes(raw)
+    found = salvaging.read(hot.path)
+    agree(hot, found)
+    with contextlib.closing(sqlite3.connect(hot.path)) as connection:
+        assert found.facts.rows == dict(connection.execute("SELECT n, body FROM facts"))
+        assert found.samples.rows == dict(connection.execute("SELECT n, body FROM samples"))
+
+
+def test_a_number_with_two_bodies_is_told_as_neither(written: Written, tmp_path: Path) -> None:
+    raw, boot = written.path.read_bytes(), json.loads(written.facts[7])["boot"].encode()
+    at = raw.index(boot) // PAGE * PAGE
+    copy = tmp_path / "records.db.broken-1"
+    copy.write_bytes(raw + raw[at : at + PAGE].replace(boot, b"0" * 16))
+    found = salvaging.read(copy)
+    agree(written, found)
+    assert (found.conflicts, written.facts.keys() - found.facts.rows.keys()) == (1, {7})
+
+
 def test_numbers_that_are_gone_are_missing_and_not_made_up(tmp_path: Path) -> None:
     path = tmp_path / "records.db"
     database = db.open_or_replace(path, BIG).database
