@@ -92,6 +92,12 @@ def test_every_test_that_a_page_names_exists() -> None:
     assert named - written == set()
 
 
+def test_every_promise_names_the_tests_that_try_it() -> None:
+    rows = [row for row in read("docs/promises.md").splitlines() if row.startswith("| ") and "proven by" not in row]
+    assert len(rows) > 20
+    assert [row for row in rows if not any(map(A_TEST.fullmatch, TICKED.findall(row.split("|")[-2])))] == []
+
+
 def rooms(text: str) -> dict[str, list[str]]:
     """Package -> what its rows name in the second column; a row without a package goes on with the one before."""
     found, package = dict[str, list[str]](), ""
