@@ -225,6 +225,11 @@ def test_signed_nonsense_is_no_list(changes: dict[int, Any]) -> None:
     assert code(_read(issue.sign1(b"\xff", ISSUER))) is Code.MALFORMED
 
 
+def test_the_number_of_a_list_has_53_bits() -> None:
+    assert isinstance(_read(_list(sequence=(1 << 53) - 1)), trust.Revocations)
+    assert code(_read(_list(sequence=1 << 53))) is Code.MALFORMED
+
+
 def test_every_single_bit_flip_of_a_list_is_refused() -> None:
     data = _list(ids=IDS[:2])
     for at in range(len(data) * 8):
@@ -254,3 +259,6 @@ def test_fresh_keys_sign(kind: str) -> None:
 
 def test_expired_key_set_is_known_for_the_alarm() -> None:
     assert keyset(expires=NOW - 1).expired(SURE)
+    ending = keyset(expires=NOW)
+    assert not ending.expired(Interval(NOW, NOW + 9, "gnss"))
+    assert ending.expired(Interval(NOW + 1, NOW + 9, "gnss"))
