@@ -229,6 +229,20 @@ def test_r13_what_ended_longer_ago_than_it_is_kept_is_not_stored_unless_it_is_th
     assert isinstance(verify.store_check(ended, situation(now=Interval(last, last + 2, "gnss"))), Booking)
 
 
+def test_who_has_just_ended_is_believed_after_the_end_and_nobody_else() -> None:
+    """What was forgotten in the car; the door lets him unlock and lock and no more."""
+    over: dict[str, Any] = {"now": Interval(CLAIMS.exp + 1, CLAIMS.exp + 5, "gnss")}
+    found = believe(token(), **over, just_ended=42)
+    assert isinstance(found, Booking)
+    assert found.note == verify.JUST_ENDED
+    assert code(believe(token(), **over, just_ended=41)) is Code.EXPIRED
+    assert code(believe(token(), **over)) is Code.EXPIRED
+    short: dict[str, Any] = {"nbf": CLAIMS.exp - 60, "early_s": 0, "late_s": 0}
+    assert isinstance(believe(token(role=Role.AGENT, **short), **over, just_ended=42), Booking)
+    assert code(believe(token(role=Role.BACKEND, **short), **over, just_ended=42)) is Code.EXPIRED
+    assert code(believe(token(booking=0), **over, just_ended=0)) is Code.EXPIRED
+
+
 def test_r5_store_check_keeps_the_open_bookings_tokens_wherever_the_car_stands() -> None:
     for at_station in (False, True):
         around = situation(open_booking=42, at_station=at_station, superseded={42: 9}, revoked=frozenset({ISSUER.kid}))
