@@ -24,6 +24,8 @@ def value(kind: type[_T], data: bytes) -> _T:
         found = json.loads(data, parse_int=_whole, parse_float=_finite, parse_constant=_nothing)
     except (TypeError, RecursionError) as error:
         raise ValueError(str(error)) from error
+    if b"\\u" in data:  # half of a character in an escape is no text, and could not be written again
+        json.dumps(found, ensure_ascii=False).encode()
     return typed(kind, found)
 
 
