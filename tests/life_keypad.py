@@ -9,7 +9,7 @@ from drivers.ports import Feedback
 from hil import codes
 from tests.door_bench import CODE_KEY, HOUR, VEHICLE
 from tests.life_near import PhoneRules
-from tests.life_oracle import AGENT, DRIVER, KEPT_S
+from tests.life_oracle import AGENT, BACKEND, DRIVER, KEPT_S, TECHNICIAN
 from tests.life_oracle_beside import (
     DESK,
     WITH_BOOKING,
@@ -50,6 +50,13 @@ class KeypadRules(PhoneRules):
         verdict = self.law.at_reader(mine, look) if surely or not mine else self.law.free(mine, look)
         self.typed(digits, mine, verdict, look, Verdict.MUST if surely else Verdict.FREE if close else Verdict.MUST_NOT)
 
+    @rule(role=st.sampled_from([TECHNICIAN, BACKEND]), hours=st.integers(1, 9))
+    def a_code_of_who_has_none(self, role: int, hours: int) -> None:
+        """Drivers and agents have one."""
+        self.parked(True)
+        self.deliver(self.mint(6, "carol", role, -HOUR, hours * HOUR, revision=self.law.seen.get(6, 0) + 1))
+        self.type_code(0, WITH_BOOKING)
+
     def surely_there(self, it: Permit, look: Look) -> bool:
         """The car has it stored and believes it, whatever the time."""
         law = self.law
@@ -63,6 +70,15 @@ class KeypadRules(PhoneRules):
             digits = codes.of_booking(NEIGHBOUR_KEY, number + 1, 0)
             self.typed(digits, [], Verdict.MUST_NOT, self.look(), Verdict.MUST_NOT)
         self.bench.clock.move(wait)
+
+    @rule(which=st.integers(0, 2), before=st.sampled_from([4, 4, 3]))
+    def guess_around_a_right_code(self, which: int, before: int) -> None:
+        """It washes none of the wrong ones away."""
+        day = int(self.bench.at() // DAY)
+        self.guess(before, 0)
+        self.type_slot(day, which)
+        self.guess(1, 0)
+        self.type_slot(day, which)
 
     @rule(digits=st.sampled_from(["1234567", "123456789", ""]))
     def type_another_length(self, digits: str) -> None:

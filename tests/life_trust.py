@@ -56,6 +56,13 @@ class TrustRules(KeypadRules):
             if not self.lied and (look.hi_s is None or now <= look.hi_s):
                 self.law.floor_s = max(self.law.floor_s, now)
 
+    @precondition(lambda self: self.law.permits)
+    @rule(home=st.booleans())
+    def a_code_of_the_day_is_revoked(self, home: bool) -> None:
+        self.parked(home)
+        self.revoke([(0, 4)], 1, MAIN, False)
+        self.type_slot(int(self.bench.at() // DAY), 0)
+
     def speaks(self, key: issue.SigningKey) -> bool:
         """Whether it says what the operator's backend says."""
         known = self.law.keys.get(key.kid)
