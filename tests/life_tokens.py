@@ -165,6 +165,10 @@ class Issuing(LifeWorld):
         if sent:
             self.deliver(permit)
 
+    @rule(defect=st.sampled_from(DEFECTS), begin=st.sampled_from([-HOUR, HOUR]))
+    def a_token_with_one_defect(self, defect: str, begin: int) -> None:
+        self.deliver(self.mint(6, "carol", DRIVER, begin, 2 * HOUR, defect=defect))
+
     @rule(badge=st.sampled_from(list(BADGES)), number=st.sampled_from(NUMBERS))
     def a_guest_copies_an_id(self, badge: str, number: int) -> None:
         """So that its token would take the place of the operator's."""
