@@ -12,6 +12,7 @@ import contextlib
 import random
 import shutil
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,8 +45,28 @@ class Note:
     data: bytes = b""
 
 
+class Noting(Disk, ABC):
+    """A disk that says of each use what it is."""
+
+    @abstractmethod
+    def note(self, what: str, name: str, at: int = 0, data: bytes = b"") -> int:
+        """Answers as SQLite does."""
+
+    def opens(self, name: str, flags: int) -> int:
+        return self.note("open", name) if flags & CREATE else OK
+
+    def writes(self, name: str, offset: int, data: bytes) -> int:
+        return self.note("write", name, offset, data)
+
+    def truncates(self, name: str, size: int) -> int:
+        return self.note("truncate", name, size)
+
+    def syncs(self, name: str) -> int:
+        return self.note("sync", name)
+
+
 @dataclass
-class Recording(Disk):
+class Recording(Noting):
     """start: files as they are at first, durable. notes: in order. book: how many notes there were when a transaction
     was reported as done, and the state then.
     """
@@ -55,22 +76,10 @@ class Recording(Disk):
     notes: list[Note] = field(default_factory=list)
     book: list[tuple[int, State]] = field(default_factory=list)
 
-    def opens(self, name: str, flags: int) -> int:
-        return self._note("open", name) if flags & CREATE else OK
-
-    def writes(self, name: str, offset: int, data: bytes) -> int:
-        return self._note("write", name, offset, data)
-
-    def truncates(self, name: str, size: int) -> int:
-        return self._note("truncate", name, size)
-
-    def syncs(self, name: str) -> int:
-        return self._note("sync", name)
-
     def deletes(self, name: str, *, folder: bool) -> int:
-        return self._note("delete", name) or (self._note("folder", name) if folder else OK)
+        return self.note("delete", name) or (self.note("folder", name) if folder else OK)
 
-    def _note(self, what: str, name: str, at: int = 0, data: bytes = b"") -> int:
+    def note(self, what: str, name: str, at: int = 0, data: bytes = b"") -> int:
         self.notes.append(Note(what, Path(name).name, at, data))
         return OK
 
@@ -100,7 +109,7 @@ class Recording(Disk):
 
         def noted_folder(path: Path) -> None:
             folder(path)
-            self._note("folder", path.name)
+            self.note("folder", path.name)
 
         self.start = {file.name: file.read_bytes() for file in self.folder.glob("*")}
         with patch.context() as only_here, below(self):

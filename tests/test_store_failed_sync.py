@@ -16,37 +16,28 @@ from agent.sync.disk import Disk as ProductDisk
 from agent.sync.record import Batch
 from buffer import db, outbox
 from buffer.errors import StorageUnavailable
-from tests.disk_below import CREATE, OK, Disk, below
-from tests.disk_cuts import BIG, WHEN, Ground, Note
+from tests.disk_below import OK, below
+from tests.disk_cuts import BIG, WHEN, Ground, Note, Noting
 from tests.store_bench import VEHICLE
 
 
 @dataclass
-class Forgetting(Disk):
+class Forgetting(Noting):
     """ground: what a cut would leave. While `fails`, a sync says so, and what it was to sync is forgotten."""
 
     ground: Ground = field(default_factory=lambda: Ground({}))
     fails: bool = False
 
-    def opens(self, name: str, flags: int) -> int:
-        return self._take("open", name) if flags & CREATE else OK
-
-    def writes(self, name: str, offset: int, data: bytes) -> int:
-        return self._take("write", name, offset, data)
-
-    def truncates(self, name: str, size: int) -> int:
-        return self._take("truncate", name, size)
-
     def deletes(self, name: str, *, folder: bool) -> int:
-        return self._take("delete", name)
+        return self.note("delete", name)
 
     def syncs(self, name: str) -> int:
         if self.fails:
             self.ground.waiting.pop(Path(name).name, None)
             return sqlite3.SQLITE_IOERR_FSYNC
-        return self._take("sync", name)
+        return super().syncs(name)
 
-    def _take(self, what: str, name: str, at: int = 0, data: bytes = b"") -> int:
+    def note(self, what: str, name: str, at: int = 0, data: bytes = b"") -> int:
         self.ground.take(Note(what, Path(name).name, at, data))
         return OK
 

@@ -25,7 +25,6 @@ from ..sync import forms, payloads, samples, wire
 from ..sync.record import Columns
 from .token_reading import plain_claims
 
-LONGEST: Final = 1 << 20
 HEX: Final = re.compile(rb"(?:[0-9A-Fa-f]{2})+")
 BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{8,}={0,2}")
 URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
@@ -49,7 +48,7 @@ def told(data: bytes, columns: Columns | None = None) -> dict[str, Any]:
     columns: what the values of samples are. Raises Unreadable.
     """
     data = carried(data)
-    if data[:1] in (b"{", b"\x78"):
+    if data[:1] in (b"{", wire.ZLIB):
         return _of_json(_value(data), columns)
     if data[:1] in SIGNED:
         return _of_bytes(data)
@@ -85,7 +84,7 @@ def columns_of(data: bytes) -> dict[int, Columns]:
 
 
 def _value(data: bytes) -> Any:
-    text = _inflated(data) if data[:1] == b"\x78" else data
+    text = _inflated(data) if data[:1] == wire.ZLIB else data
     if text is None:
         raise Unreadable(_why_not_zlib(data))
     return _json(text)
@@ -102,7 +101,7 @@ def _inflated(data: bytes) -> bytes | None:
     """Of a zlib stream, with the line end that mosquitto_sub puts behind it or without; else `None`."""
     engine = zlib.decompressobj()
     try:
-        text = engine.decompress(data, LONGEST)
+        text = engine.decompress(data, wire.MOST_BYTES)
     except zlib.error:
         return None
     return text if engine.eof and engine.unused_data in (b"", b"\n") else None
@@ -111,7 +110,7 @@ def _inflated(data: bytes) -> bytes | None:
 def _why_not_zlib(data: bytes) -> str:
     engine = zlib.decompressobj()
     try:
-        engine.decompress(data, LONGEST)
+        engine.decompress(data, wire.MOST_BYTES)
     except zlib.error as error:
         return f"it begins as zlib and is none: {error}; {HOW}"
     if engine.eof:
@@ -179,7 +178,7 @@ def _signed(data: bytes, *, on: bytes | None = None) -> dict[str, Any]:
     """A COSE_Sign1, nothing verified: a booking, and a command on a token, by their names; anything else by its numbers
     in docs/keyless.md.
     """
-    outer = cose.read_sign1(data, limit=LONGEST, with_kid=on is None)
+    outer = cose.read_sign1(data, limit=wire.MOST_BYTES, with_kid=on is None)
     if isinstance(outer, Refusal):
         raise Unreadable(f"a signed object that does not read: {outer.detail.get('why', outer.code.value)}")
     head: dict[str, Any] = {"verified": False, "bytes": len(data), "alg": outer.alg}

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -23,7 +22,6 @@ from .disk import Disk
 from .record import Fact
 
 PAGE_BYTES: Final = 32 * 1024  # a line on the control socket holds twice that
-STREAM: Final = re.compile("[0-9a-f]{16}")
 FACT: Final = {"kind": str, "boot": str, "at": int, "source": str, "body": dict}
 
 
@@ -98,7 +96,7 @@ def pages(stream: Stream[str]) -> Iterator[dict[str, object]]:
 def taken(request: Mapping[str, object]) -> tuple[Fact, ...]:
     """The facts that a page asks for. Raises ValueError."""
     stream = request.get("stream")
-    if not isinstance(stream, str) or not STREAM.fullmatch(stream):
+    if not isinstance(stream, str) or not wire.STREAM.fullmatch(stream):
         raise ValueError("stream must be its id, 16 hex digits")
     if "done" in request:
         counts = stored.typed(tuple[int, int, int, int], request["done"])

@@ -21,7 +21,7 @@ VERSION: Final = 1
 PREFIX: Final = "boitier/v1"
 PLAIN_BYTES: Final = 512  # D8: what is longer is compressed
 ZLIB: Final = b"\x78"  # its first byte; that of JSON is 0x7B
-_STREAM: Final = re.compile("[0-9a-f]{16}")  # any other text never reaches the database
+STREAM: Final = re.compile("[0-9a-f]{16}")  # any other text never reaches the database
 MOST_BYTES: Final = 1 << 20  # an honest payload is far smaller; a compressed bomb is not
 
 
@@ -149,7 +149,7 @@ def read_ack(payload: bytes) -> Ack | None:
     """Unknown fields are ignored; `ranges` and `poison` may be absent."""
     said = unpack(payload)
     stream: Any = said.get("stream") if said is not None else None
-    if said is None or said.get("v") != VERSION or not (isinstance(stream, str) and _STREAM.fullmatch(stream)):
+    if said is None or said.get("v") != VERSION or not (isinstance(stream, str) and STREAM.fullmatch(stream)):
         return None
     upto: Any = said.get("upto")
     ranges, poison = said.get("ranges", []), said.get("poison", [])
